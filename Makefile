@@ -1,0 +1,78 @@
+# mssync: every command of the project. `make` lists them.
+PYTHON ?= python3
+TORCH_BACKEND ?= cpu
+PROFILE ?= cpu
+CORPUS ?=
+SNAKEFLAGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+STAMP := $(VENV)/.installed
+TORCH = $(shell grep '^torch==' requirements.lock)
+UV = $(shell grep '^uv==' requirements.lock)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+export JUPYTER_PLATFORM_DIRS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONUNBUFFERED := 1
+# tqdm warns, with a path, where there is no ipywidgets
+export PYTHONWARNINGS := ignore:IProgress not found
+
+.PHONY: help install study test export readme clean
+.SILENT:
+
+help:  ## List the commands and variables
+	grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 17
+	echo
+	echo "  Variables (make study PROFILE=smoke): PROFILE=$(PROFILE), CORPUS=folder made by mssync ingest (default: simulated),"
+	echo "  TORCH_BACKEND=$(TORCH_BACKEND) (cpu, cu128, ..., auto; a torch already in $(VENV) is kept), PYTHON=$(PYTHON), SNAKEFLAGS="
+
+install: $(STAMP)  ## Install everything into .venv (nothing to do: instant)
+
+$(STAMP): requirements.lock setup.py settings.ini pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mssync needs Python 3.11 or newer; make PYTHON=... names one")'
+	if ! $(PY) -m pip --version >/dev/null 2>&1; then
+	    echo "== virtual environment in $(VENV)"
+	    $(PYTHON) -m venv $(VENV)
+	fi
+	if $(PY) -c 'import torch; print("== torch", torch.__version__, "is there already: kept")' 2>/dev/null; then :
+	else
+	    echo "== $(TORCH), backend $(TORCH_BACKEND)"
+	    $(PY) -m pip install $(UV)
+	    $(BIN)/uv pip compile --quiet --offline --no-header --torch-backend=$(TORCH_BACKEND) /dev/null  # a wrong name ends here
+	    UV_HTTP_TIMEOUT=30 UV_HTTP_CONNECT_TIMEOUT=5 UV_HTTP_RETRIES=2 $(BIN)/uv pip install --python $(PY) --torch-backend=$(TORCH_BACKEND) $(TORCH) || {
+	        echo "== the index of torch's $(TORCH_BACKEND) build did not answer: taking the build that pip finds (it may be a large CUDA one)"
+	        $(PY) -m pip install $(TORCH)
+	    }
+	fi
+	echo "== packages of requirements.lock"
+	grep -v '^torch==' requirements.lock | $(PY) -m pip install --progress-bar on -r /dev/stdin
+	$(PY) -m pip install --no-deps -e .
+	touch $@
+
+study: install  ## Run the study: tables and figures in results/PROFILE/
+	$(PY) -m snakemake -s workflow/Snakefile --cores 1 $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)')
+
+test: install  ## Run every test
+	$(PY) -m pytest
+
+export: install  ## After editing notebooks: mssync/, clean notebooks, README.md, the study's paired scripts
+	$(BIN)/nbdev_export
+	shopt -s nullglob
+	study=(nbs/study/*.ipynb nbs/study_py/*.py)
+	[ $${#study[@]} = 0 ] || $(BIN)/jupytext --quiet --sync "$${study[@]}"
+	$(BIN)/nbdev_clean
+	$(PY) workflow/readme.py
+
+readme: install  ## Write README.md from nbs/index.ipynb
+	$(PY) workflow/readme.py
+
+clean:  ## Remove caches and .venv (results/ stays)
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .snakemake _proc _docs
+	find nbs mssync tests workflow -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

@@ -1,0 +1,35 @@
+"""Everything that describes the package is in settings.ini; this file only hands it to setuptools."""
+from configparser import ConfigParser
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+config = ConfigParser(delimiters=["="], interpolation=None)
+config.read(here / "settings.ini", encoding="utf-8")
+cfg = config["DEFAULT"]
+extras = {name: cfg[f"{name}_requirements"].split() for name in ("speech", "study", "dev")}
+extras["all"] = sorted({req for reqs in extras.values() for req in reqs})
+readme = here / "README.md"
+
+setup(
+    name=cfg["lib_name"],
+    version=cfg["version"],
+    description=cfg["description"],
+    long_description=readme.read_text(encoding="utf-8") if readme.exists() else "",
+    long_description_content_type="text/markdown",
+    author=cfg["author"],
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords=cfg["keywords"],
+    python_requires=f">={cfg['min_python']}",
+    packages=find_packages(include=["mssync", "mssync.*"]),
+    package_data={"mssync": ["weights/*.safetensors"]},
+    install_requires=cfg["requirements"].split(),
+    extras_require=extras,
+    entry_points={
+        "console_scripts": cfg["console_scripts"].split(),
+        "nbdev": [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"],
+    },
+    zip_safe=False,
+)

@@ -1,0 +1,177 @@
+"""The notebooks pass their own tests, and everything made from them is what they give."""
+import ast
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import jupytext
+import pandas as pd
+import pytest
+from conftest import BIN, ROOT, run
+from execnb.nbio import read_nb
+
+NOTEBOOKS = sorted(p.name for p in (ROOT / "nbs").glob("*.ipynb"))
+STUDY = sorted(p.name for p in (ROOT / "nbs/study").glob("*.ipynb"))
+TWINS = sorted(p.stem for p in (ROOT / "nbs/study_py").glob("*.py"))
+
+
+# --- each notebook's own tests
+
+@pytest.fixture(scope="session")
+def notebook_runs(request):
+    "The notebooks that this session selected, run by nbdev_test two at a time: name -> future."
+    names = [i.callspec.params["notebook"] for i in request.session.items if i.originalname == "test_notebook"]
+    with ThreadPoolExecutor(2) as pool:
+        runs = {n: pool.submit(run, BIN / "nbdev_test", "--path", f"nbs/{n}", "--do_print") for n in names}
+        yield runs
+        for future in runs.values(): future.cancel()
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_notebook(notebook, notebook_runs):
+    done = notebook_runs[notebook].result()
+    assert done.returncode == 0 and "Success." in done.stdout, done.stdout[-8000:]
+
+
+# --- what is made from the notebooks
+
+def test_export(copy):
+    "mssync/ is exactly what the notebooks export: nothing edited by hand, nothing left over."
+    (copy / "mssync").mkdir()
+    (copy / "mssync/__init__.py").write_bytes((ROOT / "mssync/__init__.py").read_bytes())
+    done = run(BIN / "nbdev_export", cwd=copy)
+    assert done.returncode == 0, done.stdout
+    made, ours = ({p.relative_to(r).as_posix(): p.read_bytes() for p in (r / "mssync").rglob("*.py")} for r in (copy, ROOT))
+    assert sorted(made) == sorted(ours), "run `make export`"
+    assert [name for name in made if made[name] != ours[name]] == [], "run `make export`"
+
+
+def test_clean(copy):
+    "Notebooks carry no machine's metadata: nbdev_clean changes nothing."
+    done = run(BIN / "nbdev_clean", cwd=copy)
+    assert done.returncode == 0, done.stdout
+    dirty = [str(p.relative_to(copy)) for p in sorted((copy / "nbs").rglob("*.ipynb"))
+             if p.read_bytes() != (ROOT / p.relative_to(copy)).read_bytes()]
+    assert dirty == [], "run `make export`"
+
+
+def test_readme():
+    done = run(BIN / "python", "workflow/readme.py", "--check")
+    assert done.returncode == 0, done.stdout
+
+
+# --- the study's notebooks
+
+def test_twins_named_alike():
+    assert [n.removesuffix(".ipynb") for n in STUDY] == TWINS, "run `make export`"
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_twin(name):
+    "A study notebook and its percent script hold the same cells."
+    cells = [[(c.cell_type, c.source.strip(), c.metadata.get("tags", [])) for c in jupytext.read(path).cells]
+             for path in (ROOT / f"nbs/study/{name}.ipynb", ROOT / f"nbs/study_py/{name}.py")]
+    assert cells[0] == cells[1], f"nbs/study/{name}.ipynb and its script differ: run `make export`"
+
+
+@pytest.mark.parametrize("notebook", STUDY)
+def test_parameters(notebook):
+    "Papermill sets parameters in one tagged cell, and ignores them silently where there is none."
+    cells = [c for c in read_nb(ROOT / "nbs/study" / notebook).cells if "parameters" in c.metadata.get("tags", [])]
+    assert len(cells) == 1
+    assert not any(c.source.lstrip().startswith("#|") for c in read_nb(ROOT / "nbs/study" / notebook).cells), \
+        "papermill ignores #| directives"
+
+
+# --- order and tidiness
+
+def modules() -> dict[str, str]:
+    "Exported module -> notebook, from each notebook's default_exp."
+    found = {}
+    for name in NOTEBOOKS:
+        for cell in read_nb(ROOT / "nbs" / name).cells:
+            if m := re.search(r"^#\|\s*default_exp\s+(\S+)", cell.source, re.M): found[m[1]] = name
+    return found
+
+
+def imports(tree: ast.AST) -> set[str]:
+    "The mssync modules that a module of mssync imports, wherever the statement stands."
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level == 0 and not re.match(r"mssync(\.|$)", module): continue
+            module = module.removeprefix("mssync").removeprefix(".")
+            found |= {module.split(".")[0]} if module else {a.name for a in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("mssync.")}
+    return found
+
+
+def test_imports_are_seen():
+    code = "from .a import x\nfrom . import b\nimport mssync.c\ndef f():\n    from mssync.d import y\nimport torch.nn"
+    assert imports(ast.parse(code)) == {"a", "b", "c", "d"}
+
+
+def test_import_order():
+    "Data flows one way: a module imports only from lower-numbered notebooks."
+    notebook = modules()
+    assert notebook, "no notebook exports anything"
+    wrong = [f"{notebook[module]} imports {other}" for module in notebook
+             for other in imports(ast.parse((ROOT / f"mssync/{module}.py").read_text(encoding="utf-8")))
+             if other in notebook and notebook[other] >= notebook[module]]
+    assert wrong == []
+
+
+MACHINE = re.compile("|".join([r"(?<![\w.~])/(?:work|root|home/\w+|tmp/(?!tmp)\w+)/", r"\bpypi\.or" "g",
+                               r"pythonhosted\.or" "g", r"download\.pytorch\.or" "g", r"file:///\w"]))
+
+
+def test_no_machine_paths():
+    "No absolute path of somebody's machine and no package index host in a file that git keeps."
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode: pytest.skip("not a git checkout: " + listed.stderr.strip())
+    found = []
+    for name in listed.stdout.splitlines():
+        path = ROOT / name
+        if path == ROOT / "tests/test_repo.py" or not path.is_file(): continue
+        try: text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError: continue  # a binary file
+        text = re.sub(r'"image/\w+": ".*"', "", text)  # base64 may spell anything
+        found += [f"{name}:{text.count(chr(10), 0, m.start()) + 1}: {m[0]}" for m in MACHINE.finditer(text)]
+    assert found == []
+
+
+# --- the paper's tables
+
+TABLES = {n: pd.read_csv(ROOT / f"data/paper_table{n}.csv", dtype={"mark": str}) for n in range(1, 6)}
+
+
+@pytest.mark.parametrize("table, rows", [(1, 6), (2, 6 * 11), (3, 8 * 8), (4, 8 * 8), (5, 9 * 8)])
+def test_table_is_whole(table, rows):
+    t = TABLES[table]
+    assert len(t) == rows and (t.table == table).all()
+    assert not t.drop(columns=["std", "mark"], errors="ignore").isna().any().any()
+    assert not t.drop(columns=["mean", "std", "mark"], errors="ignore").duplicated().any()
+    if table in (3, 4): assert (t.groupby("method").size() == 8).all() and (t.scale_ms == 200 * 2 ** (t.level - 1)).all()
+
+
+@pytest.mark.parametrize("table, where, mean, std, mark", [
+    (2, "method == 'MS-Sync-long' and duration_frames == 200 and metric == 'FVD_40'", 144, None, None),
+    (2, "method == 'OSTF' and duration_frames == 80 and metric == 't-FID_80'", 33, None, None),
+    (2, "method == 'Wav2Lip' and duration_frames == 40 and metric == 'FID'", 0.9, None, None),
+    (3, "method == 'Ground truth' and level == 1 and metric == 'AV-Conf'", 2.41, 0.46, None),
+    (3, "method == 'MS-Sync-short' and level == 2 and metric == 'AV-Conf'", 3.62, 0.52, "best"),
+    (3, "method == 'MS-Sync-long' and level == 4 and metric == 'AV-Off'", 1.84, 3.38, "best"),
+    (4, "method == 'Static' and level == 4 and metric == 'AV-Conf'", 0.58, 0.48, None),
+    (4, "method == 'MS-Sync-long' and level == 1 and metric == 'AV-Off'", 0.72, 0.62, "second"),
+    (5, "method == 'MS-Sync-long + MiT' and dataset == 'LRS2' and metric == 'LMD_front'", 2.76, 1.02, "best"),
+    (5, "method == 'PC-AVS' and dataset == 'VoxCeleb2 (I)' and metric == 'LMD'", 3.19, 1.60, None),
+])
+def test_table_cell(table, where, mean, std, mark):
+    row = TABLES[table].query(where)
+    assert len(row) == 1
+    row = row.iloc[0]
+    assert row["mean"] == mean
+    assert pd.isna(row["std"]) if std is None else row["std"] == std
+    assert pd.isna(row["mark"]) if mark is None else row["mark"] == mark
