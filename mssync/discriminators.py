@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DiscriminatorConfig', 'FrameDiscriminator', 'SequenceDiscriminator', 'Discriminators']
 
-# %% ../nbs/14_discriminators.ipynb #59ff951f
+# %% ../nbs/14_discriminators.ipynb #5a444f6d
 from dataclasses import dataclass
 import torch
 from torch import nn, Tensor
@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from .landmarks import L
 from .layers import Axes, ConvNeXt
 
-# %% ../nbs/14_discriminators.ipynb #d11cc99e
+# %% ../nbs/14_discriminators.ipynb #f41dc277
 @dataclass
 class DiscriminatorConfig:
     "Shape of the three discriminators; the defaults follow the authors' code in size (about 39 M parameters)."
@@ -27,7 +27,7 @@ class DiscriminatorConfig:
 
 def _dense(c_in: int, widths: tuple, expansion: float) -> nn.Sequential:
     w = [c_in, *widths]
-    return nn.Sequential(*[ConvNeXt(i, o, expansion=expansion) for i, o in zip(w, w[1:])])
+    return nn.Sequential(*[ConvNeXt(i, o, expansion=expansion) for i, o in zip(w, w[1:])], nn.LayerNorm(w[-1]))
 
 class FrameDiscriminator(nn.Module):
     "$D_f$: realism of single frames."
@@ -72,7 +72,7 @@ class SequenceDiscriminator(nn.Module):
         last = self.lstm(win.flatten(0, 1))[1][0][0]                       # (B*W, hidden)
         return self.head(last).view(win.shape[:2]).mean(1)
 
-# %% ../nbs/14_discriminators.ipynb #12eab6cb
+# %% ../nbs/14_discriminators.ipynb #dd9fe609
 class Discriminators(nn.Module):
     "$D_f$, $D_s$ and $D_s^j$ together."
     def __init__(self, cfg: DiscriminatorConfig=DiscriminatorConfig(), positions: Axes|None=None, velocities: Axes|None=None):

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['within_head', 'amplitude', 'jitter', 'deformation_residual', 'residual_curve', 'lmd', 'measures', 'dynamics_table']
 
-# %% ../nbs/32_dynamics.ipynb #7fed13a9
+# %% ../nbs/32_dynamics.ipynb #df40e7f1
 import numpy as np
 import pandas as pd
 from .landmarks import FPS, REGIONS, ShapeSpace, centre_size, head_speed, lip_speed, similarity_align
 
-# %% ../nbs/32_dynamics.ipynb #e327e048
+# %% ../nbs/32_dynamics.ipynb #ef069121
 def within_head(
     x,  # (..., n, 68, 2) sequence
 ) -> np.ndarray: # (..., n, 68, 2) the same with the head's points held in place
@@ -32,7 +32,7 @@ def jitter(
     "How much velocity changes from frame to frame."
     return np.linalg.norm(np.diff(np.asarray(x, np.float64), n=2, axis=-3), axis=-1).mean((-1, -2))
 
-# %% ../nbs/32_dynamics.ipynb #79645696
+# %% ../nbs/32_dynamics.ipynb #dc92e113
 def deformation_residual(
     x,                  # (..., n, 68, 2) sequence
     space: ShapeSpace,
@@ -54,7 +54,7 @@ def residual_curve(
     own = f(real)[:, 1:] if deformation else f(real)
     return np.sqrt((f(x)**2).mean(0) / (own**2).mean())
 
-# %% ../nbs/32_dynamics.ipynb #374586b6
+# %% ../nbs/32_dynamics.ipynb #fbd32d88
 def lmd(
     x,                   # (..., n, 68, 2) generated
     real,                # (..., n, 68, 2) the real sequence of the same clips
@@ -72,7 +72,7 @@ def lmd(
     mouths = [v[..., REGIONS["lips"], :] - v[..., REGIONS["lips"], :].mean(-2, keepdims=True) for v in (x, real)]
     return 100 * np.linalg.norm(mouths[0] - mouths[1], axis=-1).mean((-1, -2)) / size
 
-# %% ../nbs/32_dynamics.ipynb #4b0ae708
+# %% ../nbs/32_dynamics.ipynb #c1c7b285
 def measures(
     x,                  # (B, n, 68, 2) clips
     space: ShapeSpace,

@@ -6,7 +6,7 @@
 __all__ = ['frechet_distance', 'frechet', 'frechet_bias', 'frame_axes', 'frame_features', 'MotionConfig', 'MotionEncoder',
            'train_motion_encoder', 'frechet_row']
 
-# %% ../nbs/31_frechet.ipynb #e05a1faf
+# %% ../nbs/31_frechet.ipynb #18a2cb00
 from dataclasses import dataclass
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ from tqdm.auto import tqdm
 from .landmarks import L
 from .corpus import Packed
 from .layers import Axes
+from .training import MODELS, load_model, save_model
 
-# %% ../nbs/31_frechet.ipynb #5480612e
+# %% ../nbs/31_frechet.ipynb #994bf681
 def _root(c: np.ndarray) -> np.ndarray:
     "Square root of a symmetric positive semidefinite matrix; eigenvalues that rounding made negative count as 0."
     lam, u = np.linalg.eigh(c)
@@ -33,7 +34,7 @@ def frechet_distance(
     cross = np.linalg.svd(_root(cov1) @ _root(cov2), compute_uv=False).sum()
     return max(0., float(((mu1 - mu2)**2).sum() + np.trace(cov1) + np.trace(cov2) - 2*cross))
 
-# %% ../nbs/31_frechet.ipynb #89f4ea32
+# %% ../nbs/31_frechet.ipynb #2a16f539
 def _features(f, name: str) -> np.ndarray: # (n, ..., d) float64, checked
     f = np.asarray(f.detach().cpu() if isinstance(f, Tensor) else f, np.float64)
     if f.ndim < 2 or len(f) < 2: raise ValueError(f"{name}: at least 2 samples of features (n, ..., d) are needed, got shape {f.shape}")
@@ -66,12 +67,12 @@ def frechet_bias(
         halves += [frechet(f1[p[:h]], f2[q[:k]]), frechet(f1[p[h:]], f2[q[k:]])]
     return float(np.mean(halves) - frechet(f1, f2))
 
-# %% ../nbs/31_frechet.ipynb #9773f41f
+# %% ../nbs/31_frechet.ipynb #9a1bdbfe
 def frame_axes(
     packed: Packed,     # training clips
     frames: int=80,     # T of the windows
     windows: int=512,
-    floor: float=1e-3,  # least variance of an axis, as a share of the mean over axes
+    floor: float=.01,   # least variance of an axis, as a share of the mean over axes: smaller differences are not seen
     seed: int=0,
 ) -> Axes:
     "Axes of single training frames, for `frame_features`."
@@ -86,7 +87,7 @@ def frame_features(
     "Whitened coordinates of the last frames."
     return axes(x[:, -last:].flatten(2).cpu())
 
-# %% ../nbs/31_frechet.ipynb #e9569e00
+# %% ../nbs/31_frechet.ipynb #f79bc150
 @dataclass
 class MotionConfig:
     "Shape of a motion encoder."
@@ -94,7 +95,8 @@ class MotionConfig:
     dim: int = 32      # features
     width: int = 64    # channels of the convolutions
     axes: int = 20     # K, leading axes of deviations and of velocities
-    floor: float = .01 # energy, in units of the training data's, below which nothing moves
+    floor: float = .01 # least energy, in units of the training data's: below it nothing moves
+    least: float = .01 # least variance of an axis, as a share of the mean over all 136; outside the K axes, as a share of the whole
 
 class MotionEncoder(nn.Module):
     "Autoencoder of motion windows; its code, standardised on training windows, is the feature."
@@ -136,11 +138,11 @@ class MotionEncoder(nn.Module):
         "Measure axes and scales of the inputs."
         for k, (name, t) in enumerate(zip("dv", self.deviations(x))):
             t = t.flatten(0, 1).double(); lam, u = torch.linalg.eigh(t.T @ t / len(t)); lam, K = lam.clamp(min=0), self.cfg.axes
-            getattr(self, f"{name}_axes").copy_(u[:, -K:]); getattr(self, f"{name}_scale").copy_((lam[-K:] + 1e-4 * lam.mean()).sqrt())
-            self.rest[k] = lam[:-K].sum() + 1e-3 * lam.sum()
+            getattr(self, f"{name}_axes").copy_(u[:, -K:]); getattr(self, f"{name}_scale").copy_((lam[-K:] + self.cfg.least * lam.mean()).sqrt())
+            self.rest[k] = lam[:-K].sum() + self.cfg.least * lam.sum()
         self.mean.zero_(); self.std.fill_(1)
         i = self.inputs(x)
-        self.mean.copy_(i.mean((0, 2))[:, None]); self.std.copy_(i.std((0, 2)).clamp(min=1e-3)[:, None])
+        self.mean.copy_(i.mean((0, 2))[:, None]); self.std.copy_(i.std((0, 2)).clamp(min=.5)[:, None])
 
     def forward(self,
         x: Tensor, # (B, n, 68, 2), n >= frames; the last `frames` are measured
@@ -148,7 +150,7 @@ class MotionEncoder(nn.Module):
         "Features. Raises ValueError where the clip is too short."
         return (self.encode(self.inputs(x)) - self.code_mean) / self.code_std
 
-# %% ../nbs/31_frechet.ipynb #b95dd664
+# %% ../nbs/31_frechet.ipynb #cfae4b79
 def train_motion_encoder(
     packed: Packed,         # training clips
     frames: int=40,         # length of the window
@@ -177,7 +179,10 @@ def train_motion_encoder(
     net.code_mean.copy_(code.mean(0)); net.code_std.copy_(code.std(0).clamp(min=1e-4))
     return net
 
-# %% ../nbs/31_frechet.ipynb #b6405f05
+# %% ../nbs/31_frechet.ipynb #a78a7ab0
+MODELS["MotionEncoder"] = (MotionEncoder, MotionConfig)
+
+# %% ../nbs/31_frechet.ipynb #a3e55e05
 @torch.no_grad()
 def frechet_row(
     x_gen: Tensor,      # (B, T+1, 68, 2) generated clips, x_0 first; normalised by it

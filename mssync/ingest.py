@@ -9,7 +9,7 @@ __all__ = ['FACE', 'RAISE', 'LANDMARKERS', 'SMOOTHERS', 'SUFFIXES', 'IngestError
            'read_clip_from_video', 'find_videos', 'clip_ids', 'video_facts', 'ingest_one', 'ingest', 'finish_corpus',
            'clips_folder']
 
-# %% ../nbs/04_ingest.ipynb #a833233d
+# %% ../nbs/04_ingest.ipynb #b6dd7200
 import hashlib, json, math, os, re, subprocess, sys, tempfile, threading, time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ from .landmarks import FPS, L, centre_size, flip
 from .audio import COLUMNS, SR, features
 from .corpus import Clip, assign_splits, write_atomic, write_clip, write_index
 
-# %% ../nbs/04_ingest.ipynb #40101e1c
+# %% ../nbs/04_ingest.ipynb #7b0f5edf
 class IngestError(ValueError):
     "A video, sound or image that cannot be used; the message names the file and the reason."
     def __init__(self,
@@ -45,7 +45,7 @@ def open_media(
     try: return av.open(str(path))
     except (av.error.FFmpegError, OSError) as e: raise IngestError(path, f"not a readable video or sound file ({e.strerror})") from e
 
-# %% ../nbs/04_ingest.ipynb #ca44a708
+# %% ../nbs/04_ingest.ipynb #2d6e36a9
 def _upright(frame: av.VideoFrame, aspect: float) -> np.ndarray: # (H, W, 3) uint8
     "RGB picture with square pixels, turned as the file says."
     width = round(frame.width * aspect)
@@ -85,7 +85,7 @@ def iter_frames(
         held = (t, image)
     if start + k / fps <= held[0] + .5 / fps: yield start + k / fps, held[1]
 
-# %% ../nbs/04_ingest.ipynb #144f0402
+# %% ../nbs/04_ingest.ipynb #e850027c
 def read_audio(
     path: str|Path,          # any file with sound
     sr: int=SR,              # sampling rate of the result, Hz
@@ -109,7 +109,7 @@ def read_audio(
     lead = 0 if start is None else round((first - start) * sr)
     return np.pad(wave, (lead, 0)) if lead > 0 else wave[-lead:]
 
-# %% ../nbs/04_ingest.ipynb #e4495d6c
+# %% ../nbs/04_ingest.ipynb #970f8bf2
 def pose(
     x: np.ndarray, # (68, 2) landmarks
 ) -> tuple[np.ndarray, float, float]: # mean point (2,), size (RMS distance to it), roll (radians)
@@ -150,7 +150,7 @@ def upright_crop(
     M = np.c_[R, np.array([side / 2, side / 2 + RAISE * s * z]) - R @ c]
     return cv2.warpAffine(image, M, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), M
 
-# %% ../nbs/04_ingest.ipynb #640d20dd
+# %% ../nbs/04_ingest.ipynb #12081fc3
 class Landmarker:
     "What landmarkers have in common. A subclass gives `detect`, `start` and `fit`."
     doubtful = math.inf  # a fit with more doubt than this is checked at once
@@ -180,7 +180,7 @@ class Landmarker:
             prev = self.start(image, boxes[np.argmax(boxes[:, 2] - boxes[:, 0])])
         return self.fit(image, prev)[0]
 
-# %% ../nbs/04_ingest.ipynb #80d6a0d4
+# %% ../nbs/04_ingest.ipynb #9c7f6cb8
 @cache
 def _dlib():
     import dlib
@@ -249,7 +249,7 @@ class DlibLandmarker(Landmarker):
         doubt = np.sqrt(((np.array(found) - mean)**2).sum(-1).mean()) / (n / 2 / FACE)
         return (mean - M[:, 2]) @ np.linalg.inv(M[:, :2]).T, float(doubt)
 
-# %% ../nbs/04_ingest.ipynb #61c78e12
+# %% ../nbs/04_ingest.ipynb #b38c80ed
 class FaceAlignmentLandmarker(Landmarker):
     "The 2-D landmarks of the package face-alignment."
     doubtful = .6
@@ -299,7 +299,7 @@ def make_landmarker(
     if name not in LANDMARKERS: raise ValueError(f"unknown landmarker {name!r}: choose one of {', '.join(LANDMARKERS)}")
     return LANDMARKERS[name]()
 
-# %% ../nbs/04_ingest.ipynb #3e04c3ad
+# %% ../nbs/04_ingest.ipynb #98bc495b
 @dataclass
 class Track:
     "A face followed through a video; only the frames that show it."
@@ -343,7 +343,7 @@ def follow_face(
         n, end, size = n + 1, t, image.shape[1::-1]
     return Track(np.array(times), np.array(points).reshape(-1, L, 2), np.array(segments, int), (t0, end), n, size)
 
-# %% ../nbs/04_ingest.ipynb #604796df
+# %% ../nbs/04_ingest.ipynb #cc2413ee
 def longest_run(
     track: Track,
     fps: float=FPS,    # ticks a second
@@ -368,7 +368,7 @@ def longest_run(
     usual = np.median(np.diff(track.times)) if len(track.times) > 1 else 1 / fps
     return x, int(a), int((gap[a:b] > max(1.5 / fps, 1.5 * usual)).sum())
 
-# %% ../nbs/04_ingest.ipynb #aaabf9b3
+# %% ../nbs/04_ingest.ipynb #6a795b9b
 SMOOTHERS = ("savgol", "mean", "none")
 
 def smooth_track(
@@ -390,7 +390,7 @@ def jitter(
     "How much a track trembles."
     return float(np.sqrt((np.diff(x, 3, axis=0)**2).mean() / 20) / centre_size(x[:1])[1].item())
 
-# %% ../nbs/04_ingest.ipynb #c66af0fd
+# %% ../nbs/04_ingest.ipynb #d5dc27f3
 def reference_square(
     x: np.ndarray,      # (T, 68, 2) pixels
     margin: float=.1,   # on each side, over the union's side
@@ -401,7 +401,7 @@ def reference_square(
     side = float((high - low).max()) * (1 + 2 * margin)
     return (low + high - side) / 2, side
 
-# %% ../nbs/04_ingest.ipynb #5fd3a312
+# %% ../nbs/04_ingest.ipynb #c27bb782
 def read_clip_from_video(
     path: str|Path,            # video file
     landmarker: Landmarker,
@@ -429,11 +429,12 @@ def read_clip_from_video(
     x = smooth_track(x, smooth, window)
     corner, side = reference_square(x)
     facts = dict(frames=len(x), seconds=round(len(x) / FPS, 2), fps=round((track.seen - 1) / max(end - t0, 1e-6), 2), width=track.size[0], height=track.size[1],
-                 face_px=round(float(FACE * centre_size(x)[1].mean()), 1), detection_rate=round(rate, 4), interpolated=bridged, jitter=round(trembling, 5),
+                 face_px=round(float(FACE * centre_size(x)[1].mean()), 1), detection_rate=round(rate, 4), interpolated=bridged,
+                 start_s=round(t0 + first / FPS, 3), square_x=round(float(corner[0]), 2), square_y=round(float(corner[1]), 2), square_side=round(side, 2), jitter=round(trembling, 5),
                  jitter_smoothed=round(jitter(x), 5), note="" if len(x) == total else f"cut to {first / FPS:.2f}-{(first + len(x)) / FPS:.2f} s of {total / FPS:.2f} s")
     return ((x - corner) / side).astype(np.float32), a.astype(np.float32), facts
 
-# %% ../nbs/04_ingest.ipynb #99935418
+# %% ../nbs/04_ingest.ipynb #8b0e5b3b
 SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts", ".ogv"}
 
 def find_videos(
@@ -455,7 +456,7 @@ def clip_ids(
     tag = lambda f: "-" + hashlib.sha1(f.encode()).hexdigest()[:8]
     return [p[:100] + tag(f) if often[p.lower()] > 1 or len(p) > 120 else p for p, f in zip(plain, files)]
 
-# %% ../nbs/04_ingest.ipynb #f3f10f24
+# %% ../nbs/04_ingest.ipynb #270bc44f
 def video_facts(
     src: str|Path,             # folder
     files: list[str],          # relative paths
@@ -485,7 +486,7 @@ def video_facts(
                          source=known.get("source_corpus") or known.get("dataset") or src.resolve().name, licence=known.get("licence", "")))
     return pd.DataFrame(rows)
 
-# %% ../nbs/04_ingest.ipynb #fa0492c2
+# %% ../nbs/04_ingest.ipynb #ca0f2a15
 def _key(path: Path, settings: dict) -> list:
     st = path.stat() if path.exists() else None
     return [st and st.st_size, st and st.st_mtime_ns, settings["landmarker"], settings["smooth"], settings["window"], settings["bridge"]]
@@ -522,7 +523,7 @@ def ingest_one(
     write_atomic(_mark(out, row["id"]), json.dumps(dict(key=key, row=result)).encode())
     return result
 
-# %% ../nbs/04_ingest.ipynb #94dfd57e
+# %% ../nbs/04_ingest.ipynb #ddbfcebb
 def _serve():
     "Loop of a worker: one JSON job a line on standard input, one JSON row a line on what was standard output."
     answer = os.fdopen(os.dup(1), "w")
@@ -559,12 +560,12 @@ class _Worker:
     def close(self):
         if self.process: self.process.stdin.close(); self.process.wait()
 
-# %% ../nbs/04_ingest.ipynb #c178348f
+# %% ../nbs/04_ingest.ipynb #27e5cc98
 def ingest(
     src: str|Path,             # folder of videos
     out: str|Path,             # corpus to make or to finish
     landmarker: str="dlib",    # "dlib" or "face-alignment"
-    jobs: int=2,               # worker processes
+    jobs: int=2,               # worker processes; 0 works in this one
     smooth: str="savgol",      # "savgol", "mean" or "none"
     window: int=5,             # frames of the smoothing
     bridge: int=5,             # ticks in a row without a face that are interpolated
@@ -577,8 +578,8 @@ def ingest(
     unknown setting or a landmarker whose weights cannot be had."""
     files = find_videos(src)
     smooth_track(np.zeros((0, L, 2)), smooth, window)                       # settings are checked before anything starts
-    if jobs < 1: raise ValueError(f"jobs is {jobs}: at least 1 is needed")
-    make_landmarker(landmarker)
+    if jobs < 0: raise ValueError(f"jobs is {jobs}: 0 or more are needed")
+    own = make_landmarker(landmarker)
     Path(out).mkdir(parents=True, exist_ok=True)
     rows = video_facts(src, files, speaker_from).assign(id=clip_ids(files)).to_dict("records")
     settings = dict(landmarker=landmarker, smooth=smooth, window=window, bridge=bridge)
@@ -588,12 +589,13 @@ def ingest(
     local, workers, lock = threading.local(), [], threading.Lock()
 
     def one(row):
+        if jobs == 0: return ingest_one(src, out, row, settings, own)
         if not hasattr(local, "worker"):
             local.worker = _Worker()
             with lock: workers.append(local.worker)
         return local.worker(dict(src=str(src), out=str(out), row=row, settings=settings))
 
-    pool = ThreadPoolExecutor(jobs)
+    pool = ThreadPoolExecutor(max(jobs, 1))
     try:
         for result in tqdm(pool.map(one, todo), total=len(rows), initial=len(done), desc="ingest", unit="video", disable=not progress): done[result["file"]] = result
     finally:
@@ -625,7 +627,7 @@ def finish_corpus(
         for reason, n in report[~report.accepted.astype(bool)].reason.str.replace(r"\d+(\.\d+)?", "N", regex=True).value_counts().items(): print(f"  {n:5d}  {reason}")
     return report
 
-# %% ../nbs/04_ingest.ipynb #74599f2e
+# %% ../nbs/04_ingest.ipynb #7e386e24
 def clips_folder() -> Path|None: # None where there is none
     "The folder of real clips for development: `$MSSYNC_CLIPS`, else `../shared/clips` beside the repository."
     path = Path(os.environ.get("MSSYNC_CLIPS", Path(__file__).resolve().parents[2]/"shared"/"clips"))

@@ -9,13 +9,14 @@ __all__ = ['ALIAS', 'WORDS', 'PATTERNS', 'CURVES', 'VISEMES', 'VOWELS', 'SHAPES'
            'split_bands', 'Coupling', 'head_pose', 'project', 'say_for', 'simulate_clip', 'phoneme_intervals',
            'simulate_corpus']
 
-# %% ../nbs/03_simulate.ipynb #3cd2af71
+# %% ../nbs/03_simulate.ipynb #85d1ef1c
 import ctypes, json, multiprocessing, warnings
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
-from functools import lru_cache, partial
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 import numpy as np
+import pandas as pd
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 from scipy.signal import resample_poly
 from tqdm.auto import tqdm
@@ -23,7 +24,7 @@ from .landmarks import FLIP, FPS, L
 from .audio import COLUMNS, SR, features
 from .corpus import CorpusError, Clip, assign_splits, read_clip, write_atomic, write_clip, write_index
 
-# %% ../nbs/03_simulate.ipynb #04067140
+# %% ../nbs/03_simulate.ipynb #89ec0665
 class _Event(ctypes.Structure):
     _fields_ = [("type", ctypes.c_int), ("uid", ctypes.c_uint), ("text", ctypes.c_int), ("length", ctypes.c_int),
                 ("ms", ctypes.c_int), ("sample", ctypes.c_int), ("user", ctypes.c_void_p), ("name", ctypes.c_char * 8)]
@@ -48,7 +49,7 @@ def _close(lib):
     lib.espeak_Terminate()
     getattr(_ctypes, "dlclose", getattr(_ctypes, "FreeLibrary", None))(lib._handle)
 
-# %% ../nbs/03_simulate.ipynb #e18e27d0
+# %% ../nbs/03_simulate.ipynb #9b751ffe
 def speak(
     text: str,            # what to say
     voice: str="en-us",   # language, and a variant after "+": en-us, en-gb, en-gb-scotland, ...; f1..f5, m1..m8, ...
@@ -82,7 +83,7 @@ def speak(
     ends = [t for _, t in marks[1:]] + [len(wave) / sr]
     return wave, sr, [(s, t, e) for (s, t), e in zip(marks, ends) if e > t]
 
-# %% ../nbs/03_simulate.ipynb #f0550326
+# %% ../nbs/03_simulate.ipynb #2486e3af
 WORDS = dict(
     who="Bob|Molly|Peter|Pamela|Mabel|Victor|Fiona|George|Sheila|Thomas|my brother|my mother|the baker|the old plumber|a young poet|the whole village|our teacher|"
         "the piper|a few farmers|the boatman|her neighbour|every member of the club|the judge|two zoo keepers",
@@ -112,7 +113,7 @@ def sentence(
         text = text.replace("{" + key + "}", word, 1)
     return text[0].upper() + text[1:]
 
-# %% ../nbs/03_simulate.ipynb #525e7686
+# %% ../nbs/03_simulate.ipynb #357c8a8d
 CURVES = ("jaw", "lips", "spread", "tuck")
 VISEMES = dict(                               # targets of jaw, lips, spread; weights of each
     rest=((.0, .02, .0), (.5, .6, .3)),
@@ -150,7 +151,7 @@ def visemes(
         found.append(_CLASS.get(c, "neutral"))
     return found or ["neutral"]
 
-# %% ../nbs/03_simulate.ipynb #b601d795
+# %% ../nbs/03_simulate.ipynb #4f15b0d0
 _THETA = np.array([.09, .06, .09])            # of jaw, lips, spread, s
 
 def _fall(t, a, b, theta):
@@ -183,7 +184,7 @@ def mouth_curves(
     v[:, 1] *= (1 - shut) * (1 - .8 * tuck)
     return np.clip(np.column_stack((v, tuck)), [0, 0, -1, 0], [1.25, 1.25, 1, 1]).astype(np.float32)
 
-# %% ../nbs/03_simulate.ipynb #2d2b988b
+# %% ../nbs/03_simulate.ipynb #5a3d8c9d
 _HALF = {  # index: (x, y, z)
     0: (-1., .02, -.62), 1: (-.99, .29, -.60), 2: (-.955, .56, -.55), 3: (-.90, .82, -.46), 4: (-.79, 1.06, -.31), 5: (-.63, 1.27, -.13),
     6: (-.43, 1.43, .03), 7: (-.22, 1.535, .17), 8: (0, 1.57, .22),                                                              # jaw
@@ -200,7 +201,7 @@ def neutral_face() -> np.ndarray: # (68, 3)
     for i, p in _HALF.items(): face[i] = p; face[FLIP[i]] = (-p[0], *p[1:])
     return face
 
-# %% ../nbs/03_simulate.ipynb #e9a10105
+# %% ../nbs/03_simulate.ipynb #4c270cfe
 SHAPES = (*CURVES, "blink", "brow")
 GAP = .30   # inner lips apart at `lips` = 1, in half face widths
 
@@ -231,7 +232,7 @@ def rig_basis(
     brow[[37, 38, 43, 44], 1] = -.012
     return B
 
-# %% ../nbs/03_simulate.ipynb #6e3800d2
+# %% ../nbs/03_simulate.ipynb #56349475
 SHAPE = dict(width=.05, height=.05, jaw=.06, chin=.05, nose_length=.06, nose_width=.10, eyes_apart=.05, eye_size=.12, mouth_width=.08, lip_size=.14, brow_height=.035, depth=.08)
 
 def identity(
@@ -288,7 +289,7 @@ def draw_speaker(
     return Speaker(f"sim{index:04d}", f"{pick(LANGUAGES)}+{pick(VARIANTS)}", int(rng.integers(135, 196)), int(rng.integers(25, 76)), int(rng.integers(35, 90)), identity(rng),
                    float(rng.uniform(.8, 1.2)), rng.uniform(.75, 1.3, 3), float(rng.uniform(.7, 1.3)), float(rng.uniform(.5, 1.4)), float(rng.uniform(10, 24)))
 
-# %% ../nbs/03_simulate.ipynb #944f1898
+# %% ../nbs/03_simulate.ipynb #4e333370
 def _frames(wave, size, hop, n):
     "(n, size) windows, window i centred on sample i * hop."
     w = np.pad(wave, (size // 2, size // 2 + max(0, n * hop + size - len(wave))))
@@ -322,7 +323,7 @@ def pitch(
     st = np.clip(st - np.median(st[voiced]), -9, 9)
     return gaussian_filter1d(np.interp(np.arange(n), np.flatnonzero(voiced), st[voiced]), 4, mode="nearest")
 
-# %% ../nbs/03_simulate.ipynb #ef108922
+# %% ../nbs/03_simulate.ipynb #90813958
 SCALES = (200, 400, 800, 1600)                                   # ms, duration of a syncer's window at each level
 BAND_RMS = dict(energy=(.20, .10, .09, .07), pitch=(1.1, 1., .95, .9))
 
@@ -335,15 +336,15 @@ def split_bands(
     for i in range(4): levels.append(uniform_filter1d(levels[-1], int(round(.28 * 2**i * rate)) // 2 * 2 + 1, mode="reflect"))
     return np.stack([a - b for a, b in zip(levels, levels[1:])], -1)
 
-# %% ../nbs/03_simulate.ipynb #f0a8cdb0
+# %% ../nbs/03_simulate.ipynb #0ea92fdc
 @dataclass
 class Coupling:
     "How motion follows speech at 200 (lips), 400 (nods), 800 (turns), 1600 ms (leans)."
     gain: tuple = (1., 1., 1., 1.)   # planted gains; 0 takes the coupling out
     lag: tuple = (0., 0., 0., 0.)    # s by which motion comes after speech, circular
     drift: float = 1.                # size of the motion that follows no speech
-    energy: float = .9               # weights of the two drivers
-    pitch: float = .3
+    energy: float = .95              # weights of the two drivers
+    pitch: float = .2
 
     def __post_init__(self):
         for name in ("gain", "lag"):
@@ -353,10 +354,10 @@ class Coupling:
 
 POSE = ("pitch", "yaw", "roll", "x", "y", "z")              # degrees (pitch > 0: chin down; yaw > 0: face to the picture's right), half face widths (z towards the viewer)
 AMPLITUDE = np.array([[0, 0, 0, 0, 0, 0],                   # 200 ms: lips only
-                      [2.6, 0, 0, 0, .02, 0],               # 400 ms: nods
-                      [-.7, 2.8, 0, .035, -.03, 0],         # 800 ms: turns, shifts
-                      [.8, 0, 1.5, 0, .03, .22]])           # 1600 ms: tilts and leans towards the viewer
-DRIFT = np.array([.7, 1.1, .7, .015, .012, .05])            # RMS of the drift
+                      [2.3, 0, 0, 0, .02, 0],               # 400 ms: nods
+                      [-.7, 2.8, 0, .04, -.03, 0],         # 800 ms: turns, shifts
+                      [.9, 0, 1.8, 0, .04, .32]])           # 1600 ms: tilts and leans towards the viewer
+DRIFT = np.array([.5, .8, .5, .011, .009, .04])            # RMS of the drift
 
 def head_pose(
     u: np.ndarray,            # (n, 4) bands of the driver at 100 Hz, RMS about 1
@@ -374,7 +375,7 @@ def head_pose(
     noise = sum(a / a.std(0) * w for a, w in zip(slow, (.5, .85)))
     return (moved * size) @ AMPLITUDE + coupling.drift * drift * DRIFT * (noise - noise.mean(0))
 
-# %% ../nbs/03_simulate.ipynb #64fa07e9
+# %% ../nbs/03_simulate.ipynb #937b8d4f
 NECK = np.array([0., 1.3, -.9])   # pivot, half face widths
 DISTANCE = 9.                     # of the camera
 
@@ -395,7 +396,7 @@ def project(
     xy = p[..., :2] - [0, .6]
     return (xy * (DISTANCE / (DISTANCE - p[..., 2:])) * width / 2 + centre).astype(np.float32)
 
-# %% ../nbs/03_simulate.ipynb #2c6464ba
+# %% ../nbs/03_simulate.ipynb #65dac437
 def say_for(
     speaker: Speaker,
     seconds: float,
@@ -417,7 +418,7 @@ def say_for(
     wave = wave + rng.normal(0, .06 * 10**(-rng.uniform(38, 50) / 20), size)
     return wave.astype(np.float32), [(s, a, min(b, seconds)) for s, a, b in phonemes if a < seconds]
 
-# %% ../nbs/03_simulate.ipynb #7d132400
+# %% ../nbs/03_simulate.ipynb #a1cfb526
 def _blinks(n, per_minute, rng):
     "(n,) lid closure at 100 Hz, 0 open to 1 shut."
     lid, t = np.zeros(n), rng.exponential(60 / per_minute)
@@ -449,7 +450,7 @@ def simulate_clip(
     stress = sum((gaussian for s, a, b in phonemes if "'" in s for gaussian in [np.exp(-((np.arange(n) / 100 - (a + b) / 2) / .14)**2)]), np.zeros(n))
     brow = speaker.brows * (.45 * np.clip(stress, 0, 1.2) * rng.uniform(.4, 1) + .09 * gaussian_filter1d(f0, 12)) * coupling.gain[1]
     curves = np.column_stack((mouth, _blinks(n, speaker.blinks, rng), np.clip(brow, -.6, 1.3)))       # (n, 6)
-    pose0 = np.append(rng.normal(0, (3.5, 6, 2.5)), (0, 0, 0))
+    pose0 = np.append(rng.normal(0, (3, 5, 2)), (0, 0, 0))
     pose = pose0 + head_pose(u, rng, coupling, speaker.style, speaker.drift)
     at = slice(0, n, COLUMNS)                                                                          # frame t lies at column 4t
     points = speaker.face + np.tensordot(curves[at], rig_basis(speaker.face), 1)
@@ -468,8 +469,8 @@ def phoneme_intervals(
     if "phoneme_symbols" not in clip.extras: raise CorpusError(f"clip {clip.id}: holds no phonemes, it is not a simulated clip")
     return [(s, float(a), float(b)) for s, (a, b) in zip(json.loads(clip.extras["phoneme_symbols"].tobytes()), clip.extras["phoneme_times"])]
 
-# %% ../nbs/03_simulate.ipynb #de9e8473
-def _settings(**kw): return json.dumps(dict(version=1, **kw), indent=1, sort_keys=True)
+# %% ../nbs/03_simulate.ipynb #373e7b56
+def _settings(**kw): return json.dumps(dict(version=2, **kw), indent=1, sort_keys=True)
 
 def _make_one(index, folder, speakers, seed, seconds, coupling, jitter, kind):
     clip = simulate_clip(index, draw_speaker(index % speakers, seed), seed, seconds, coupling, jitter, kind)
@@ -508,13 +509,13 @@ def simulate_corpus(
     make = partial(_make_one, folder=folder, speakers=speakers, seed=seed, seconds=seconds, coupling=coupling, jitter=jitter, kind=kind)
     bar = tqdm(total=clips, initial=len(rows), desc="simulate", unit="clip", disable=not progress)
     if jobs > 1 and len(todo) > 8:
+        first = todo.pop(0); rows[first] = make(first); bar.update()   # what the first clip imports, forked workers then have
         ctx = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
         with ProcessPoolExecutor(jobs, ctx) as pool:
             for i, row in zip(todo, pool.map(make, todo, chunksize=4)): rows[i] = row; bar.update()
     else:
         for i in todo: rows[i] = make(i); bar.update()
     bar.close()
-    import pandas as pd
     index = assign_splits(pd.DataFrame([rows[i] for i in range(clips)]), seed=seed)
     write_index(folder, index)
     return index

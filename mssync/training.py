@@ -6,7 +6,7 @@
 __all__ = ['MODELS', 'CheckpointError', 'save_model', 'load_model', 'Run', 'check_finite', 'fit_axes', 'SyncerTraining',
            'syncer_losses', 'train_syncers', 'GANTraining', 'perturbed_start', 'train_gan']
 
-# %% ../nbs/20_training.ipynb #3f1f1eec
+# %% ../nbs/20_training.ipynb #ca008140
 import copy, json, tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from .generator import Generator, GeneratorConfig
 from .discriminators import DiscriminatorConfig, Discriminators
 from .losses import LAMBDA, discriminator_hinge, generator_hinge, total_loss
 
-# %% ../nbs/20_training.ipynb #166dfe39
+# %% ../nbs/20_training.ipynb #2df64010
 class CheckpointError(ValueError): "A file of weights that cannot be used; the message names the file and the reason."
 
 MODELS = dict(Generator=(Generator, GeneratorConfig), SyncerPyramid=(SyncerPyramid, SyncerConfig), Discriminators=(Discriminators, DiscriminatorConfig))
@@ -68,7 +68,7 @@ def load_model(
     model.meta = header["meta"]
     return model.to(device).eval()
 
-# %% ../nbs/20_training.ipynb #1c65a6d6
+# %% ../nbs/20_training.ipynb #44b189c3
 class Run:
     "State of a training run: everything that the next step depends on."
     def __init__(self,
@@ -109,8 +109,8 @@ class Run:
         self.step, self.rows = int(meta["step"]), json.loads(meta["rows"])
 
     def log(self, **row):
-        "Remember one row."
-        self.rows.append(dict(step=self.step, **{k: float(v) for k, v in row.items()}))
+        "Remember one row of the step that is being finished."
+        self.rows.append(dict(step=self.step + 1, **{k: v.item() if isinstance(v, Tensor) else float(v) for k, v in row.items()}))
 
     def done(self, steps: int):
         "Count a step; write the checkpoint when it is due."
@@ -122,7 +122,7 @@ def check_finite(step: int, **terms: Tensor):
     for k, v in terms.items():
         if not torch.isfinite(v).all(): raise FloatingPointError(f"step {step}: {k} is {float(v)}; the last good checkpoint is kept")
 
-# %% ../nbs/20_training.ipynb #3eaaadf6
+# %% ../nbs/20_training.ipynb #6029b489
 def fit_axes(
     packed: Packed,          # training clips
     frames: int,             # T of the windows
@@ -134,7 +134,7 @@ def fit_axes(
     x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
     return Axes.fit(x, floor=floor), Axes.fit(torch.diff(x, dim=1), centre=False, floor=floor)
 
-# %% ../nbs/20_training.ipynb #d501600d
+# %% ../nbs/20_training.ipynb #f7fce642
 @dataclass
 class SyncerTraining:
     "How a pyramid of syncers is trained."
@@ -199,7 +199,7 @@ def train_syncers(
             run.done(cfg.steps); bar.update()
     return syncers.eval(), pd.DataFrame(run.rows)
 
-# %% ../nbs/20_training.ipynb #a6c5efa5
+# %% ../nbs/20_training.ipynb #87d18409
 @dataclass
 class GANTraining:
     "How generator and discriminators are trained; the defaults are the paper's (Section 4.1)."
@@ -293,7 +293,7 @@ def train_gan(
                 row = {f"L_{k}": v for k, v in d_terms.items()} | {f"L_G_{k}": v for k, v in g_terms.items()} | dict(L_AV=av, L2=l2, norm_G=norm_g, norm_D=norm_d)
                 row |= {f"L_AV_{i+1}": v for i, v in enumerate(av_levels)}
                 if evaluate: row |= evaluate(average.eval())
-                run.step += 1; run.log(**row); run.step -= 1
-            if run.step % 10 == 0: bar.set_postfix(AV=f"{float(av):.2f}", D=f"{float(loss_d):.2f}")
+                run.log(**row)
+            if run.step % 10 == 0: bar.set_postfix(AV=f"{av.item():.2f}", D=f"{loss_d.item():.2f}")
             run.done(total); bar.update()
     return average.eval(), pd.DataFrame(run.rows)
