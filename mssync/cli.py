@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['parser', 'main']
 
-# %% ../nbs/52_cli.ipynb #6b34c29b
+# %% ../nbs/52_cli.ipynb #fe074d5a
 import argparse, sys
 from . import __version__
 
-# %% ../nbs/52_cli.ipynb #e77652e0
+# %% ../nbs/52_cli.ipynb #3db18892
 def _ingest(a) -> int:
     from mssync.ingest import ingest
     report = ingest(a.dir, a.out, landmarker=a.landmarker, jobs=a.jobs, smooth=a.smooth, window=a.window, speaker_from=a.speaker_from, seed=a.seed)
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("dir", metavar="DIR", help="folder of videos, searched with its subfolders")
     p.add_argument("out", metavar="OUT", help="the corpus: clips, clips.csv, and report.csv with a row for every video")
     p.add_argument("--landmarker", default="dlib", help="dlib (default) or face-alignment")
-    p.add_argument("--jobs", type=int, default=2, help="worker processes (default 2)")
+    p.add_argument("--jobs", type=int, default=2, help="worker processes (default 2); 0 works in this one")
     p.add_argument("--smooth", default="savgol", help="savgol (default), mean or none")
     p.add_argument("--window", type=int, default=5, help="frames of the smoothing, odd (default 5)")
     p.add_argument("--speaker-from", default="auto", metavar="HOW", help="auto: clips.tsv or speakers.csv in DIR, else folder names (default); folder; or a regular expression with one group, matched on the path")
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     p.set_defaults(run=_simulate)
     return top
 
-# %% ../nbs/52_cli.ipynb #754f0272
+# %% ../nbs/52_cli.ipynb #0bea1af1
 def main(
     argv: list[str]|None=None,  # arguments; those of the process by default
 ) -> int: # exit status: 0, 1 if no video was accepted, 2 for bad input

@@ -6,7 +6,7 @@
 __all__ = ['COLUMN_NAMES', 'SPLITS', 'CorpusError', 'Clip', 'write_atomic', 'write_clip', 'write_index', 'read_index',
            'read_clip', 'assign_splits', 'Packed', 'audio_stats']
 
-# %% ../nbs/02_corpus.ipynb #152cd1e5
+# %% ../nbs/02_corpus.ipynb #a3dd701c
 import os, re, tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save
 from .landmarks import L, flip, normalise
 from .audio import COLUMNS, D
 
-# %% ../nbs/02_corpus.ipynb #3a34ca8c
+# %% ../nbs/02_corpus.ipynb #769dae04
 class CorpusError(ValueError): "A corpus folder or clip that cannot be used; the message names the file and the reason."
 
 @dataclass
@@ -40,7 +40,7 @@ class Clip:
             if a.shape != shape: raise CorpusError(f"clip {self.id}: {name} has shape {a.shape}, expected {shape}")
             if not np.isfinite(a).all(): raise CorpusError(f"clip {self.id}: {name} holds NaN or infinite values")
 
-# %% ../nbs/02_corpus.ipynb #0919dfb7
+# %% ../nbs/02_corpus.ipynb #aa23369d
 def write_atomic(
     path: str|Path,   # file to write
     content: bytes,   # what goes in
@@ -65,7 +65,7 @@ def write_clip(
     write_atomic(Path(folder)/"clips"/f"{clip.id}.safetensors", save({k: np.ascontiguousarray(v) for k, v in tensors.items()}))
     return dict(id=clip.id, speaker=clip.speaker, source=clip.source, split=clip.split, licence=clip.licence, frames=len(clip.landmarks))
 
-# %% ../nbs/02_corpus.ipynb #b900fda1
+# %% ../nbs/02_corpus.ipynb #9213a6f4
 COLUMN_NAMES = ["id", "speaker", "source", "split", "licence", "frames"]
 
 def write_index(
@@ -103,7 +103,7 @@ def read_clip(
     if missing := {"landmarks", "audio"} - t.keys(): raise CorpusError(f"{path}: tensor {sorted(missing)[0]!r} is missing")
     return Clip(*(row[c] for c in COLUMN_NAMES[:5]), t["landmarks"], t["audio"], {k[6:]: v for k, v in t.items() if k.startswith("extra.")})
 
-# %% ../nbs/02_corpus.ipynb #3bf48d0f
+# %% ../nbs/02_corpus.ipynb #88488718
 SPLITS = dict(train=.37, metric=.33, val=.08, test=.22)   # shares
 
 def assign_splits(
@@ -120,7 +120,7 @@ def assign_splits(
     part = dict(zip(names, np.array(list(shares))[np.searchsorted(bounds, np.arange(len(names)), side="right")]))
     return df.assign(split=unit.map(part))
 
-# %% ../nbs/02_corpus.ipynb #9d0a99b2
+# %% ../nbs/02_corpus.ipynb #2b563565
 class Packed:
     "Clips of some splits as contiguous tensors; cuts batches of windows."
     def __init__(self,
@@ -157,9 +157,10 @@ class Packed:
         batch: int,
         frames: int,                   # T; a window holds T+1
         generator: torch.Generator,    # CPU generator: the same seed gives the same batches on every device
-        augment: bool=False,           # mirror, and stretch by U(0.9, 1.1)
+        augment: tuple=(),             # any of "mirror", "stretch", "swap"
     ) -> tuple[Tensor, Tensor]: # x (B, T+1, 68, 2) normalised by the first frame, a (B, 4(T+1), 26) standardised
         "Draw windows uniformly over all frames where one can start. Raises CorpusError where no clip is long enough."
+        if unknown := set(augment) - {"mirror", "stretch", "swap"}: raise ValueError(f"unknown augmentation {unknown.pop()!r}: choose from mirror, stretch, swap")
         dev = self.x.device
         room = (self.frames - frames).clamp(min=0).cpu()
         total = int(room.sum())
@@ -168,11 +169,11 @@ class Packed:
         ends = room.cumsum(0)
         clip = torch.searchsorted(ends, u, right=True)
         x, a = self.gather(clip.to(dev), (u - (ends - room)[clip]).to(dev), frames)
-        if augment:
-            mirror = (torch.rand(batch, generator=generator) < .5).to(dev)[:, None, None, None]
-            x = torch.where(mirror, flip(x), x)
-            x = x * torch.stack((torch.empty(batch).uniform_(.9, 1.1, generator=generator), torch.ones(batch)), -1).to(dev)[:, None, None]
-        return normalise(x, x[:, 0]), a
+        if "mirror" in augment: x = torch.where((torch.rand(batch, generator=generator) < .5).to(dev)[:, None, None, None], flip(x), x)
+        if "stretch" in augment: x = x * torch.stack((torch.empty(batch).uniform_(.9, 1.1, generator=generator), torch.ones(batch)), -1).to(dev)[:, None, None]
+        x = normalise(x, x[:, 0])
+        if "swap" in augment: x = x - x[:, :1] + x[torch.randperm(batch, generator=generator).to(dev), :1]
+        return x, a
 
     def windows(self,
         frames: int,               # T; a window holds T+1

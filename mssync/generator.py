@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GeneratorConfig', 'AudioPyramid', 'lookahead', 'BranchLinear', 'BranchBlock', 'merge', 'Generator']
 
-# %% ../nbs/13_generator.ipynb #d99ca516
+# %% ../nbs/13_generator.ipynb #aa6e7d95
 from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from .landmarks import L
 from .audio import COLUMNS, D
 from .layers import Axes, ConvNeXt
 
-# %% ../nbs/13_generator.ipynb #50326534
+# %% ../nbs/13_generator.ipynb #428be8a3
 @dataclass
 class GeneratorConfig:
     "Shape of the generator; the defaults follow the paper, and the authors' code where it is silent."
@@ -26,7 +26,7 @@ class GeneratorConfig:
     multiscale: bool = True                       # False: one branch on the finest level (the ablation's single-scale generator)
     interpolation: str = "fixed"                  # upsampling of levels 2-4: "fixed" (length-independent) or "align_corners" (authors)
 
-# %% ../nbs/13_generator.ipynb #57b17110
+# %% ../nbs/13_generator.ipynb #1625c0e9
 class AudioPyramid(nn.Module):
     "Bottom-up feature pyramid over the audio, every level interpolated to 25 Hz."
     def __init__(self, widths: tuple, expansion: float=4, interpolation: str="fixed"):
@@ -62,7 +62,7 @@ def lookahead(
         out.append(ms + 40 * (2**i - 1))
     return out
 
-# %% ../nbs/13_generator.ipynb #a8b1fcb5
+# %% ../nbs/13_generator.ipynb #d4c74c6f
 class BranchLinear(nn.Module):
     "A linear layer for every branch, as one batched product."
     def __init__(self, branches: int, c_in: int, c_out: int):
@@ -94,7 +94,7 @@ def merge(
     "Eq. 8."
     return (w.softmax(0).repeat_interleave(2, -1) * v).sum(0)
 
-# %% ../nbs/13_generator.ipynb #18544660
+# %% ../nbs/13_generator.ipynb #26cb0af2
 class Generator(nn.Module):
     "The multi-scale autoregressive generator of Section 3.2."
     def __init__(self,
@@ -114,7 +114,7 @@ class Generator(nn.Module):
         self.stem_hx = nn.Linear(cfg.hidden + 2*L, B * w[0], bias=False)
         self.trunk = nn.Sequential(*[BranchBlock(B, i, o, cfg.expansion) for i, o in zip(w, w[1:])])
         self.head = BranchLinear(B, w[-1], 3*L)
-        nn.init.normal_(self.head.weight, std=.1 * w[-1]**-.5)                # starts close to standing still
+        nn.init.normal_(self.head.weight, std=.5 * w[-1]**-.5)                # starts at about half the speed of the data
 
     def audio_features(self,
         a: Tensor, # (B, 4n, 26) standardised audio

@@ -6,7 +6,7 @@
 __all__ = ['MODELS', 'CheckpointError', 'save_model', 'load_model', 'Run', 'check_finite', 'fit_axes', 'SyncerTraining',
            'syncer_losses', 'train_syncers', 'GANTraining', 'perturbed_start', 'train_gan']
 
-# %% ../nbs/20_training.ipynb #ca008140
+# %% ../nbs/20_training.ipynb #6a958dfb
 import copy, json, tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from .generator import Generator, GeneratorConfig
 from .discriminators import DiscriminatorConfig, Discriminators
 from .losses import LAMBDA, discriminator_hinge, generator_hinge, total_loss
 
-# %% ../nbs/20_training.ipynb #2df64010
+# %% ../nbs/20_training.ipynb #202dae81
 class CheckpointError(ValueError): "A file of weights that cannot be used; the message names the file and the reason."
 
 MODELS = dict(Generator=(Generator, GeneratorConfig), SyncerPyramid=(SyncerPyramid, SyncerConfig), Discriminators=(Discriminators, DiscriminatorConfig))
@@ -68,7 +68,7 @@ def load_model(
     model.meta = header["meta"]
     return model.to(device).eval()
 
-# %% ../nbs/20_training.ipynb #44b189c3
+# %% ../nbs/20_training.ipynb #495da752
 class Run:
     "State of a training run: everything that the next step depends on."
     def __init__(self,
@@ -122,7 +122,7 @@ def check_finite(step: int, **terms: Tensor):
     for k, v in terms.items():
         if not torch.isfinite(v).all(): raise FloatingPointError(f"step {step}: {k} is {float(v)}; the last good checkpoint is kept")
 
-# %% ../nbs/20_training.ipynb #6029b489
+# %% ../nbs/20_training.ipynb #4bb3404f
 def fit_axes(
     packed: Packed,          # training clips
     frames: int,             # T of the windows
@@ -134,12 +134,12 @@ def fit_axes(
     x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
     return Axes.fit(x, floor=floor), Axes.fit(torch.diff(x, dim=1), centre=False, floor=floor)
 
-# %% ../nbs/20_training.ipynb #f7fce642
+# %% ../nbs/20_training.ipynb #d7a51234
 @dataclass
 class SyncerTraining:
     "How a pyramid of syncers is trained."
     steps: int = 20_000
-    batch: int = 128
+    batch: int = 128            # crops, all of them for the coarsest level
     frames: int = 40            # T: the crop that the pyramid is built on
     lr: float = 1e-4
     weight_decay: float = 0.01
@@ -149,8 +149,9 @@ class SyncerTraining:
     temperature: float = 1.
     margin: float = 10.
     levels: int = LEVELS
-    augment: bool = True
+    augment: tuple = ("mirror", "stretch", "swap")   # see Packed.sample
     whiten: bool = True         # positions along principal axes
+    floor: float = 1e-4         # see Axes.fit
     eval_every: int = 100       # steps between measurements on held-out windows
 
 def syncer_losses(
@@ -162,7 +163,9 @@ def syncer_losses(
 ) -> tuple[Tensor, Tensor]: # loss and retrieval accuracy, (levels,) each
     "Loss of every level on one batch."
     out = []
-    for e_x, e_a in syncers(x, a):
+    for i, (s, x_i, a_i) in enumerate(zip(syncers.syncers, position_pyramid(x, syncers.levels), audio_pyramid(a, syncers.levels))):
+        crops = max(2, len(x) >> (syncers.levels - 1 - i))
+        e_x, e_a = s(x_i[:crops], a_i[:crops])
         neg = negatives(*e_x.shape[:2], cfg.negatives, rng)
         out.append(info_nce(e_a, e_x, neg, cfg.temperature, cfg.log) if cfg.loss == "info_nce" else margin_loss(e_a, e_x, neg, cfg.margin, cfg.loss))
     return tuple(map(torch.stack, zip(*out)))
@@ -178,7 +181,7 @@ def train_syncers(
 ) -> tuple[SyncerPyramid, pd.DataFrame]: # the syncers, and a log of loss and retrieval by level
     "Train a pyramid of syncers. Raises FloatingPointError where a loss is no longer finite."
     torch.manual_seed(seed)
-    syncers = SyncerPyramid(shape, cfg.levels, fit_axes(packed, cfg.frames)[0] if cfg.whiten else None).to(packed.x.device)
+    syncers = SyncerPyramid(shape, cfg.levels, fit_axes(packed, cfg.frames, cfg.floor)[0] if cfg.whiten else None).to(packed.x.device)
     for n, s in zip(("audio_mean", "audio_std"), packed.stats): getattr(syncers, n).copy_(torch.as_tensor(s))
     opt = torch.optim.AdamW(syncers.parameters(), cfg.lr, weight_decay=cfg.weight_decay)
     run = Run(dict(syncers=syncers), dict(opt=opt), seed, checkpoint)
@@ -199,7 +202,7 @@ def train_syncers(
             run.done(cfg.steps); bar.update()
     return syncers.eval(), pd.DataFrame(run.rows)
 
-# %% ../nbs/20_training.ipynb #87d18409
+# %% ../nbs/20_training.ipynb #f9752281
 @dataclass
 class GANTraining:
     "How generator and discriminators are trained; the defaults are the paper's (Section 4.1)."
@@ -218,7 +221,7 @@ class GANTraining:
     perturb: float = 0.
     clip: float = 0.
     ema: float = 0.
-    augment: bool = False
+    augment: tuple = ()         # see Packed.sample
     whiten: bool = False        # positions and velocities along principal axes
     floor: float = 1e-4         # see Axes.fit
     eval_every: int = 500

@@ -1,0 +1,89 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Training a generator
+#
+# > MS-Sync-short, MS-Sync-long and the two ablations of Figure 5
+#
+# An autoregressive generator (Eq. 6-8) moves a face through time from its first frame and the sound. Three discriminators say whether frames and sequences look like data (Eq.
+# 9-13), the frozen loss syncers whether motion and sound belong together at four time scales (Eq. 4); Eq. 14 adds both, with $\lambda = 8$:
+#
+# $$\mathcal L = \lambda\, \mathcal L_{AV}^{MS} + \mathcal L_{G_f} + \mathcal L_{G_s} + \mathcal L_{G_s^j}$$
+#
+# The variants of the profile differ in a few fields: the training length T (Section 4.1), whether the loss and whether the generator have several scales (Section 4.6).
+
+# %% tags=["parameters"]
+profile: str = "smoke"              # name of a file in workflow/profiles, or a path to one
+results: str = "../../results/smoke"  # folder that everything goes to
+corpus: str = ""                    # folder of an ingested corpus; empty: simulate one
+seed: int = 0                       # of everything random
+device: str = "cpu"                 # cpu, cuda, cuda:1, ...
+variant: str = "short"              # a key of the profile's variants
+
+# %%
+import json
+from dataclasses import replace
+from pathlib import Path
+import matplotlib.pyplot as plt
+import numpy as np
+from mssync.landmarks import head_speed, lip_speed
+from mssync.corpus import Packed
+from mssync.sync import av_scores
+from mssync.training import load_model, save_model, train_gan
+from mssync.study import corpus_folder, fingerprint, gan_configs, generate, load_profile, shape_space, write_figure, write_table
+
+settings, results = load_profile(profile), Path(results)
+folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text())
+label, T = settings["variants"][variant]["label"], facts["lengths"]["train"][variant]
+shape, disc, training = gan_configs(settings, variant)
+training = replace(training, frames=T)
+packed, val = Packed(folder, "train", device=device), Packed(folder, "val", device=device)
+print(f"{label}: {training.steps + training.decay_steps} steps of {training.batch} sequences of {T} frames" + (f" ({facts['shortened']})" if facts["shortened"] else ""))
+
+# %% [markdown]
+# ## What is measured on the way
+#
+# AV-Conf at the four scales on the clips of split `val`, by the *metric* syncers, for Figure 5. Synchrony can be had from motion that no face makes, so it is never shown alone:
+# beside it stand the speed of lips and head and the distance to the shape space of the training faces, each over the data's own.
+
+# %%
+metric = load_model(results/"syncers_metric.safetensors", device)
+x_val, a_val, _ = val.windows(facts["lengths"]["sync"])
+space = shape_space(packed, seed)
+own = {k: f(x_val.cpu().numpy()).mean() for k, f in dict(lip_speed=lip_speed, head_speed=head_speed).items()}
+
+def evaluate(G):
+    x = generate(G, x_val[:, 0], a_val, seed)
+    scores, y = av_scores(metric, x[:, 1:], a_val[:, 4:]), x.cpu().numpy()
+    return ({f"AV-Conf_{i}": v for i, v in enumerate(scores["confidence"].mean(0).tolist(), 1)}
+            | {f"AV-Off_{i}": v for i, v in enumerate(scores["offset"].abs().float().mean(0).tolist(), 1)}
+            | dict(lip_speed=lip_speed(y).mean() / own["lip_speed"], head_speed=head_speed(y).mean() / own["head_speed"],
+                   shape_residual=np.sqrt((space.ratio(y[:, :T + 1])**2).mean())))
+
+# %% [markdown]
+# ## Training
+#
+# The checkpoint's name holds everything that the result depends on: a stopped run goes on, a changed one begins anew.
+
+# %%
+loss_syncers = results/"syncers_loss.safetensors"
+parts = shape.__dict__, disc.__dict__, training.__dict__, seed, results/"corpus.json", loss_syncers, results/"syncers_metric.safetensors"
+G, log = train_gan(packed, load_model(loss_syncers, device), shape, disc, training, seed, results/"checkpoints"/f"generator_{variant}-{fingerprint(*parts)}.safetensors", evaluate, name=label)
+save_model(results/f"generator_{variant}.safetensors", G, label=label, variant=variant, frames=T, steps=training.steps + training.decay_steps, corpus=facts["name"], seed=seed)
+write_table(log, results/f"generator_{variant}.csv")
+log.filter(regex="step|AV-Conf|speed|residual").tail(3).round(2)
+
+# %%
+fig, axes = plt.subplots(1, 3, figsize=(12, 3))
+log.plot("step", [c for c in log if c.startswith("L_D") or c.startswith("L_G_")], ax=axes[0], title="discriminators and Eq. 9-11")
+log.plot("step", [c for c in log if c.startswith("L_AV_")], ax=axes[1], title="Eq. 4 at each level")
+log.plot("step", ["lip_speed", "head_speed", "shape_residual"], ax=axes[2], title="over the data's (1 is as real)"); axes[2].axhline(1, color="grey", lw=.8, ls=":"); axes[2].set_ylim(0)
+for ax in axes: ax.legend(fontsize=7)
+fig.tight_layout()
+write_figure(fig, results/f"generator_{variant}.png")
