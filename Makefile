@@ -57,7 +57,7 @@ $(STAMP): requirements.lock setup.py settings.ini pyproject.toml
 	touch $@
 
 study: install  ## Run the study: tables and figures in results/PROFILE/
-	$(PY) -m snakemake -s workflow/Snakefile --cores 1 $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)')
+	$(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(DEVICE),'device=$(DEVICE)')
 
 test: install  ## Run every test
 	$(PY) -m pytest

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GeneratorConfig', 'AudioPyramid', 'lookahead', 'BranchLinear', 'BranchBlock', 'merge', 'Generator']
 
-# %% ../nbs/13_generator.ipynb #aa6e7d95
+# %% ../nbs/13_generator.ipynb #60203e56
 from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from .landmarks import L
 from .audio import COLUMNS, D
 from .layers import Axes, ConvNeXt
 
-# %% ../nbs/13_generator.ipynb #428be8a3
+# %% ../nbs/13_generator.ipynb #42c25cfc
 @dataclass
 class GeneratorConfig:
     "Shape of the generator; the defaults follow the paper, and the authors' code where it is silent."
@@ -26,7 +26,7 @@ class GeneratorConfig:
     multiscale: bool = True                       # False: one branch on the finest level (the ablation's single-scale generator)
     interpolation: str = "fixed"                  # upsampling of levels 2-4: "fixed" (length-independent) or "align_corners" (authors)
 
-# %% ../nbs/13_generator.ipynb #1625c0e9
+# %% ../nbs/13_generator.ipynb #5d9a5159
 class AudioPyramid(nn.Module):
     "Bottom-up feature pyramid over the audio, every level interpolated to 25 Hz."
     def __init__(self, widths: tuple, expansion: float=4, interpolation: str="fixed"):
@@ -62,7 +62,7 @@ def lookahead(
         out.append(ms + 40 * (2**i - 1))
     return out
 
-# %% ../nbs/13_generator.ipynb #d4c74c6f
+# %% ../nbs/13_generator.ipynb #a8ff2cb3
 class BranchLinear(nn.Module):
     "A linear layer for every branch, as one batched product."
     def __init__(self, branches: int, c_in: int, c_out: int):
@@ -94,7 +94,7 @@ def merge(
     "Eq. 8."
     return (w.softmax(0).repeat_interleave(2, -1) * v).sum(0)
 
-# %% ../nbs/13_generator.ipynb #26cb0af2
+# %% ../nbs/13_generator.ipynb #8d58f7a6
 class Generator(nn.Module):
     "The multi-scale autoregressive generator of Section 3.2."
     def __init__(self,
@@ -114,7 +114,8 @@ class Generator(nn.Module):
         self.stem_hx = nn.Linear(cfg.hidden + 2*L, B * w[0], bias=False)
         self.trunk = nn.Sequential(*[BranchBlock(B, i, o, cfg.expansion) for i, o in zip(w, w[1:])])
         self.head = BranchLinear(B, w[-1], 3*L)
-        nn.init.normal_(self.head.weight, std=.5 * w[-1]**-.5)                # starts at about half the speed of the data
+        nn.init.normal_(self.head.weight, std=.1 * w[-1]**-.5)                # starts close to standing still,
+        nn.init.zeros_(self.head.weight[..., 2*L:])                           # and with equal masks
 
     def audio_features(self,
         a: Tensor, # (B, 4n, 26) standardised audio
@@ -134,14 +135,32 @@ class Generator(nn.Module):
         x: Tensor,                     # (B, 136) x_t
         f: Tensor,                     # (branches, B, width) audio features of frame t+1
         state: tuple[Tensor, Tensor],  # h, c
-    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor]: # v_{t+1} (B, 136), state, masks (branches, B, 68)
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]: # v_{t+1} (B, 136), masks (branches, B, 68), state
         "Eq. 6."
         z = self.axes_x(x)
         state = self.lstm(self.encode(z), state)
-        hx = self.stem_hx(torch.cat([state[0], z], -1)).unflatten(-1, (self.branches, -1)).transpose(0, 1)
+        return *self._multiscale(state[0], z, f), state
+
+    def _multiscale(self, h: Tensor, z: Tensor, f: Tensor) -> tuple[Tensor, Tensor]:
+        "The multi-scale module: [h_t, x_t, a^i_{t+1}] -> v_{t+1} (B, 136) and masks (branches, B, 68)."
+        hx = self.stem_hx(torch.cat([h, z], -1)).unflatten(-1, (self.branches, -1)).transpose(0, 1)
         y = self.trunk(f + hx)
         v, w = self.head(F.layer_norm(y, y.shape[-1:])).split([2*L, L], -1)
-        return merge(self.axes_v.inverse(v), w), state, w
+        return merge(self.axes_v.inverse(v), w), w
+
+    def teacher_forced(self,
+        x: Tensor,                               # (B, T+1, 68, 2) normalised landmarks of the data
+        a: Tensor,                               # (B, 4(T+1), 26)
+        generator: torch.Generator|None=None,    # draws h_0 and c_0
+    ) -> Tensor: # (B, T, 136) v_{t+1} given x_{0:t} of the data
+        "Eq. 6 along a given sequence: all frames at once but for the LSTM."
+        z = self.axes_x(x[:, :-1].flatten(2))
+        e, state, hs = self.encode(z), self.start(len(x), generator), []
+        for t in range(e.shape[1]):
+            state = self.lstm(e[:, t], state)
+            hs.append(state[0])
+        f = self.audio_features(a)[1:].permute(1, 2, 0, 3).flatten(1, 2)
+        return self._multiscale(torch.stack(hs, 1).flatten(0, 1), z.flatten(0, 1), f)[0].unflatten(0, z.shape[:2])
 
     def forward(self,
         x0: Tensor,                              # (B, 68, 2) normalised first frame
@@ -156,7 +175,7 @@ class Generator(nn.Module):
         f, state, x = self.audio_features(a), self.start(len(x0), generator), x0.flatten(1)
         xs, ws = [x], []
         for t in range(1, len(f)):
-            v, state, w = self.step(x, f[t], state)
+            v, w, state = self.step(x, f[t], state)
             x = x + v                                                          # Eq. 7
             xs.append(x)
             if masks: ws.append(w.softmax(0))

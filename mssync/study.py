@@ -8,7 +8,7 @@ __all__ = ['ROOT', 'PROFILES', 'SECTIONS', 'OVERRIDES', 'ProfileError', 'load_pr
            'fingerprint', 'run_record', 'write_table', 'write_figure', 'write_text', 'paper_table', 'mean_std',
            'NotebookError', 'check_parameters', 'run_notebook', 'main']
 
-# %% ../nbs/51_study.ipynb #ec63e9ea
+# %% ../nbs/51_study.ipynb #597e14e7
 import difflib, hashlib, io, json, os, platform, shutil, subprocess, sys, time
 from dataclasses import fields, replace
 from importlib.metadata import version
@@ -27,7 +27,7 @@ from .generator import Generator, GeneratorConfig
 from .discriminators import DiscriminatorConfig
 from .training import GANTraining, SyncerTraining
 
-# %% ../nbs/51_study.ipynb #98e61ba4
+# %% ../nbs/51_study.ipynb #41b3e6d2
 ROOT = Path(mssync.__file__).resolve().parent.parent   # the repository, where the package is installed from it
 PROFILES = ROOT/"workflow"/"profiles"
 
@@ -46,7 +46,7 @@ SECTIONS: dict[str, dict] = dict(
                     figure4_frames=120, sequences=3, videos=1))
 OVERRIDES = ("generator", "discriminators", "training")                                # sections that a variant may change
 
-# %% ../nbs/51_study.ipynb #d6533052
+# %% ../nbs/51_study.ipynb #c661daf2
 def _nearest(name: str, names) -> str: # what to say about a name that is none of `names`
     near = difflib.get_close_matches(str(name), list(names), 1, .5)
     return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(names)}"
@@ -69,7 +69,7 @@ def _section(given, allowed: dict, where: str) -> dict: # the given keys, checke
         if k not in allowed: raise ProfileError(f"{where}: unknown key {k!r}, {_nearest(k, allowed)}")
     return {k: _value(v, allowed[k], f"{where}, {k}") for k, v in (given or {}).items()}
 
-# %% ../nbs/51_study.ipynb #3568ea61
+# %% ../nbs/51_study.ipynb #6dbd2214
 def load_profile(
     name: str|Path,     # name of a file in workflow/profiles, or a path that ends in .yaml
 ) -> dict: # name, about, seed, simulates (has a corpus section), variants, and every section of SECTIONS with all its keys
@@ -99,7 +99,7 @@ def _variant(name, given, where: str) -> dict: # label and overrides
         if k not in allowed: raise ProfileError(f"{where}: unknown key {k!r}, {_nearest(k, allowed)}")
     return dict(label=_value(given.get("label", name), "", f"{where}, label")) | {s: _section(given.get(s), SECTIONS[s], f"{where}, {s}") for s in OVERRIDES}
 
-# %% ../nbs/51_study.ipynb #d0a66af1
+# %% ../nbs/51_study.ipynb #c74627fd
 def _role(profile: dict, role: str) -> dict:
     if role not in ("loss", "metric"): raise ProfileError(f"role of syncers is {role!r}: choose 'loss' or 'metric'")
     return profile[f"{role}_syncers"]
@@ -121,7 +121,7 @@ def gan_configs(
     if variant not in profile["variants"]: raise ProfileError(f"profile {profile['name']}: unknown variant {variant!r}, {_nearest(variant, profile['variants'])}")
     return tuple(cls(**profile[s] | profile["variants"][variant][s]) for cls, s in zip((GeneratorConfig, DiscriminatorConfig, GANTraining), OVERRIDES))
 
-# %% ../nbs/51_study.ipynb #8b56e670
+# %% ../nbs/51_study.ipynb #9415518c
 def available_frames(
     frames,              # (clips,) lengths of the clips, in frames
     wanted: int,         # T; a window has T+1 frames
@@ -137,7 +137,7 @@ def available_lengths(frames, wanted: tuple) -> list[int]: # ascending, each onc
     "Several lengths at once."
     return sorted({available_frames(frames, w) for w in wanted})
 
-# %% ../nbs/51_study.ipynb #96ab486d
+# %% ../nbs/51_study.ipynb #3aeef9e4
 def corpus_folder(
     results: str|Path,   # folder of the run
     corpus: str,         # the corpus given by the user, or empty
@@ -190,7 +190,7 @@ def run_record(
                 system=f"{platform.system()} {platform.machine()}", cores=os.cpu_count(), threads=torch.get_num_threads(),
                 date=time.strftime("%Y-%m-%d"), **more, settings=profile)
 
-# %% ../nbs/51_study.ipynb #7bd1774b
+# %% ../nbs/51_study.ipynb #a6747bc0
 def write_table(
     df: pd.DataFrame,
     path: str|Path,      # .csv or .md
@@ -226,7 +226,7 @@ def mean_std(
     "Mean and standard deviation as text."
     return f"{mean:.{digits}f}" + ("" if np.isnan(std) else f" ± {std:.{digits}f}")
 
-# %% ../nbs/51_study.ipynb #264b7834
+# %% ../nbs/51_study.ipynb #db5b4f0d
 class NotebookError(RuntimeError): "A notebook that cannot be run or that failed; the message names it."
 
 def check_parameters(
@@ -266,9 +266,10 @@ def run_notebook(
     output = Path(output); output.parent.mkdir(parents=True, exist_ok=True)
     running, failed = output.with_suffix(".part.ipynb"), output.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
-    os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1"); os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")
+    for k, v in dict(JUPYTER_PLATFORM_DIRS="1", PYTHONWARNINGS="ignore:IProgress not found",          # two warnings that say nothing here
+                     OMP_WAIT_POLICY="passive").items(): os.environ.setdefault(k, v)                    # small networks on a busy machine: twice as fast
     try:
-        papermill.execute_notebook(str(notebook), str(running), parameters, kernel_name="python3", progress_bar=False,
+        papermill.execute_notebook(str(notebook), str(running), parameters, kernel_name="python3", progress_bar=False, extra_arguments=["--log-level=CRITICAL"],
                                    stdout_file=_Bars(sys.stdout), stderr_file=_Bars(sys.stderr))
         os.replace(running, output)
     except PapermillExecutionError as e:
@@ -276,7 +277,7 @@ def run_notebook(
         raise NotebookError(f"{notebook} failed in cell {e.exec_count}; the executed copy is {failed}\n" + "\n".join(e.traceback)) from None
     finally: running.unlink(missing_ok=True)
 
-# %% ../nbs/51_study.ipynb #d3f2e542
+# %% ../nbs/51_study.ipynb #47b4096e
 def main(
     argv: list[str]|None=None,   # arguments; those of the process by default
 ) -> int: # exit status

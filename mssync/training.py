@@ -6,7 +6,7 @@
 __all__ = ['MODELS', 'CheckpointError', 'save_model', 'load_model', 'Run', 'check_finite', 'fit_axes', 'SyncerTraining',
            'syncer_losses', 'train_syncers', 'GANTraining', 'perturbed_start', 'train_gan']
 
-# %% ../nbs/20_training.ipynb #6a958dfb
+# %% ../nbs/20_training.ipynb #7ede9b6a
 import copy, json, tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from .generator import Generator, GeneratorConfig
 from .discriminators import DiscriminatorConfig, Discriminators
 from .losses import LAMBDA, discriminator_hinge, generator_hinge, total_loss
 
-# %% ../nbs/20_training.ipynb #202dae81
+# %% ../nbs/20_training.ipynb #9f99dfc7
 class CheckpointError(ValueError): "A file of weights that cannot be used; the message names the file and the reason."
 
 MODELS = dict(Generator=(Generator, GeneratorConfig), SyncerPyramid=(SyncerPyramid, SyncerConfig), Discriminators=(Discriminators, DiscriminatorConfig))
@@ -68,7 +68,7 @@ def load_model(
     model.meta = header["meta"]
     return model.to(device).eval()
 
-# %% ../nbs/20_training.ipynb #495da752
+# %% ../nbs/20_training.ipynb #66029441
 class Run:
     "State of a training run: everything that the next step depends on."
     def __init__(self,
@@ -122,7 +122,7 @@ def check_finite(step: int, **terms: Tensor):
     for k, v in terms.items():
         if not torch.isfinite(v).all(): raise FloatingPointError(f"step {step}: {k} is {float(v)}; the last good checkpoint is kept")
 
-# %% ../nbs/20_training.ipynb #4bb3404f
+# %% ../nbs/20_training.ipynb #920dd49e
 def fit_axes(
     packed: Packed,          # training clips
     frames: int,             # T of the windows
@@ -134,7 +134,7 @@ def fit_axes(
     x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
     return Axes.fit(x, floor=floor), Axes.fit(torch.diff(x, dim=1), centre=False, floor=floor)
 
-# %% ../nbs/20_training.ipynb #d7a51234
+# %% ../nbs/20_training.ipynb #6b2ede45
 @dataclass
 class SyncerTraining:
     "How a pyramid of syncers is trained."
@@ -202,7 +202,7 @@ def train_syncers(
             run.done(cfg.steps); bar.update()
     return syncers.eval(), pd.DataFrame(run.rows)
 
-# %% ../nbs/20_training.ipynb #f9752281
+# %% ../nbs/20_training.ipynb #0ff99de4
 @dataclass
 class GANTraining:
     "How generator and discriminators are trained; the defaults are the paper's (Section 4.1)."
@@ -212,6 +212,7 @@ class GANTraining:
     batch: int = 128
     lr_g: float = 2e-5
     lr_d: float = 1e-5
+    beta1: float = 0.           # of Adam, for the generator; the discriminators keep the paper's 0
     lam: float = LAMBDA         # weight of L_AV^MS
     loss_levels: int = LEVELS   # 1: single-scale loss
     l2: float = 0.
@@ -258,8 +259,8 @@ def train_gan(
     for n, s in zip(("audio_mean", "audio_std"), packed.stats): getattr(G, n).copy_(torch.as_tensor(s))
     average = copy.deepcopy(G).requires_grad_(False)
     syncers = syncers.to(device).eval().requires_grad_(False)
-    adam = lambda m, lr: torch.optim.Adam(m.parameters(), lr, betas=(0., .999))
-    opt_g, opt_d = adam(G, cfg.lr_g), adam(D, cfg.lr_d)
+    opt_g = torch.optim.Adam(G.parameters(), cfg.lr_g, betas=(cfg.beta1, .999))
+    opt_d = torch.optim.Adam(D.parameters(), cfg.lr_d, betas=(0., .999))
     run, total = Run(dict(G=G, D=D, average=average), dict(G=opt_g, D=opt_d), seed, checkpoint), cfg.steps + cfg.decay_steps
     with tqdm(total=total, initial=run.step, desc=name, disable=not progress, mininterval=1) as bar:
         while run.step < total:

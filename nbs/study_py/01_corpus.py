@@ -27,12 +27,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from mssync.landmarks import FPS, head_speed, lip_speed, mouth_opening, normalise
+import torch
+from mssync.landmarks import FPS, REGIONS, head_speed, lip_speed, mouth_opening, normalise
 from mssync.corpus import SPLITS, CorpusError, read_clip, read_index
 from mssync.pyramid import position_pyramid
 from mssync.simulate import simulate_corpus
-from mssync.study import ProfileError, available_frames, available_lengths, corpus_folder, load_profile, write_figure, write_table, write_text
-import torch
+from mssync.dynamics import within_head
+from mssync.study import ProfileError, available_frames, available_lengths, corpus_folder, load_profile, write_figure, write_text
 
 settings, results = load_profile(profile), Path(results)
 folder = corpus_folder(results, corpus)
@@ -71,7 +72,8 @@ lengths = dict(sync=available_frames(index.frames, wanted["sync_frames"]), durat
                figure4=available_frames(index.frames, wanted["figure4_frames"]),
                train={v: available_frames(index.frames, (settings["training"] | d["training"])["frames"]) for v, d in settings["variants"].items()})
 if lengths["sync"] < 41: raise CorpusError(f"{folder}: clips of {lengths['sync'] + 1} frames are too short to be scored at four time scales")
-shortened = ", ".join(f"{w} to {g}" for w, g in [(wanted["sync_frames"], lengths["sync"])] + [(w, available_frames(index.frames, w)) for w in wanted["durations"]] if w != g)
+pairs = {w: available_frames(index.frames, w) for w in (wanted["sync_frames"], *wanted["durations"])}
+shortened = ", ".join(f"{w} to {g}" for w, g in sorted(pairs.items()) if w != g)
 print("lengths as in the paper" if not shortened else f"the clips are short: lengths reduced from {shortened} frames")
 lengths
 
@@ -87,8 +89,6 @@ part = part.iloc[np.random.default_rng(seed).permutation(len(part))[:100]]
 tracks = [read_clip(folder, row).landmarks.astype(np.float64) for _, row in part.iterrows()]
 tracks = [normalise(x, x[0]) for x in tracks]
 stats = pd.DataFrame([dict(lip_speed=lip_speed(x).mean(), head_speed=head_speed(x).mean(), mouth_opening=mouth_opening(x).mean()) for x in tracks])
-from mssync.landmarks import REGIONS
-from mssync.dynamics import within_head
 
 def energies(x, region): # variance of the points at each level
     levels = position_pyramid(torch.from_numpy(np.ascontiguousarray(x[None, :, REGIONS[region]])))
@@ -101,7 +101,7 @@ fig, axes = plt.subplots(1, 3, figsize=(11, 2.8))
 for name in ("lip_speed", "head_speed"): axes[0].hist(stats[name], 20, alpha=.6, label=name.replace("_", " "))
 axes[0].set(xlabel="face sizes a frame", ylabel="clips"); axes[0].legend()
 axes[1].hist(stats.mouth_opening, 20, color="C2"); axes[1].set(xlabel="mean mouth opening, face sizes")
-scales.plot(ax=axes[2], marker="o", logx=True); axes[2].set(xlabel="time scale, ms", ylabel="energy left", ylim=(0, 1.05), xticks=[200, 400, 800, 1600], xticklabels=[200, 400, 800, 1600])
+scales.plot(ax=axes[2], marker="o", logx=True); axes[2].set(xlabel="time scale, ms", ylabel="energy left", ylim=(0, 1.05), xticks=[200, 400, 800, 1600], xticklabels=[200, 400, 800, 1600]); axes[2].minorticks_off()
 fig.tight_layout()
 write_figure(fig, results/"corpus.png")
 

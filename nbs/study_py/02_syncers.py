@@ -28,10 +28,8 @@ role: str = "loss"                  # loss or metric
 import json
 from pathlib import Path
 import matplotlib.pyplot as plt
-import torch
-from mssync.landmarks import FPS
 from mssync.corpus import Packed
-from mssync.sync import MultiScaleSync, av_scores
+from mssync.sync import av_scores
 from mssync.training import save_model, train_syncers
 from mssync.study import corpus_folder, fingerprint, load_profile, syncer_config, syncer_training, write_figure, write_table
 

@@ -117,7 +117,7 @@ write_table(pd.concat(curves), results/"residual.csv")
 # ## Distances of distributions (Table 2)
 #
 # FFD compares single faces, FMD windows of motion in the learned encoders; both on the last frames, as the paper does for long sequences (Section 4.2). The floor is
-# what *other* real people reach, the clips of split `metric`. `bias` is how much a distance is too large for so few clips. The interval of the difference to Static draws the clips
+# what *other* real motion reaches, the clips of split `metric` (other speakers where there are several). `bias` is how much a distance is too large for so few clips. The interval of the difference to Static draws the clips
 # again with replacement, the same ones for both.
 
 # %%
@@ -132,11 +132,11 @@ def features(y):
 for T in tqdm(lengths["durations"], desc="Fréchet distances"):
     x, a, _ = test.windows(T)
     real = features(x)
-    made = {"Ground truth of other people": features(packed["metric"].windows(T)[0])}
+    made = {"Ground truth, other clips": features(packed["metric"].windows(T)[0])}
     made |= {m: features(motion(m, x, a)) for m in methods if m not in ("Ground truth", "Shuffled audio")}
     for name in real:
         draws = [rng.integers(0, len(x), len(x)) for _ in range(200)] if name != "FFD" else []
-        redrawn = {m: np.array([frechet(f[name][i], real[name][i]) for i in draws]) for m, f in made.items() if m != "Ground truth of other people"}
+        redrawn = {m: np.array([frechet(f[name][i], real[name][i]) for i in draws]) for m, f in made.items() if m != "Ground truth, other clips"}
         for m, f in made.items():
             less = redrawn[m] - redrawn["Static"] if m in redrawn and draws else np.array([np.nan])
             rows.append(dict(method=m, frames=T, metric=name, value=frechet(f[name], real[name]), bias=frechet_bias(f[name], real[name]),

@@ -28,9 +28,11 @@ import pandas as pd
 import torch
 from mssync.landmarks import EDGES, FPS
 from mssync.corpus import Packed
+from mssync.pyramid import WINDOW
+from mssync.sync import PADDED_SHIFT, SHIFTS, shift_range
 from mssync.stats import interval, paired_difference
 from mssync.training import load_model
-from mssync.study import corpus_folder, fingerprint, generate, load_profile, mean_std, paper_table, run_record, write_figure, write_table, write_text
+from mssync.study import corpus_folder, generate, load_profile, mean_std, paper_table, run_record, write_figure, write_table, write_text
 
 settings, results = load_profile(profile), Path(results)
 folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text())
@@ -66,11 +68,12 @@ def wide(block):
         rows.setdefault(r.method, {}).update({f"AV-Off {r.scale_ms} ms": mean_std(r.off_mean, r.off_std), f"AV-Conf {r.scale_ms} ms": mean_std(r.conf_mean, r.conf_std)})
     return pd.DataFrame([dict(method=m) | r for m, r in rows.items()]).fillna("")
 
+shifts = ", ".join(str(shift_range(-(-T_sync // 2**i) - WINDOW + 1, s)) for i, s in enumerate(SHIFTS))
 blocks = {f"This run, {data}, {T_sync} frames, scored on the overlap": table3[table3.scoring == "overlap"],
           f"This run, {data}, {T_sync} frames, zero-padded as in SyncNet's code": table3[table3.scoring == "padded"],
           "The paper's Table 3, VoxCeleb2 (II), 80 frames: other data, other syncers": table3[table3.source != "this run"]}
 write_text(f"# Table 3: landmark-domain synchrony at four time scales\n\n{note}|AV-Off| (lower is better, in samples of the level: 40, 80, 160, 320 ms) and AV-Conf (higher is better), "
-           "mean ± standard deviation over test clips.\n\n" + "\n\n".join(f"## {t}\n\n{wide(b).to_markdown(index=False, disable_numparse=True)}" for t, b in blocks.items()) + "\n", results/"table3.md")
+           f"mean ± standard deviation over test clips. Overlap: shifts up to {shifts} samples; padded: up to {PADDED_SHIFT} at every level.\n\n" + "\n\n".join(f"## {t}\n\n{wide(b).to_markdown(index=False, disable_numparse=True)}" for t, b in blocks.items()) + "\n", results/"table3.md")
 written |= {"table3.md": "Table 3, beside the paper's", "table3.csv": "the same as data"}
 display(*(wide(b) for b in blocks.values()))
 
@@ -116,7 +119,7 @@ for m, g in level1.groupby("method", sort=False):
     axes[0].plot(grid, np.exp(-((grid[:, None] - g.confidence.values) / h)**2 / 2).mean(1) / h / np.sqrt(2 * np.pi), **style)
     n = g.offset.value_counts(normalize=True).reindex(range(-15, 16), fill_value=0)
     axes[1].plot(n.index, n, drawstyle="steps-mid", **style)
-axes[0].set(xlabel="AV-Conf at 200 ms", ylabel="density"); axes[1].set(xlabel="AV-Off at 200 ms, frames", ylabel="share of clips"); axes[1].legend(fontsize=7)
+axes[0].set(xlabel="AV-Conf at 200 ms", ylabel="density", ylim=0); axes[1].set(xlabel="AV-Off at 200 ms, frames", ylabel="share of clips"); axes[1].legend(fontsize=7)
 fig.tight_layout()
 write_figure(fig, results/"figure3.png"); written["figure3.png"] = "Figure 3: distributions of AV-Conf and AV-Off at 200 ms"
 
