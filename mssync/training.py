@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['MODELS', 'CheckpointError', 'save_model', 'load_model', 'Run', 'check_finite', 'fit_axes', 'SyncerTraining',
-           'syncer_losses', 'train_syncers', 'GANTraining', 'perturbed_start', 'train_gan']
+           'syncer_losses', 'train_syncers', 'GANTraining', 'perturbed_start', 'teacher_loss', 'train_gan']
 
-# %% ../nbs/20_training.ipynb #7ede9b6a
+# %% ../nbs/20_training.ipynb #049183fb
 import copy, json, tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from .generator import Generator, GeneratorConfig
 from .discriminators import DiscriminatorConfig, Discriminators
 from .losses import LAMBDA, discriminator_hinge, generator_hinge, total_loss
 
-# %% ../nbs/20_training.ipynb #9f99dfc7
+# %% ../nbs/20_training.ipynb #fca51c10
 class CheckpointError(ValueError): "A file of weights that cannot be used; the message names the file and the reason."
 
 MODELS = dict(Generator=(Generator, GeneratorConfig), SyncerPyramid=(SyncerPyramid, SyncerConfig), Discriminators=(Discriminators, DiscriminatorConfig))
@@ -68,7 +68,7 @@ def load_model(
     model.meta = header["meta"]
     return model.to(device).eval()
 
-# %% ../nbs/20_training.ipynb #66029441
+# %% ../nbs/20_training.ipynb #c11d6b25
 class Run:
     "State of a training run: everything that the next step depends on."
     def __init__(self,
@@ -122,7 +122,7 @@ def check_finite(step: int, **terms: Tensor):
     for k, v in terms.items():
         if not torch.isfinite(v).all(): raise FloatingPointError(f"step {step}: {k} is {float(v)}; the last good checkpoint is kept")
 
-# %% ../nbs/20_training.ipynb #920dd49e
+# %% ../nbs/20_training.ipynb #e23c4a31
 def fit_axes(
     packed: Packed,          # training clips
     frames: int,             # T of the windows
@@ -134,7 +134,7 @@ def fit_axes(
     x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
     return Axes.fit(x, floor=floor), Axes.fit(torch.diff(x, dim=1), centre=False, floor=floor)
 
-# %% ../nbs/20_training.ipynb #6b2ede45
+# %% ../nbs/20_training.ipynb #2872f8f6
 @dataclass
 class SyncerTraining:
     "How a pyramid of syncers is trained."
@@ -202,7 +202,7 @@ def train_syncers(
             run.done(cfg.steps); bar.update()
     return syncers.eval(), pd.DataFrame(run.rows)
 
-# %% ../nbs/20_training.ipynb #0ff99de4
+# %% ../nbs/20_training.ipynb #a64eb890
 @dataclass
 class GANTraining:
     "How generator and discriminators are trained; the defaults are the paper's (Section 4.1)."
@@ -212,9 +212,12 @@ class GANTraining:
     batch: int = 128
     lr_g: float = 2e-5
     lr_d: float = 1e-5
-    beta1: float = 0.           # of Adam, for the generator; the discriminators keep the paper's 0
     lam: float = LAMBDA         # weight of L_AV^MS
     loss_levels: int = LEVELS   # 1: single-scale loss
+    teacher_steps: int = 0      # before the others
+    teacher_batch: int = 64
+    teacher_lr: float = 3e-3
+    teacher_noise: float = .05  # disturbance of the sequence that is continued, in standard deviations along each axis
     l2: float = 0.
     l2_steps: int = 0
     l2_velocity: float = 0.     # the same on velocities
@@ -238,6 +241,18 @@ def perturbed_start(
     noise[:len(x0) // 2] = 0
     return x0 + (noise.to(x0.device) @ axes.colour).view_as(x0)
 
+def teacher_loss(
+    G: Generator,
+    x: Tensor,              # (B, T+1, 68, 2) data
+    a: Tensor,              # (B, 4(T+1), 26)
+    noise: float,           # in standard deviations of the data along each axis
+    rng: torch.Generator,
+) -> Tensor: # scalar; 1 is what standing still gets
+    "Unexplained share of the whitened velocity that leads from disturbed frames of the data to the next frame."
+    seen = x + (noise * torch.randn(*x.shape[:2], 2 * x.shape[2], generator=rng).to(x.device) @ G.axes_x.colour).view_as(x)
+    target = G.axes_v((x[:, 1:] - seen[:, :-1]).flatten(2))
+    return F.mse_loss(G.axes_v(G.teacher_forced(seen, a, rng)), target) / (target**2).mean()
+
 def train_gan(
     packed: Packed,                      # training clips
     syncers: SyncerPyramid,              # loss syncers; frozen here
@@ -259,12 +274,28 @@ def train_gan(
     for n, s in zip(("audio_mean", "audio_std"), packed.stats): getattr(G, n).copy_(torch.as_tensor(s))
     average = copy.deepcopy(G).requires_grad_(False)
     syncers = syncers.to(device).eval().requires_grad_(False)
-    opt_g = torch.optim.Adam(G.parameters(), cfg.lr_g, betas=(cfg.beta1, .999))
-    opt_d = torch.optim.Adam(D.parameters(), cfg.lr_d, betas=(0., .999))
-    run, total = Run(dict(G=G, D=D, average=average), dict(G=opt_g, D=opt_d), seed, checkpoint), cfg.steps + cfg.decay_steps
+    adam = lambda m, lr, beta1=0.: torch.optim.Adam(m.parameters(), lr, betas=(beta1, .999))
+    opt_g, opt_d, opt_t = adam(G, cfg.lr_g), adam(D, cfg.lr_d), adam(G, cfg.teacher_lr, .9)
+    run, total = Run(dict(G=G, D=D, average=average), dict(G=opt_g, D=opt_d, teacher=opt_t), seed, checkpoint), cfg.teacher_steps + cfg.steps + cfg.decay_steps
+    def follow(decay): # the average follows the weights
+        with torch.no_grad():
+            for p, q in zip(average.parameters(), G.parameters()): p.lerp_(q, 1 - decay)
     with tqdm(total=total, initial=run.step, desc=name, disable=not progress, mininterval=1) as bar:
         while run.step < total:
-            rate = 1. if run.step < cfg.steps else .1
+            if run.step < cfg.teacher_steps:
+                real, a = packed.sample(cfg.teacher_batch, cfg.frames, run.rng, cfg.augment)
+                opt_t.param_groups[0]["lr"] = cfg.teacher_lr * min(1., (run.step + 1) / 20, 3 * (1 - run.step / cfg.teacher_steps))
+                loss = teacher_loss(G, real, a, cfg.teacher_noise, run.rng)
+                check_finite(run.step, **{"teacher loss": loss})
+                opt_t.zero_grad(); loss.backward()
+                nn.utils.clip_grad_norm_(G.parameters(), cfg.clip or torch.inf)
+                opt_t.step(); follow(0.)
+                if (run.step + 1) % cfg.eval_every == 0: run.log(teacher=loss, **(evaluate(average.eval()) if evaluate else {}))
+                if run.step % 10 == 0: bar.set_postfix(unexplained=f"{loss.item():.2f}")
+                run.done(total); bar.update()
+                continue
+            step = run.step - cfg.teacher_steps
+            rate = 1. if step < cfg.steps else .1
             for o, lr in ((opt_g, cfg.lr_g), (opt_d, cfg.lr_d)): o.param_groups[0]["lr"] = lr * rate
             real, a = packed.sample(cfg.batch, cfg.frames, run.rng, cfg.augment)
             x0 = perturbed_start(real[:, 0], G.axes_x, cfg.perturb, run.rng) if cfg.perturb else real[:, 0]
@@ -281,18 +312,17 @@ def train_gan(
             g_terms = generator_hinge(D(fake))                                               # Eq. 9-11
             D.requires_grad_(True)
             av, av_levels = av_loss(syncers, fake, a, cfg.loss_levels)                       # Eq. 4
-            fade = max(0., 1 - run.step / cfg.l2_steps) if cfg.l2_steps else 1.
+            fade = max(0., 1 - step / cfg.l2_steps) if cfg.l2_steps else 1.
             l2 = fade * (cfg.l2 * F.mse_loss(G.axes_x(fake.flatten(2)), G.axes_x(real.flatten(2)))
                          + cfg.l2_velocity * F.mse_loss(*(G.axes_v(torch.diff(s.flatten(2), dim=1)) for s in (fake, real)))) if fade * (cfg.l2 + cfg.l2_velocity) else torch.zeros((), device=device)
-            lam = cfg.lam * min(1., (run.step + 1) / cfg.ramp) if cfg.ramp else cfg.lam
+            lam = cfg.lam * min(1., (step + 1) / cfg.ramp) if cfg.ramp else cfg.lam
             loss_g = total_loss(g_terms, av, lam, l2)                                        # Eq. 14
             check_finite(run.step, **{f"L_G of {k}": v for k, v in g_terms.items()}, L_AV=av, L2=l2)
             opt_g.zero_grad(); loss_g.backward()
             norm_g = nn.utils.clip_grad_norm_(G.parameters(), cfg.clip or torch.inf)
             check_finite(run.step, **{"gradient of G": norm_g, "gradient of D": norm_d})
             opt_g.step()
-            with torch.no_grad():
-                for p, q in zip(average.parameters(), G.parameters()): p.lerp_(q, 1 - min(cfg.ema, (1 + run.step) / (10 + run.step)))
+            follow(min(cfg.ema, (1 + step) / (10 + step)))
             if (run.step + 1) % cfg.eval_every == 0 or run.step + 1 == total:
                 row = {f"L_{k}": v for k, v in d_terms.items()} | {f"L_G_{k}": v for k, v in g_terms.items()} | dict(L_AV=av, L2=l2, norm_G=norm_g, norm_D=norm_d)
                 row |= {f"L_AV_{i+1}": v for i, v in enumerate(av_levels)}
