@@ -31,7 +31,7 @@ import matplotlib.pyplot as plt
 from mssync.corpus import Packed
 from mssync.sync import av_scores
 from mssync.training import save_model, train_syncers
-from mssync.study import corpus_folder, fingerprint, load_profile, syncer_config, syncer_training, write_figure, write_table
+from mssync.study import checkpoint, corpus_folder, load_profile, syncer_config, syncer_training, write_figure, write_table
 
 settings, results = load_profile(profile), Path(results)
 folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text())
@@ -40,8 +40,8 @@ packed, held_out = Packed(folder, "train" if role == "loss" else "metric", devic
 print(f"{len(packed)} clips to train on, {len(held_out)} held out; {training.loss}, {'unit' if shape.normalised else 'free'} embeddings of {shape.dim}")
 
 # %%
-checkpoint = results/"checkpoints"/f"syncers_{role}-{fingerprint(shape.__dict__, training.__dict__, seed, results/'corpus.json', folder/'clips.csv')}.safetensors"
-syncers, log = train_syncers(packed, held_out, shape, training, seed + 1000 * (role == "metric"), checkpoint)
+depends = vars(shape), vars(training), seed, results/"corpus.json", folder/"clips.csv"
+syncers, log = train_syncers(packed, held_out, shape, training, seed + 1000 * (role == "metric"), checkpoint(results, f"syncers_{role}", *depends))
 save_model(results/f"syncers_{role}.safetensors", syncers, role=role, clips=len(packed), corpus=facts["name"], seed=seed)
 write_table(log, results/f"syncers_{role}.csv")
 

@@ -36,7 +36,7 @@ from mssync.landmarks import head_speed, lip_speed
 from mssync.corpus import Packed
 from mssync.sync import av_scores
 from mssync.training import load_model, save_model, train_gan
-from mssync.study import corpus_folder, fingerprint, gan_configs, generate, load_profile, shape_space, write_figure, write_table
+from mssync.study import checkpoint, corpus_folder, gan_configs, generate, load_profile, shape_space, write_figure, write_table
 
 settings, results = load_profile(profile), Path(results)
 folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text())
@@ -69,12 +69,12 @@ def evaluate(G):
 # %% [markdown]
 # ## Training
 #
-# The checkpoint's name holds everything that the result depends on: a stopped run goes on, a changed one begins anew.
+# The checkpoint's name holds everything that the result depends on, so a stopped run goes on and a changed one begins anew.
 
 # %%
 loss_syncers = results/"syncers_loss.safetensors"
-parts = shape.__dict__, disc.__dict__, training.__dict__, seed, results/"corpus.json", loss_syncers, results/"syncers_metric.safetensors"
-G, log = train_gan(packed, load_model(loss_syncers, device), shape, disc, training, seed, results/"checkpoints"/f"generator_{variant}-{fingerprint(*parts)}.safetensors", evaluate, name=label)
+depends = vars(shape), vars(disc), vars(training), seed, results/"corpus.json", loss_syncers, results/"syncers_metric.safetensors"
+G, log = train_gan(packed, load_model(loss_syncers, device), shape, disc, training, seed, checkpoint(results, f"generator_{variant}", *depends), evaluate, name=label)
 save_model(results/f"generator_{variant}.safetensors", G, label=label, variant=variant, frames=T, steps=training.steps + training.decay_steps, corpus=facts["name"], seed=seed)
 write_table(log, results/f"generator_{variant}.csv")
 log.filter(regex="step|AV-Conf|speed|residual").tail(3).round(2)
