@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['SR', 'HOP', 'WINDOW', 'D', 'COLUMNS', 'features']
 
-# %% ../nbs/01_audio.ipynb #a5f6dca9
+# %% ../nbs/01_audio.ipynb #2dedf991
 import numpy as np
 
-# %% ../nbs/01_audio.ipynb #da8e0d59
+# %% ../nbs/01_audio.ipynb #130f5e0d
 SR, HOP, WINDOW, D, COLUMNS = 16_000, 160, 400, 26, 4   # Hz, samples, samples, features a column, columns a frame
 
 def _mono(
