@@ -1,5 +1,13 @@
 # ---
 # jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     notebook_metadata_filter: kernelspec
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -15,6 +23,9 @@
 # 9-13), the frozen loss syncers whether motion and sound belong together at four time scales (Eq. 4); Eq. 14 adds both, with $\lambda = 8$:
 #
 # $$\mathcal L = \lambda\, \mathcal L_{AV}^{MS} + \mathcal L_{G_f} + \mathcal L_{G_s} + \mathcal L_{G_s^j}$$
+#
+# A budget of minutes instead of days needs a start: with `teacher_steps` the generator is first trained to continue the data by one frame (notebook 20_training), which the paper does not have and the `paper` profile
+# does not use. The log says what each phase contributes.
 #
 # The variants of the profile differ in a few fields: the training length T (Section 4.1), whether the loss and whether the generator have several scales (Section 4.6).
 
@@ -44,7 +55,7 @@ label, T = settings["variants"][variant]["label"], facts["lengths"]["train"][var
 shape, disc, training = gan_configs(settings, variant)
 training = replace(training, frames=T)
 packed, val = Packed(folder, "train", device=device), Packed(folder, "val", device=device)
-print(f"{label}: {training.steps + training.decay_steps} steps of {training.batch} sequences of {T} frames" + (f" ({facts['shortened']})" if facts["shortened"] else ""))
+print(f"{label}: {training.teacher_steps} teacher-forced steps, then {training.steps + training.decay_steps} steps of {training.batch} sequences of {T} frames" + (f" ({facts['shortened']})" if facts["shortened"] else ""))
 
 # %% [markdown]
 # ## What is measured on the way

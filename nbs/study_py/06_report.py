@@ -1,5 +1,13 @@
 # ---
 # jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     notebook_metadata_filter: kernelspec
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -153,7 +161,9 @@ else: print("Figure 4 and videos are left out: they would show the landmarks of 
 # ## Figure 5: what the scales are for
 #
 # AV-Conf at four scales on split `val` while training goes on, for the full model and the two ablations of Section 4.6. The paper's finding: little difference at the finest scale;
-# at coarser ones the single-scale loss falls behind, and a single-scale generator cannot make full use of the multi-scale loss.
+# at coarser ones the single-scale loss falls behind, and a single-scale generator cannot make full use of the multi-scale loss. Where a profile starts teacher-forced (`teacher_steps`, which the
+# paper does not have), a grey line marks the step at which the adversarial and synchrony losses begin: left of it the two ablations are one and the same. Mind that a single-scale generator is also smaller,
+# and that its one level of the audio pyramid looks ahead 60 ms only.
 
 # %%
 logs = {v: pd.read_csv(results/f"generator_{v}.csv") for v in labels}
@@ -164,6 +174,7 @@ for i, ax in enumerate(axes, 1):
         ax.plot(log.step, log[f"AV-Conf_{i}"], marker=".", label=labels[v])
     for m, style in (("Ground truth", "--"), ("Static", ":")):
         ax.axhline(val[(val.method == m) & (val.level == i) & (val.scoring == "overlap")].confidence.mean(), color="k", lw=.8, ls=style, label=m)
+    if begin := settings["training"].get("teacher_steps"): ax.axvline(begin, color="grey", lw=.8)
     ax.set_ylabel(f"AV-Conf, {100 * 2**i} ms")
 axes[0].legend(fontsize=7); axes[-1].set_xlabel("step")
 fig.tight_layout()
