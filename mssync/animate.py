@@ -6,7 +6,7 @@
 __all__ = ['ROOM', 'COLOURS', 'WEIGHTS', 'SENTENCE', 'read_portrait', 'draw_faces', 'write_video', 'speech_motion',
            'load_generator', 'animate']
 
-# %% ../nbs/50_animate.ipynb #39688b9f
+# %% ../nbs/50_animate.ipynb #0568a0a3
 import os, tempfile
 from collections.abc import Iterable
 from fractions import Fraction
@@ -23,7 +23,7 @@ from .generator import Generator
 from .training import CheckpointError, load_model
 from .ingest import IngestError, make_landmarker, read_audio, reference_square
 
-# %% ../nbs/50_animate.ipynb #ef10e9bf
+# %% ../nbs/50_animate.ipynb #8fd9c7fa
 ROOM = .35      # margin of the portrait's square on each side, over the face's own side
 
 def read_portrait(
@@ -50,7 +50,7 @@ def read_portrait(
                             borderMode=cv2.BORDER_REPLICATE)
     return square, ((face - corner) / side).astype(np.float32)
 
-# %% ../nbs/50_animate.ipynb #33c6c719
+# %% ../nbs/50_animate.ipynb #c5d70bc2
 COLOURS = dict(jaw=(70, 70, 70), brows=(120, 80, 40), nose=(40, 110, 90), eyes=(30, 80, 160), lips=(190, 40, 60))   # RGB by region
 
 def _draw(frame: np.ndarray, x: np.ndarray, thickness: int, colours: dict) -> np.ndarray:
@@ -74,7 +74,7 @@ def draw_faces(
     for frame, points in zip(frames, x): _draw(frame, points * size - .5, max(1, size // 200), colours)
     return frames
 
-# %% ../nbs/50_animate.ipynb #a94fdc93
+# %% ../nbs/50_animate.ipynb #3dc1ad3b
 def write_video(
     path: str|Path,                 # .mp4 or another container for H.264 and AAC
     frames: Iterable[np.ndarray],   # (H, W, 3) uint8 RGB each, all of one size; an odd side is padded by one
@@ -126,7 +126,7 @@ def write_video(
         os.unlink(part); raise
     return path
 
-# %% ../nbs/50_animate.ipynb #32c0bf5a
+# %% ../nbs/50_animate.ipynb #06d7f3fe
 WEIGHTS = Path(mssync.__file__).parent/"weights"/"generator.safetensors"   # shipped with the package
 
 def speech_motion(
@@ -136,9 +136,10 @@ def speech_motion(
     sr: int,            # its sampling rate, Hz
     seed: int=0,        # of the generator's initial state
 ) -> np.ndarray: # (T+1, 68, 2) float32 in the same square, the first frame is x0
-    "Generate the motion of a face for a recording. Raises ValueError if it lasts less than 1 s."
+    "Generate the motion of a face for a recording, whatever its level. Raises ValueError if it lasts less than 1 s."
     if len(wave) < sr: raise ValueError(f"the sound lasts {len(wave) / sr:.2f} s, less than 1 s")
     a = torch.from_numpy(features(wave, sr)).to(model.audio_mean)
+    a[:, 0] += model.audio_mean[0] - a[:, 0].mean()
     a = ((a - model.audio_mean) / model.audio_std)[None]
     x = torch.from_numpy(x0).to(a)
     with torch.inference_mode():
@@ -155,7 +156,7 @@ def load_generator(
     if not isinstance(model, Generator): raise CheckpointError(f"{path or WEIGHTS}: holds a {type(model).__name__}, not a Generator")
     return model
 
-# %% ../nbs/50_animate.ipynb #ad7c0428
+# %% ../nbs/50_animate.ipynb #d0cb7e8e
 SENTENCE = "When the sunlight strikes raindrops in the air, they act as a prism and form a rainbow."
 
 def animate(

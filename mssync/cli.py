@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['parser', 'main']
 
-# %% ../nbs/52_cli.ipynb #fe074d5a
+# %% ../nbs/52_cli.ipynb #c3992225
 import argparse, sys
 from . import __version__
 
-# %% ../nbs/52_cli.ipynb #3db18892
+# %% ../nbs/52_cli.ipynb #56fa5986
 def _ingest(a) -> int:
     from mssync.ingest import ingest
     report = ingest(a.dir, a.out, landmarker=a.landmarker, jobs=a.jobs, smooth=a.smooth, window=a.window, speaker_from=a.speaker_from, seed=a.seed)
@@ -61,14 +61,14 @@ def parser() -> argparse.ArgumentParser:
     p.set_defaults(run=_simulate)
     return top
 
-# %% ../nbs/52_cli.ipynb #0bea1af1
+# %% ../nbs/52_cli.ipynb #960201df
 def main(
     argv: list[str]|None=None,  # arguments; those of the process by default
 ) -> int: # exit status: 0, 1 if no video was accepted, 2 for bad input
     "The command `mssync`."
     args = parser().parse_args(argv)
     try: return args.run(args)
-    except (ValueError, OSError) as e:
+    except (ValueError, OSError, ImportError) as e:
         told = f"{e.filename}: {e.strerror}" if isinstance(e, OSError) and e.filename else str(e)
         print("mssync: " + " ".join(told.split()), file=sys.stderr)
         return 2

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GeneratorConfig', 'AudioPyramid', 'lookahead', 'BranchLinear', 'BranchBlock', 'merge', 'Generator']
 
-# %% ../nbs/13_generator.ipynb #60203e56
+# %% ../nbs/13_generator.ipynb #6015ed9c
 from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from .landmarks import L
 from .audio import COLUMNS, D
 from .layers import Axes, ConvNeXt
 
-# %% ../nbs/13_generator.ipynb #42c25cfc
+# %% ../nbs/13_generator.ipynb #fab713a2
 @dataclass
 class GeneratorConfig:
     "Shape of the generator; the defaults follow the paper, and the authors' code where it is silent."
@@ -22,11 +22,11 @@ class GeneratorConfig:
     hidden: int = 256                             # LSTM ("a 1-layer LSTM with hidden size 256", Section 4.1)
     audio_widths: tuple = (64, 128, 256, 512)     # channels of the audio pyramid, one a level
     branch_widths: tuple = (512, 272)             # stem and dense blocks of a branch
-    expansion: float = 4                          # inner width of the blocks
+    expansion: float = 4                          # inner width of the blocks over their input (dense blocks over positions: 1024 at most, or their input)
     multiscale: bool = True                       # False: one branch on the finest level (the ablation's single-scale generator)
     interpolation: str = "fixed"                  # upsampling of levels 2-4: "fixed" (length-independent) or "align_corners" (authors)
 
-# %% ../nbs/13_generator.ipynb #5d9a5159
+# %% ../nbs/13_generator.ipynb #17218259
 class AudioPyramid(nn.Module):
     "Bottom-up feature pyramid over the audio, every level interpolated to 25 Hz."
     def __init__(self, widths: tuple, expansion: float=4, interpolation: str="fixed"):
@@ -62,7 +62,7 @@ def lookahead(
         out.append(ms + 40 * (2**i - 1))
     return out
 
-# %% ../nbs/13_generator.ipynb #a8ff2cb3
+# %% ../nbs/13_generator.ipynb #5f94de97
 class BranchLinear(nn.Module):
     "A linear layer for every branch, as one batched product."
     def __init__(self, branches: int, c_in: int, c_out: int):
@@ -94,7 +94,7 @@ def merge(
     "Eq. 8."
     return (w.softmax(0).repeat_interleave(2, -1) * v).sum(0)
 
-# %% ../nbs/13_generator.ipynb #8d58f7a6
+# %% ../nbs/13_generator.ipynb #1eaed48d
 class Generator(nn.Module):
     "The multi-scale autoregressive generator of Section 3.2."
     def __init__(self,
@@ -107,7 +107,7 @@ class Generator(nn.Module):
         self.axes_x, self.axes_v = positions or Axes.identity(), velocities or Axes.identity()
         self.register_buffer("audio_mean", torch.zeros(D)); self.register_buffer("audio_std", torch.ones(D))   # how the audio was standardised
         p, B, w = (2*L, *cfg.position_widths), self.branches, cfg.branch_widths
-        self.encode = nn.Sequential(*[ConvNeXt(i, o, expansion=cfg.expansion if i < 2*cfg.hidden else 1) for i, o in zip(p, p[1:])])
+        self.encode = nn.Sequential(*[ConvNeXt(i, o, expansion=min(cfg.expansion, max(1, 1024 / i))) for i, o in zip(p, p[1:])])
         self.lstm = nn.LSTMCell(p[-1], cfg.hidden)
         self.audio = AudioPyramid(cfg.audio_widths[:self.branches], cfg.expansion, cfg.interpolation)
         self.stem_a = nn.ModuleList(nn.Linear(c, w[0]) for c in cfg.audio_widths[:B])

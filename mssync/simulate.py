@@ -9,7 +9,7 @@ __all__ = ['ALIAS', 'WORDS', 'PATTERNS', 'CURVES', 'VISEMES', 'VOWELS', 'SHAPES'
            'split_bands', 'Coupling', 'head_pose', 'project', 'say_for', 'simulate_clip', 'phoneme_intervals',
            'simulate_corpus']
 
-# %% ../nbs/03_simulate.ipynb #5d735b54
+# %% ../nbs/03_simulate.ipynb #6d28bc75
 import ctypes, json, multiprocessing, warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -24,7 +24,7 @@ from .landmarks import FLIP, FPS, L
 from .audio import COLUMNS, SR, features
 from .corpus import CorpusError, Clip, assign_splits, read_clip, write_atomic, write_clip, write_index
 
-# %% ../nbs/03_simulate.ipynb #cc187a9c
+# %% ../nbs/03_simulate.ipynb #21bc438e
 class _Event(ctypes.Structure):
     _fields_ = [("type", ctypes.c_int), ("uid", ctypes.c_uint), ("text", ctypes.c_int), ("length", ctypes.c_int),
                 ("ms", ctypes.c_int), ("sample", ctypes.c_int), ("user", ctypes.c_void_p), ("name", ctypes.c_char * 8)]
@@ -40,7 +40,7 @@ def _engine():
         raise ImportError("simulated speech needs the optional package espeakng-loader: pip install espeakng-loader") from e
     lib = ctypes.CDLL(str(espeakng_loader.get_library_path()))
     sr = lib.espeak_Initialize(2, 0, str(espeakng_loader.get_data_path()).encode(), 1 | 1 << 15)  # 2: return samples; 1: phoneme events; 1<<15: never exit
-    if sr <= 0: raise RuntimeError(f"eSpeak NG did not start (code {sr})")
+    if sr <= 0: raise OSError(f"eSpeak NG did not start (code {sr})")
     lib.espeak_ng_SetRandSeed(ctypes.c_long(1))
     return lib, sr
 
@@ -49,7 +49,7 @@ def _close(lib):
     lib.espeak_Terminate()
     getattr(_ctypes, "dlclose", getattr(_ctypes, "FreeLibrary", None))(lib._handle)
 
-# %% ../nbs/03_simulate.ipynb #6f6a6fcd
+# %% ../nbs/03_simulate.ipynb #adedc5d8
 def speak(
     text: str,            # what to say
     voice: str="en-us",   # language, and a variant after "+": en-us, en-gb, en-gb-scotland, ...; f1..f5, m1..m8, ...
@@ -75,7 +75,7 @@ def speak(
         if lib.espeak_SetVoiceByName(name.encode()) != 0: raise ValueError(f"unknown voice {voice!r}")
         for which, value in ((_RATE, rate), (_VOLUME, volume), (_PITCH, pitch), (_RANGE, range_)): lib.espeak_SetParameter(which, int(value), 0)
         code = text.encode()
-        if lib.espeak_Synth(code, len(code) + 1, 0, 1, 0, 1, None, None) != 0: raise RuntimeError(f"eSpeak NG could not say {text!r}")
+        if lib.espeak_Synth(code, len(code) + 1, 0, 1, 0, 1, None, None) != 0: raise OSError(f"eSpeak NG could not say {text!r}")
         lib.espeak_Synchronize()
     finally: _close(lib)
     if not sound: raise ValueError(f"{text!r} gives no sound")
@@ -83,7 +83,7 @@ def speak(
     ends = [t for _, t in marks[1:]] + [len(wave) / sr]
     return wave, sr, [(s, t, e) for (s, t), e in zip(marks, ends) if e > t]
 
-# %% ../nbs/03_simulate.ipynb #e4899c88
+# %% ../nbs/03_simulate.ipynb #5061ef9a
 WORDS = dict(
     who="Bob|Molly|Peter|Pamela|Mabel|Victor|Fiona|George|Sheila|Thomas|my brother|my mother|the baker|the old plumber|a young poet|the whole village|our teacher|"
         "the piper|a few farmers|the boatman|her neighbour|every member of the club|the judge|two zoo keepers",
@@ -113,7 +113,7 @@ def sentence(
         text = text.replace("{" + key + "}", word, 1)
     return text[0].upper() + text[1:]
 
-# %% ../nbs/03_simulate.ipynb #e2f900a4
+# %% ../nbs/03_simulate.ipynb #24067452
 CURVES = ("jaw", "lips", "spread", "tuck")
 VISEMES = dict(                               # targets of jaw, lips, spread; weights of each
     rest=((.0, .02, .0), (.5, .6, .3)),
@@ -151,7 +151,7 @@ def visemes(
         found.append(_CLASS.get(c, "neutral"))
     return found or ["neutral"]
 
-# %% ../nbs/03_simulate.ipynb #2d3fef60
+# %% ../nbs/03_simulate.ipynb #a8719b53
 _THETA = np.array([.09, .06, .09])            # of jaw, lips, spread, s
 
 def _fall(t, a, b, theta):
@@ -184,7 +184,7 @@ def mouth_curves(
     v[:, 1] *= (1 - shut) * (1 - .8 * tuck)
     return np.clip(np.column_stack((v, tuck)), [0, 0, -1, 0], [1.25, 1.25, 1, 1]).astype(np.float32)
 
-# %% ../nbs/03_simulate.ipynb #ba78ff69
+# %% ../nbs/03_simulate.ipynb #427ec751
 _HALF = {  # index: (x, y, z)
     0: (-1., .02, -.62), 1: (-.99, .29, -.60), 2: (-.955, .56, -.55), 3: (-.90, .82, -.46), 4: (-.79, 1.06, -.31), 5: (-.63, 1.27, -.13),
     6: (-.43, 1.43, .03), 7: (-.22, 1.535, .17), 8: (0, 1.57, .22),                                                              # jaw
@@ -201,7 +201,7 @@ def neutral_face() -> np.ndarray: # (68, 3)
     for i, p in _HALF.items(): face[i] = p; face[FLIP[i]] = (-p[0], *p[1:])
     return face
 
-# %% ../nbs/03_simulate.ipynb #ddd938c0
+# %% ../nbs/03_simulate.ipynb #52323447
 SHAPES = (*CURVES, "blink", "brow")
 GAP = .30   # inner lips apart at `lips` = 1, in half face widths
 
@@ -232,7 +232,7 @@ def rig_basis(
     brow[[37, 38, 43, 44], 1] = -.012
     return B
 
-# %% ../nbs/03_simulate.ipynb #4b870623
+# %% ../nbs/03_simulate.ipynb #5c153958
 SHAPE = dict(width=.05, height=.05, jaw=.06, chin=.05, nose_length=.06, nose_width=.10, eyes_apart=.05, eye_size=.12, mouth_width=.08, lip_size=.14, brow_height=.035, depth=.08)
 
 def identity(
@@ -289,7 +289,7 @@ def draw_speaker(
     return Speaker(f"sim{index:04d}", f"{pick(LANGUAGES)}+{pick(VARIANTS)}", int(rng.integers(135, 196)), int(rng.integers(25, 76)), int(rng.integers(35, 90)), identity(rng),
                    float(rng.uniform(.8, 1.2)), rng.uniform(.75, 1.3, 3), float(rng.uniform(.7, 1.3)), float(rng.uniform(.5, 1.4)), float(rng.uniform(10, 24)))
 
-# %% ../nbs/03_simulate.ipynb #45a8c404
+# %% ../nbs/03_simulate.ipynb #f3f3005f
 def _frames(wave, size, hop, n):
     "(n, size) windows, window i centred on sample i * hop."
     w = np.pad(wave, (size // 2, size // 2 + max(0, n * hop + size - len(wave))))
@@ -323,7 +323,7 @@ def pitch(
     st = np.clip(st - np.median(st[voiced]), -9, 9)
     return gaussian_filter1d(np.interp(np.arange(n), np.flatnonzero(voiced), st[voiced]), 4, mode="nearest")
 
-# %% ../nbs/03_simulate.ipynb #ad20f6fb
+# %% ../nbs/03_simulate.ipynb #44c94939
 SCALES = (200, 400, 800, 1600)                                   # ms, duration of a syncer's window at each level
 BAND_RMS = dict(energy=(.20, .10, .09, .07), pitch=(1.1, 1., .95, .9))
 
@@ -336,7 +336,7 @@ def split_bands(
     for i in range(4): levels.append(uniform_filter1d(levels[-1], int(round(.28 * 2**i * rate)) // 2 * 2 + 1, mode="reflect"))
     return np.stack([a - b for a, b in zip(levels, levels[1:])], -1)
 
-# %% ../nbs/03_simulate.ipynb #854c833b
+# %% ../nbs/03_simulate.ipynb #ca96b1d4
 @dataclass
 class Coupling:
     "How motion follows speech at 200 (lips), 400 (nods), 800 (turns), 1600 ms (leans)."
@@ -375,7 +375,7 @@ def head_pose(
     noise = sum(a / a.std(0) * w for a, w in zip(slow, (.5, .85)))
     return (moved * size) @ AMPLITUDE + coupling.drift * drift * DRIFT * (noise - noise.mean(0))
 
-# %% ../nbs/03_simulate.ipynb #d7089c07
+# %% ../nbs/03_simulate.ipynb #a9d2bef9
 NECK = np.array([0., 1.3, -.9])   # pivot, half face widths
 DISTANCE = 9.                     # of the camera
 
@@ -396,7 +396,7 @@ def project(
     xy = p[..., :2] - [0, .6]
     return (xy * (DISTANCE / (DISTANCE - p[..., 2:])) * width / 2 + centre).astype(np.float32)
 
-# %% ../nbs/03_simulate.ipynb #46522eb5
+# %% ../nbs/03_simulate.ipynb #3654c322
 def say_for(
     speaker: Speaker,
     seconds: float,
@@ -418,7 +418,7 @@ def say_for(
     wave = wave + rng.normal(0, .06 * 10**(-rng.uniform(38, 50) / 20), size)
     return wave.astype(np.float32), [(s, a, min(b, seconds)) for s, a, b in phonemes if a < seconds]
 
-# %% ../nbs/03_simulate.ipynb #5608023a
+# %% ../nbs/03_simulate.ipynb #831b378a
 def _blinks(n, per_minute, rng):
     "(n,) lid closure at 100 Hz, 0 open to 1 shut."
     lid, t = np.zeros(n), rng.exponential(60 / per_minute)
@@ -469,7 +469,7 @@ def phoneme_intervals(
     if "phoneme_symbols" not in clip.extras: raise CorpusError(f"clip {clip.id}: holds no phonemes, it is not a simulated clip")
     return [(s, float(a), float(b)) for s, (a, b) in zip(json.loads(clip.extras["phoneme_symbols"].tobytes()), clip.extras["phoneme_times"])]
 
-# %% ../nbs/03_simulate.ipynb #95d3dc56
+# %% ../nbs/03_simulate.ipynb #49fa9294
 def _settings(**kw): return json.dumps(dict(version=2, **kw), indent=1, sort_keys=True)
 
 def _make_one(index, folder, speakers, seed, seconds, coupling, jitter, kind):

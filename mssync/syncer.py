@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SyncerConfig', 'Branch', 'Syncer', 'negatives', 'info_nce', 'margin_loss', 'SyncerPyramid', 'av_loss']
 
-# %% ../nbs/12_syncer.ipynb #25c60412
+# %% ../nbs/12_syncer.ipynb #24b5d7dc
 from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ from .audio import COLUMNS, D
 from .pyramid import LEVELS, WINDOW, audio_pyramid, position_pyramid
 from .layers import Axes, ConvNeXt
 
-# %% ../nbs/12_syncer.ipynb #1f404ab6
+# %% ../nbs/12_syncer.ipynb #7329067c
 @dataclass
 class SyncerConfig:
     "Shape of one syncer; the defaults are the authors'."
@@ -46,7 +46,7 @@ class Branch(nn.Module):
         h = self.blocks(self.stem(w.flatten(0, 1).transpose(1, 2)))       # (B*W, samples left, C)
         return self.head(self.norm(h.mean(1))).unflatten(0, w.shape[:2])
 
-# %% ../nbs/12_syncer.ipynb #ebceddc3
+# %% ../nbs/12_syncer.ipynb #2bbd08eb
 class Syncer(nn.Module):
     "The embeddings $e_x$ and $e_a$ of one pyramid level."
     def __init__(self,
@@ -79,7 +79,7 @@ class Syncer(nn.Module):
     def forward(self, x: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
         return self.embed_positions(x), self.embed_audio(a)
 
-# %% ../nbs/12_syncer.ipynb #c39d9673
+# %% ../nbs/12_syncer.ipynb #a7e0d1fa
 def negatives(
     B: int,                      # sequences
     W: int,                      # windows a sequence
@@ -110,7 +110,7 @@ def info_nce(
     p = logits.log_softmax(1)[:, 0] if log else logits.softmax(1)[:, 0]
     return -p.mean(), (logits[:, 0] > logits[:, 1:].amax(1)).float().mean()
 
-# %% ../nbs/12_syncer.ipynb #55f6dc5d
+# %% ../nbs/12_syncer.ipynb #b413a232
 def margin_loss(
     e_a: Tensor,          # (B, W, dim)
     e_x: Tensor,          # (B, W, dim)
@@ -127,7 +127,7 @@ def margin_loss(
     else: raise ValueError(f"unknown margin loss {kind!r}: choose 'pair' or 'triplet'")
     return loss, (pos[:, 0] < negd.amin(1)).float().mean()
 
-# %% ../nbs/12_syncer.ipynb #2fe40fb4
+# %% ../nbs/12_syncer.ipynb #a7953578
 class SyncerPyramid(nn.Module):
     "Four syncers on the levels of both pyramids."
     def __init__(self,
@@ -143,10 +143,13 @@ class SyncerPyramid(nn.Module):
     def forward(self,
         x: Tensor, # (B, n, 68, 2) normalised landmarks
         a: Tensor, # (B, 4n, 26) standardised audio
+        levels: int|None=None, # use only the finest `levels`; all by default
     ) -> list[tuple[Tensor, Tensor]]: # level i: e_x, e_a of shape (B, W_i, dim)
-        "Embeddings at every level. Raises ValueError where positions and audio differ in length or are too short."
+        "Embeddings at every level. Raises ValueError where positions and audio differ in number or length or are too short."
+        if len(x) != len(a): raise ValueError(f"{len(x)} sequences of landmarks and {len(a)} of audio")
         if COLUMNS * x.shape[1] != a.shape[1]: raise ValueError(f"{x.shape[1]} frames need {COLUMNS * x.shape[1]} audio columns, got {a.shape[1]}")
-        return [s(xi, ai) for s, xi, ai in zip(self.syncers, position_pyramid(x, self.levels), audio_pyramid(a, self.levels))]
+        n = levels or self.levels
+        return [s(xi, ai) for s, xi, ai in zip(self.syncers, position_pyramid(x, n), audio_pyramid(a, n))]
 
 def av_loss(
     syncers: SyncerPyramid,   # frozen, with normalised embeddings
@@ -155,7 +158,5 @@ def av_loss(
     levels: int|None=None,    # use only the finest `levels`; all by default
 ) -> tuple[Tensor, Tensor]: # mean over levels (scalar), and Eq. 4 at each level (levels,)
     "Multi-scale audio-visual synchrony loss: Eq. 4 averaged over the pyramid."
-    levels = levels or syncers.levels
-    terms = torch.stack([-(e_x * e_a).sum(-1).mean()
-                         for s, xi, ai in zip(syncers.syncers, position_pyramid(x, levels), audio_pyramid(a, levels)) for e_x, e_a in [s(xi, ai)]])
+    terms = torch.stack([-(e_x * e_a).sum(-1).mean() for e_x, e_a in syncers(x, a, levels)])
     return terms.mean(), terms

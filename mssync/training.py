@@ -6,7 +6,7 @@
 __all__ = ['MODELS', 'CheckpointError', 'save_model', 'load_model', 'Run', 'check_finite', 'fit_axes', 'SyncerTraining',
            'syncer_losses', 'train_syncers', 'GANTraining', 'perturbed_start', 'teacher_loss', 'train_gan']
 
-# %% ../nbs/20_training.ipynb #049183fb
+# %% ../nbs/20_training.ipynb #9027f8a6
 import copy, json, tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from .generator import Generator, GeneratorConfig
 from .discriminators import DiscriminatorConfig, Discriminators
 from .losses import LAMBDA, discriminator_hinge, generator_hinge, total_loss
 
-# %% ../nbs/20_training.ipynb #fca51c10
+# %% ../nbs/20_training.ipynb #aa711cb9
 class CheckpointError(ValueError): "A file of weights that cannot be used; the message names the file and the reason."
 
 MODELS = dict(Generator=(Generator, GeneratorConfig), SyncerPyramid=(SyncerPyramid, SyncerConfig), Discriminators=(Discriminators, DiscriminatorConfig))
@@ -68,7 +68,7 @@ def load_model(
     model.meta = header["meta"]
     return model.to(device).eval()
 
-# %% ../nbs/20_training.ipynb #c11d6b25
+# %% ../nbs/20_training.ipynb #92988c9b
 class Run:
     "State of a training run: everything that the next step depends on."
     def __init__(self,
@@ -120,9 +120,9 @@ class Run:
 def check_finite(step: int, **terms: Tensor):
     "Raise FloatingPointError that names the step and the term that is no longer finite."
     for k, v in terms.items():
-        if not torch.isfinite(v).all(): raise FloatingPointError(f"step {step}: {k} is {float(v)}; the last good checkpoint is kept")
+        if not torch.isfinite(v).all(): raise FloatingPointError(f"step {step}: {k} is {v.detach().tolist()}; the last good checkpoint is kept")
 
-# %% ../nbs/20_training.ipynb #e23c4a31
+# %% ../nbs/20_training.ipynb #7d196a74
 def fit_axes(
     packed: Packed,          # training clips
     frames: int,             # T of the windows
@@ -134,7 +134,7 @@ def fit_axes(
     x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
     return Axes.fit(x, floor=floor), Axes.fit(torch.diff(x, dim=1), centre=False, floor=floor)
 
-# %% ../nbs/20_training.ipynb #2872f8f6
+# %% ../nbs/20_training.ipynb #703fc540
 @dataclass
 class SyncerTraining:
     "How a pyramid of syncers is trained."
@@ -202,7 +202,7 @@ def train_syncers(
             run.done(cfg.steps); bar.update()
     return syncers.eval(), pd.DataFrame(run.rows)
 
-# %% ../nbs/20_training.ipynb #a64eb890
+# %% ../nbs/20_training.ipynb #541583f0
 @dataclass
 class GANTraining:
     "How generator and discriminators are trained; the defaults are the paper's (Section 4.1)."
@@ -235,10 +235,9 @@ def perturbed_start(
     axes: Axes,              # of positions
     size: float,             # in standard deviations of the data along each axis
     rng: torch.Generator,
-) -> Tensor: # (B, 68, 2), the first half untouched
+) -> Tensor: # (B, 68, 2), each moved or not with equal chance
     "Move half of the starts off along the data's axes."
-    noise = size * torch.randn(len(x0), 2 * x0.shape[1], generator=rng)
-    noise[:len(x0) // 2] = 0
+    noise = size * torch.randn(len(x0), 2 * x0.shape[1], generator=rng) * (torch.rand(len(x0), 1, generator=rng) < .5)
     return x0 + (noise.to(x0.device) @ axes.colour).view_as(x0)
 
 def teacher_loss(
@@ -301,7 +300,8 @@ def train_gan(
             x0 = perturbed_start(real[:, 0], G.axes_x, cfg.perturb, run.rng) if cfg.perturb else real[:, 0]
             fake = G(x0, a, run.rng)
 
-            d_terms = discriminator_hinge(D(fake.detach()), D(real))
+            shown = torch.cat([x0[:, None], real[:, 1:]], 1)                                 # data from the same starts
+            d_terms = discriminator_hinge(D(fake.detach()), D(shown))
             loss_d = total_loss(d_terms, torch.zeros((), device=device), 0.)                 # Eq. 13
             check_finite(run.step, **{f"loss of {k}": v for k, v in d_terms.items()})
             opt_d.zero_grad(); loss_d.backward()

@@ -86,7 +86,8 @@ def evaluate(G):
 loss_syncers = results/"syncers_loss.safetensors"
 depends = vars(shape), vars(disc), vars(training), seed, results/"corpus.json", loss_syncers, results/"syncers_metric.safetensors"
 G, log = train_gan(packed, load_model(loss_syncers, device), shape, disc, training, seed, checkpoint(results, f"generator_{variant}", *depends), evaluate, name=label)
-save_model(results/f"generator_{variant}.safetensors", G, label=label, variant=variant, frames=T, steps=training.steps + training.decay_steps, corpus=facts["name"], seed=seed)
+save_model(results/f"generator_{variant}.safetensors", G, label=label, variant=variant, profile=settings["name"], frames=T, teacher_steps=training.teacher_steps,
+           steps=training.steps + training.decay_steps, corpus=facts["name"], seed=seed)
 write_table(log, results/f"generator_{variant}.csv")
 log.filter(regex="step|AV-Conf|speed|residual").tail(3).round(2)
 

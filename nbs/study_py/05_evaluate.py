@@ -1,5 +1,13 @@
 # ---
 # jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     notebook_metadata_filter: kernelspec
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -48,7 +56,6 @@ packed = {s: Packed(folder, s, device=device) for s in ("train", "metric", "val"
 test = packed["test"]
 models = {d["label"]: load_model(results/f"generator_{v}.safetensors", device) for v, d in settings["variants"].items()}
 metric = load_model(results/"syncers_metric.safetensors", device)
-first = next(iter(models))
 print(f"{len(test)} test clips of {test.index.speaker.nunique()} speakers" + (f"; the clips are short: {facts['shortened']} frames" if facts["shortened"] else ""))
 
 # %% [markdown]
@@ -61,13 +68,14 @@ def motion(method, x, a):
     if method.endswith(", shuffled audio"): return generate(models[method.removesuffix(", shuffled audio")], x[:, 0], shuffled_audio(a, seed), seed)
     return generate(models[method], x[:, 0], a, seed)
 
-methods = ["Ground truth", "Static", "Shuffled audio", *models, f"{first}, shuffled audio"]
+full = [d["label"] for d in settings["variants"].values() if d["generator"].get("multiscale") is not False]     # without the ablations
+methods = ["Ground truth", "Static", "Shuffled audio", *models, *(f"{m}, shuffled audio" for m in full)]
 
 # %% [markdown]
 # ## Synchrony (Table 3, Figure 3)
 #
 # AV-Off and AV-Conf on the generated frames by the metric syncers. Scored twice: on the overlap only, and in SyncNet's zero-padded form that the paper probably used, which
-# breaks down at coarse scales on short clips (`mssync.sync`). The two best-known rows on split `val` are the reference lines of Figure 5.
+# breaks down at coarse scales on short clips (`mssync.sync`). The window of a clip is its first, so all begin with the onset of speech: at coarse scales another clip's sound is partly in sync. The two best-known rows on split `val` are the reference lines of Figure 5.
 
 # %%
 rows = []

@@ -192,7 +192,7 @@ written |= {"figure5.png": "Figure 5: AV-Conf over training, with the ablations"
 fig, ax = plt.subplots(figsize=(8, 3))
 for m, g in residual.groupby("method", sort=False): ax.plot(g.frame, g.residual, label=m, color=colour[m], lw=2 if m == "Ground truth" else 1.2)
 for v, l in full.items(): ax.axvline(facts["lengths"]["train"][v], color=colour[l], lw=.8, ls=":")
-ax.axhline(1.5, color="grey", lw=.8, ls="--"); ax.set(xlabel="frame", ylabel="shape residual over the data's", ylim=(0, min(8, residual.residual.max() * 1.05))); ax.legend(fontsize=7)
+ax.axhline(1.5, color="grey", lw=.8, ls="--"); ax.set(xlabel="frame", ylabel="shape residual over the data's", yscale="log"); ax.legend(fontsize=7)
 write_figure(fig, results/"residual.png"); written["residual.png"] = "growth of the shape residual with the length of the sequence"
 
 # %% [markdown]
@@ -212,6 +212,10 @@ for l in full.values():
     for other in ["Static", "Shuffled audio", *([f"{l}, shuffled audio"] if f"{l}, shuffled audio" in methods else [])]:
         for i in sorted(overlap.level.unique()):
             d = paired_difference(conf[l, i], conf[other, i]); claim(l, f"AV-Conf at {100 * 2**i} ms exceeds {other}", d, d.low > 0)
+for loss_only in [(labels[a], labels[b]) for a in labels for b in labels if settings["variants"][a]["generator"] == settings["variants"][b]["generator"]    # the same network, another loss
+                  and settings["variants"][b]["training"] == dict(settings["variants"][a]["training"], loss_levels=1)]:
+    for i in sorted(overlap.level.unique()):
+        d = paired_difference(conf[loss_only[0], i], conf[loss_only[1], i]); claim(loss_only[0], f"AV-Conf at {100 * 2**i} ms exceeds {loss_only[1]}", d, d.low > 0)
 for v, l in full.items():
     T = min(facts["lengths"]["durations"], key=lambda d: abs(d - facts["lengths"]["train"][v]))
     own = dynamics[(dynamics.method == l) & (dynamics.span == "whole") & (dynamics.frames == T)].groupby(unit).mean(numeric_only=True)
