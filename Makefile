@@ -24,7 +24,7 @@ export PYTHONUNBUFFERED := 1
 # tqdm warns, with a path, where there is no ipywidgets
 export PYTHONWARNINGS := ignore:IProgress not found
 
-.PHONY: help install study test export readme clean
+.PHONY: help install study test export readme weights clean
 .SILENT:
 
 help:  ## List the commands and variables
@@ -69,6 +69,9 @@ export: install  ## After editing notebooks: mssync/, clean notebooks, README.md
 	[ $${#study[@]} = 0 ] || $(BIN)/jupytext --quiet --sync "$${study[@]}"
 	$(BIN)/nbdev_clean
 	$(PY) workflow/readme.py
+
+weights: install  ## Ship the generator of results/cpu with the package (half precision)
+	$(PY) -c 'from mssync.training import load_model, save_model; G = load_model("results/cpu/generator_long.safetensors"); save_model("mssync/weights/generator.safetensors", G, half=True, **G.meta)'
 
 readme: install  ## Write README.md from nbs/index.ipynb
 	$(PY) workflow/readme.py

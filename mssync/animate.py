@@ -6,7 +6,7 @@
 __all__ = ['ROOM', 'COLOURS', 'WEIGHTS', 'SENTENCE', 'read_portrait', 'draw_faces', 'write_video', 'speech_motion',
            'load_generator', 'animate']
 
-# %% ../nbs/50_animate.ipynb #0568a0a3
+# %% ../nbs/50_animate.ipynb #38cfefb8
 import os, tempfile
 from collections.abc import Iterable
 from fractions import Fraction
@@ -23,7 +23,7 @@ from .generator import Generator
 from .training import CheckpointError, load_model
 from .ingest import IngestError, make_landmarker, read_audio, reference_square
 
-# %% ../nbs/50_animate.ipynb #8fd9c7fa
+# %% ../nbs/50_animate.ipynb #0b6d8eb0
 ROOM = .35      # margin of the portrait's square on each side, over the face's own side
 
 def read_portrait(
@@ -50,7 +50,7 @@ def read_portrait(
                             borderMode=cv2.BORDER_REPLICATE)
     return square, ((face - corner) / side).astype(np.float32)
 
-# %% ../nbs/50_animate.ipynb #c5d70bc2
+# %% ../nbs/50_animate.ipynb #354ef6cb
 COLOURS = dict(jaw=(70, 70, 70), brows=(120, 80, 40), nose=(40, 110, 90), eyes=(30, 80, 160), lips=(190, 40, 60))   # RGB by region
 
 def _draw(frame: np.ndarray, x: np.ndarray, thickness: int, colours: dict) -> np.ndarray:
@@ -74,7 +74,7 @@ def draw_faces(
     for frame, points in zip(frames, x): _draw(frame, points * size - .5, max(1, size // 200), colours)
     return frames
 
-# %% ../nbs/50_animate.ipynb #3dc1ad3b
+# %% ../nbs/50_animate.ipynb #156b838c
 def write_video(
     path: str|Path,                 # .mp4 or another container for H.264 and AAC
     frames: Iterable[np.ndarray],   # (H, W, 3) uint8 RGB each, all of one size; an odd side is padded by one
@@ -126,7 +126,7 @@ def write_video(
         os.unlink(part); raise
     return path
 
-# %% ../nbs/50_animate.ipynb #06d7f3fe
+# %% ../nbs/50_animate.ipynb #d4a2eb37
 WEIGHTS = Path(mssync.__file__).parent/"weights"/"generator.safetensors"   # shipped with the package
 
 def speech_motion(
@@ -156,8 +156,8 @@ def load_generator(
     if not isinstance(model, Generator): raise CheckpointError(f"{path or WEIGHTS}: holds a {type(model).__name__}, not a Generator")
     return model
 
-# %% ../nbs/50_animate.ipynb #d0cb7e8e
-SENTENCE = "When the sunlight strikes raindrops in the air, they act as a prism and form a rainbow."
+# %% ../nbs/50_animate.ipynb #632bd530
+SENTENCE = "Speech moves more than the lips: the whole head keeps time with what is being said."
 
 def animate(
     portrait: str|Path|None=None,   # picture; by default scikit-image's astronaut

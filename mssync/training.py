@@ -6,7 +6,7 @@
 __all__ = ['MODELS', 'CheckpointError', 'save_model', 'load_model', 'Run', 'check_finite', 'fit_axes', 'SyncerTraining',
            'syncer_losses', 'train_syncers', 'GANTraining', 'perturbed_start', 'teacher_loss', 'train_gan']
 
-# %% ../nbs/20_training.ipynb #9027f8a6
+# %% ../nbs/20_training.ipynb #b090c1db
 import copy, json, tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from .generator import Generator, GeneratorConfig
 from .discriminators import DiscriminatorConfig, Discriminators
 from .losses import LAMBDA, discriminator_hinge, generator_hinge, total_loss
 
-# %% ../nbs/20_training.ipynb #aa711cb9
+# %% ../nbs/20_training.ipynb #53dae048
 class CheckpointError(ValueError): "A file of weights that cannot be used; the message names the file and the reason."
 
 MODELS = dict(Generator=(Generator, GeneratorConfig), SyncerPyramid=(SyncerPyramid, SyncerConfig), Discriminators=(Discriminators, DiscriminatorConfig))
@@ -68,7 +68,7 @@ def load_model(
     model.meta = header["meta"]
     return model.to(device).eval()
 
-# %% ../nbs/20_training.ipynb #92988c9b
+# %% ../nbs/20_training.ipynb #398c9b3d
 class Run:
     "State of a training run: everything that the next step depends on."
     def __init__(self,
@@ -122,7 +122,7 @@ def check_finite(step: int, **terms: Tensor):
     for k, v in terms.items():
         if not torch.isfinite(v).all(): raise FloatingPointError(f"step {step}: {k} is {v.detach().tolist()}; the last good checkpoint is kept")
 
-# %% ../nbs/20_training.ipynb #7d196a74
+# %% ../nbs/20_training.ipynb #d5e46d08
 def fit_axes(
     packed: Packed,          # training clips
     frames: int,             # T of the windows
@@ -134,7 +134,7 @@ def fit_axes(
     x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
     return Axes.fit(x, floor=floor), Axes.fit(torch.diff(x, dim=1), centre=False, floor=floor)
 
-# %% ../nbs/20_training.ipynb #703fc540
+# %% ../nbs/20_training.ipynb #c3426e55
 @dataclass
 class SyncerTraining:
     "How a pyramid of syncers is trained."
@@ -202,7 +202,7 @@ def train_syncers(
             run.done(cfg.steps); bar.update()
     return syncers.eval(), pd.DataFrame(run.rows)
 
-# %% ../nbs/20_training.ipynb #541583f0
+# %% ../nbs/20_training.ipynb #cb6c4deb
 @dataclass
 class GANTraining:
     "How generator and discriminators are trained; the defaults are the paper's (Section 4.1)."
