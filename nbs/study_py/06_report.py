@@ -212,7 +212,7 @@ for l in full.values():
     for other in ["Static", "Shuffled audio", *([f"{l}, shuffled audio"] if f"{l}, shuffled audio" in methods else [])]:
         for i in sorted(overlap.level.unique()):
             d = paired_difference(conf[l, i], conf[other, i]); claim(l, f"AV-Conf at {100 * 2**i} ms exceeds {other}", d, d.low > 0)
-for loss_only in [(labels[a], labels[b]) for a in labels for b in labels if settings["variants"][a]["generator"] == settings["variants"][b]["generator"]    # the same network, another loss
+for loss_only in [(labels[a], labels[b]) for a in labels for b in labels if a != b and settings["variants"][a]["generator"] == settings["variants"][b]["generator"]    # the same network, another loss
                   and settings["variants"][b]["training"] == dict(settings["variants"][a]["training"], loss_levels=1)]:
     for i in sorted(overlap.level.unique()):
         d = paired_difference(conf[loss_only[0], i], conf[loss_only[1], i]); claim(loss_only[0], f"AV-Conf at {100 * 2**i} ms exceeds {loss_only[1]}", d, d.low > 0)
