@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['static', 'derangement', 'shuffled_audio', 'MeanMotion', 'Retrieval']
 
-# %% ../nbs/40_baselines.ipynb #7b061631
+# %% ../nbs/40_baselines.ipynb #e9ad9d02
 import torch
 from torch import Tensor
 from .landmarks import L
 from .audio import COLUMNS, D
-from .corpus import Packed
+from .packed import Packed
 
-# %% ../nbs/40_baselines.ipynb #a8d3bda4
+# %% ../nbs/40_baselines.ipynb #f1725ea1
 def static(
     x0: Tensor,     # (B, 68, 2) first frames
     frames: int,    # T
@@ -20,7 +20,7 @@ def static(
     "Repeat the first frame."
     return x0[:, None].expand(-1, frames + 1, -1, -1).clone()
 
-# %% ../nbs/40_baselines.ipynb #a899caab
+# %% ../nbs/40_baselines.ipynb #c8992b7c
 def derangement(
     n: int,         # clips
     seed: int=0,
@@ -38,7 +38,7 @@ def shuffled_audio(
     "Every clip with another clip's sound. Raises ValueError below 2 clips."
     return a[derangement(len(a), seed).to(a.device)]
 
-# %% ../nbs/40_baselines.ipynb #cf3ece9a
+# %% ../nbs/40_baselines.ipynb #d0d72703
 class MeanMotion:
     "The training windows' mean displacement since the first frame, added to any face."
     def __init__(self,
@@ -55,7 +55,7 @@ class MeanMotion:
     ) -> Tensor: # (B, T+1, 68, 2)
         return x0[:, None] + self.displacement.to(x0.device)
 
-# %% ../nbs/40_baselines.ipynb #baa04b0a
+# %% ../nbs/40_baselines.ipynb #2453c1d9
 class Retrieval:
     "Displacements of the training window whose sound is nearest."
     def __init__(self,

@@ -6,7 +6,7 @@
 __all__ = ['frechet_distance', 'frechet', 'frechet_bias', 'frame_axes', 'frame_features', 'MotionConfig', 'MotionEncoder',
            'train_motion_encoder', 'frechet_row']
 
-# %% ../nbs/31_frechet.ipynb #18a2cb00
+# %% ../nbs/31_frechet.ipynb #bccc4568
 from dataclasses import dataclass
 import numpy as np
 import torch
@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import nn, Tensor
 from tqdm.auto import tqdm
 from .landmarks import L
-from .corpus import Packed
+from .packed import Packed
 from .layers import Axes
 from .training import MODELS, load_model, save_model
 
-# %% ../nbs/31_frechet.ipynb #994bf681
+# %% ../nbs/31_frechet.ipynb #99c1416d
 def _root(c: np.ndarray) -> np.ndarray:
     "Square root of a symmetric positive semidefinite matrix; eigenvalues that rounding made negative count as 0."
     lam, u = np.linalg.eigh(c)
@@ -34,7 +34,7 @@ def frechet_distance(
     cross = np.linalg.svd(_root(cov1) @ _root(cov2), compute_uv=False).sum()
     return max(0., float(((mu1 - mu2)**2).sum() + np.trace(cov1) + np.trace(cov2) - 2*cross))
 
-# %% ../nbs/31_frechet.ipynb #2a16f539
+# %% ../nbs/31_frechet.ipynb #17e362b3
 def _features(f, name: str) -> np.ndarray: # (n, ..., d) float64, checked
     f = np.asarray(f.detach().cpu() if isinstance(f, Tensor) else f, np.float64)
     if f.ndim < 2 or len(f) < 2: raise ValueError(f"{name}: at least 2 samples of features (n, ..., d) are needed, got shape {f.shape}")
@@ -67,7 +67,7 @@ def frechet_bias(
         halves += [frechet(f1[p[:h]], f2[q[:k]]), frechet(f1[p[h:]], f2[q[k:]])]
     return float(np.mean(halves) - frechet(f1, f2))
 
-# %% ../nbs/31_frechet.ipynb #9a1bdbfe
+# %% ../nbs/31_frechet.ipynb #22c3285f
 def frame_axes(
     packed: Packed,     # training clips
     frames: int=80,     # T of the windows
@@ -87,7 +87,7 @@ def frame_features(
     "Whitened coordinates of the last frames."
     return axes(x[:, -last:].flatten(2).cpu())
 
-# %% ../nbs/31_frechet.ipynb #f79bc150
+# %% ../nbs/31_frechet.ipynb #7d501000
 @dataclass
 class MotionConfig:
     "Shape of a motion encoder."
@@ -150,7 +150,7 @@ class MotionEncoder(nn.Module):
         "Features. Raises ValueError where the clip is too short."
         return (self.encode(self.inputs(x)) - self.code_mean) / self.code_std
 
-# %% ../nbs/31_frechet.ipynb #cfae4b79
+# %% ../nbs/31_frechet.ipynb #e3ecb9d0
 def train_motion_encoder(
     packed: Packed,         # training clips
     frames: int=40,         # length of the window
@@ -179,10 +179,10 @@ def train_motion_encoder(
     net.code_mean.copy_(code.mean(0)); net.code_std.copy_(code.std(0).clamp(min=1e-4))
     return net
 
-# %% ../nbs/31_frechet.ipynb #a78a7ab0
+# %% ../nbs/31_frechet.ipynb #2bec1817
 MODELS["MotionEncoder"] = (MotionEncoder, MotionConfig)
 
-# %% ../nbs/31_frechet.ipynb #a3e55e05
+# %% ../nbs/31_frechet.ipynb #4d736eef
 @torch.no_grad()
 def frechet_row(
     x_gen: Tensor,      # (B, T+1, 68, 2) generated clips, x_0 first; normalised by it

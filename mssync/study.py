@@ -8,7 +8,7 @@ __all__ = ['ROOT', 'PROFILES', 'SECTIONS', 'OVERRIDES', 'TRAINING_CODE', 'Profil
            'shape_space', 'fingerprint', 'checkpoint', 'run_record', 'write_table', 'write_figure', 'write_text',
            'paper_table', 'mean_std', 'NotebookError', 'check_parameters', 'run_notebook', 'main']
 
-# %% ../nbs/51_study.ipynb #966ef785
+# %% ../nbs/51_study.ipynb #461c19fd
 import difflib, hashlib, io, json, os, platform, subprocess, sys, time
 from dataclasses import fields
 from importlib.metadata import version
@@ -20,13 +20,14 @@ import yaml
 from torch import Tensor
 import mssync
 from .landmarks import ShapeSpace
-from .corpus import CorpusError, Packed, write_atomic
+from .corpus import CorpusError, write_atomic
+from .packed import Packed
 from .syncer import SyncerConfig
 from .generator import Generator, GeneratorConfig
 from .discriminators import DiscriminatorConfig
 from .training import GANTraining, SyncerTraining
 
-# %% ../nbs/51_study.ipynb #8ca26b63
+# %% ../nbs/51_study.ipynb #d360f3c6
 ROOT = Path(mssync.__file__).resolve().parent.parent   # the repository, where the package is installed from it
 PROFILES = ROOT/"workflow"/"profiles"
 
@@ -45,7 +46,7 @@ SECTIONS: dict[str, dict] = dict(
                     figure4_frames=120, sequences=3, videos=1))
 OVERRIDES = ("generator", "discriminators", "training")                                # sections that a variant may change
 
-# %% ../nbs/51_study.ipynb #c774da5a
+# %% ../nbs/51_study.ipynb #d73985de
 def _nearest(name: str, names) -> str: # what to say about a name that is none of `names`
     near = difflib.get_close_matches(str(name), list(names), 1, .5)
     return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(names)}"
@@ -68,7 +69,7 @@ def _section(given, allowed: dict, where: str) -> dict: # the given keys, checke
         if k not in allowed: raise ProfileError(f"{where}: unknown key {k!r}, {_nearest(k, allowed)}")
     return {k: _value(v, allowed[k], f"{where}, {k}") for k, v in (given or {}).items()}
 
-# %% ../nbs/51_study.ipynb #9e92d771
+# %% ../nbs/51_study.ipynb #ad3e7649
 def load_profile(
     name: str|Path,     # name of a file in workflow/profiles, or a path that ends in .yaml
 ) -> dict: # name, about, seed, simulates (has a corpus section), variants, and every section of SECTIONS with all its keys
@@ -98,7 +99,7 @@ def _variant(name, given, where: str) -> dict: # label and overrides
         if k not in allowed: raise ProfileError(f"{where}: unknown key {k!r}, {_nearest(k, allowed)}")
     return dict(label=_value(given.get("label", name), "", f"{where}, label")) | {s: _section(given.get(s), SECTIONS[s], f"{where}, {s}") for s in OVERRIDES}
 
-# %% ../nbs/51_study.ipynb #c2150018
+# %% ../nbs/51_study.ipynb #9c135aae
 def _role(profile: dict, role: str) -> dict:
     if role not in ("loss", "metric"): raise ProfileError(f"role of syncers is {role!r}: choose 'loss' or 'metric'")
     return profile[f"{role}_syncers"]
@@ -120,7 +121,7 @@ def gan_configs(
     if variant not in profile["variants"]: raise ProfileError(f"profile {profile['name']}: unknown variant {variant!r}, {_nearest(variant, profile['variants'])}")
     return tuple(cls(**profile[s] | profile["variants"][variant][s]) for cls, s in zip((GeneratorConfig, DiscriminatorConfig, GANTraining), OVERRIDES))
 
-# %% ../nbs/51_study.ipynb #4e52b480
+# %% ../nbs/51_study.ipynb #74804c11
 def available_frames(
     frames,              # (clips,) lengths of the clips, in frames
     wanted: int,         # T; a window has T+1 frames
@@ -136,7 +137,7 @@ def available_lengths(frames, wanted: tuple) -> list[int]: # ascending, each onc
     "Several lengths at once."
     return sorted({available_frames(frames, w) for w in wanted})
 
-# %% ../nbs/51_study.ipynb #984f0dab
+# %% ../nbs/51_study.ipynb #33674e91
 def corpus_folder(
     results: str|Path,   # folder of the run
     corpus: str,         # the corpus given by the user, or empty
@@ -200,7 +201,7 @@ def run_record(
                 system=f"{platform.system()} {platform.machine()}", cores=os.cpu_count(), threads=torch.get_num_threads(),
                 date=time.strftime("%Y-%m-%d"), **more, settings=profile)
 
-# %% ../nbs/51_study.ipynb #35f9ba0e
+# %% ../nbs/51_study.ipynb #10c5a6b8
 def write_table(
     df: pd.DataFrame,
     path: str|Path,      # .csv or .md
@@ -236,7 +237,7 @@ def mean_std(
     "Mean and standard deviation as text."
     return f"{mean:.{digits}f}" + ("" if np.isnan(std) else f" ± {std:.{digits}f}")
 
-# %% ../nbs/51_study.ipynb #c8b20a43
+# %% ../nbs/51_study.ipynb #1bff76c3
 class NotebookError(RuntimeError): "A notebook that cannot be run or that failed; the message names it."
 
 def check_parameters(
@@ -287,7 +288,7 @@ def run_notebook(
         raise NotebookError(f"{notebook} failed in cell {e.exec_count}; the executed copy is {failed}\n" + "\n".join(e.traceback)) from None
     finally: running.unlink(missing_ok=True)
 
-# %% ../nbs/51_study.ipynb #d9eb2262
+# %% ../nbs/51_study.ipynb #ec0a1597
 def main(
     argv: list[str]|None=None,   # arguments; those of the process by default
 ) -> int: # exit status

@@ -6,7 +6,7 @@
 __all__ = ['MODELS', 'CheckpointError', 'save_model', 'load_model', 'Run', 'check_finite', 'fit_axes', 'SyncerTraining',
            'syncer_losses', 'train_syncers', 'GANTraining', 'perturbed_start', 'teacher_loss', 'train_gan']
 
-# %% ../nbs/20_training.ipynb #b090c1db
+# %% ../nbs/20_training.ipynb #77266333
 import copy, json, tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +19,8 @@ from torch import nn, Tensor
 from safetensors import safe_open
 from safetensors.torch import save
 from tqdm.auto import tqdm
-from .corpus import Packed, write_atomic
+from .corpus import write_atomic
+from .packed import Packed
 from .pyramid import LEVELS, audio_pyramid, position_pyramid
 from .layers import Axes
 from .syncer import SyncerConfig, SyncerPyramid, av_loss, info_nce, margin_loss, negatives
@@ -27,7 +28,7 @@ from .generator import Generator, GeneratorConfig
 from .discriminators import DiscriminatorConfig, Discriminators
 from .losses import LAMBDA, discriminator_hinge, generator_hinge, total_loss
 
-# %% ../nbs/20_training.ipynb #53dae048
+# %% ../nbs/20_training.ipynb #936234e2
 class CheckpointError(ValueError): "A file of weights that cannot be used; the message names the file and the reason."
 
 MODELS = dict(Generator=(Generator, GeneratorConfig), SyncerPyramid=(SyncerPyramid, SyncerConfig), Discriminators=(Discriminators, DiscriminatorConfig))
@@ -68,7 +69,7 @@ def load_model(
     model.meta = header["meta"]
     return model.to(device).eval()
 
-# %% ../nbs/20_training.ipynb #398c9b3d
+# %% ../nbs/20_training.ipynb #d349af7d
 class Run:
     "State of a training run: everything that the next step depends on."
     def __init__(self,
@@ -122,7 +123,7 @@ def check_finite(step: int, **terms: Tensor):
     for k, v in terms.items():
         if not torch.isfinite(v).all(): raise FloatingPointError(f"step {step}: {k} is {v.detach().tolist()}; the last good checkpoint is kept")
 
-# %% ../nbs/20_training.ipynb #d5e46d08
+# %% ../nbs/20_training.ipynb #bdde5a17
 def fit_axes(
     packed: Packed,          # training clips
     frames: int,             # T of the windows
@@ -134,7 +135,7 @@ def fit_axes(
     x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
     return Axes.fit(x, floor=floor), Axes.fit(torch.diff(x, dim=1), centre=False, floor=floor)
 
-# %% ../nbs/20_training.ipynb #c3426e55
+# %% ../nbs/20_training.ipynb #c06e1b70
 @dataclass
 class SyncerTraining:
     "How a pyramid of syncers is trained."
@@ -202,7 +203,7 @@ def train_syncers(
             run.done(cfg.steps); bar.update()
     return syncers.eval(), pd.DataFrame(run.rows)
 
-# %% ../nbs/20_training.ipynb #cb6c4deb
+# %% ../nbs/20_training.ipynb #a6df4690
 @dataclass
 class GANTraining:
     "How generator and discriminators are trained; the defaults are the paper's (Section 4.1)."

@@ -36,7 +36,7 @@ role: str = "loss"                  # loss or metric
 import json
 from pathlib import Path
 import matplotlib.pyplot as plt
-from mssync.corpus import Packed
+from mssync.packed import Packed
 from mssync.sync import av_scores
 from mssync.training import save_model, train_syncers
 from mssync.study import checkpoint, corpus_folder, load_profile, syncer_config, syncer_training, write_figure, write_table

@@ -35,7 +35,7 @@ import json
 from pathlib import Path
 import pandas as pd
 import torch
-from mssync.corpus import Packed
+from mssync.packed import Packed
 from mssync.baselines import static
 from mssync.frechet import frechet, frechet_bias, train_motion_encoder
 from mssync.training import save_model

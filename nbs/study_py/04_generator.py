@@ -44,7 +44,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from mssync.landmarks import head_speed, lip_speed
-from mssync.corpus import Packed
+from mssync.packed import Packed
 from mssync.sync import av_scores
 from mssync.training import load_model, save_model, train_gan
 from mssync.study import checkpoint, corpus_folder, gan_configs, generate, load_profile, shape_space, write_figure, write_table

@@ -41,7 +41,7 @@ import numpy as np
 import pandas as pd
 import torch
 from tqdm.auto import tqdm
-from mssync.corpus import Packed
+from mssync.packed import Packed
 from mssync.sync import MultiScaleSync
 from mssync.frechet import frame_axes, frame_features, frechet, frechet_bias
 from mssync.dynamics import dynamics_table, residual_curve

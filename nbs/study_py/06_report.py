@@ -35,7 +35,7 @@ import numpy as np
 import pandas as pd
 import torch
 from mssync.landmarks import EDGES, FPS
-from mssync.corpus import Packed
+from mssync.packed import Packed
 from mssync.pyramid import WINDOW
 from mssync.sync import PADDED_SHIFT, SHIFTS, shift_range
 from mssync.stats import interval, paired_difference
