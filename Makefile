@@ -3,6 +3,8 @@ PYTHON ?= python3
 TORCH_BACKEND ?= cpu
 PROFILE ?= cpu
 CORPUS ?=
+VIDEOS ?=
+LAYOUT ?=
 SNAKEFLAGS ?=
 
 VENV := .venv
@@ -30,7 +32,8 @@ export PYTHONWARNINGS := ignore:IProgress not found
 help:  ## List the commands and variables
 	grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 17
 	echo
-	echo "  Variables (make study PROFILE=smoke): PROFILE=$(PROFILE), CORPUS=folder made by mssync ingest (default: simulated),"
+	echo "  Variables (make study PROFILE=smoke): PROFILE=$(PROFILE), CORPUS=folder made by mssync ingest, or"
+	echo "  VIDEOS=folder to be ingested first, LAYOUT=grid, voxceleb2, ... (default: the profile's; the cpu profile simulates its corpus),"
 	echo "  TORCH_BACKEND=$(TORCH_BACKEND) (cpu, cu128, ..., auto; a torch already in $(VENV) is kept), PYTHON=$(PYTHON), SNAKEFLAGS="
 
 install: $(STAMP)  ## Install everything into .venv (nothing to do: instant)
@@ -57,7 +60,7 @@ $(STAMP): requirements.lock setup.py settings.ini pyproject.toml
 	touch $@
 
 study: install  ## Run the study: tables and figures in results/PROFILE/
-	$(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(DEVICE),'device=$(DEVICE)')
+	$(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(DEVICE),'device=$(DEVICE)')
 
 test: install  ## Run every test
 	$(PY) -m pytest

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ROOM', 'COLOURS', 'WEIGHTS', 'SENTENCE', 'read_portrait', 'draw_faces', 'speech_motion', 'load_generator', 'animate']
 
-# %% ../nbs/50_animate.ipynb #ddc7a882
+# %% ../nbs/50_animate.ipynb #2b536c50
 from pathlib import Path
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ from .track import make_landmarker, reference_square
 from .generator import Generator
 from .training import CheckpointError, load_model
 
-# %% ../nbs/50_animate.ipynb #c6c7fcf0
+# %% ../nbs/50_animate.ipynb #0c7ec143
 ROOM = .35      # margin of the portrait's square on each side, over the face's own side
 
 def read_portrait(
@@ -46,7 +46,7 @@ def read_portrait(
                             borderMode=cv2.BORDER_REPLICATE)
     return square, ((face - corner) / side).astype(np.float32)
 
-# %% ../nbs/50_animate.ipynb #75820efa
+# %% ../nbs/50_animate.ipynb #dd5a2bfe
 COLOURS = dict(jaw=(70, 70, 70), brows=(120, 80, 40), nose=(40, 110, 90), eyes=(30, 80, 160), lips=(190, 40, 60))   # RGB by region
 
 def _draw(frame: np.ndarray, x: np.ndarray, thickness: int, colours: dict) -> np.ndarray:
@@ -70,7 +70,7 @@ def draw_faces(
     for frame, points in zip(frames, x): _draw(frame, points * size - .5, max(1, size // 200), colours)
     return frames
 
-# %% ../nbs/50_animate.ipynb #4c48ebb1
+# %% ../nbs/50_animate.ipynb #16a1a97b
 WEIGHTS = Path(mssync.__file__).parent/"weights"/"generator.safetensors"   # shipped with the package
 
 def speech_motion(
@@ -100,7 +100,7 @@ def load_generator(
     if not isinstance(model, Generator): raise CheckpointError(f"{path or WEIGHTS}: holds a {type(model).__name__}, not a Generator")
     return model
 
-# %% ../nbs/50_animate.ipynb #f7cdf52b
+# %% ../nbs/50_animate.ipynb #f15b470a
 SENTENCE = "Speech moves more than the lips: the whole head keeps time with what is being said."
 
 def animate(

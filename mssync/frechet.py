@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['frechet_distance', 'frechet', 'frechet_bias', 'frame_axes', 'frame_features', 'MotionConfig', 'MotionEncoder',
-           'train_motion_encoder', 'frechet_row']
+           'train_motion_encoder', 'frechet_features']
 
-# %% ../nbs/31_frechet.ipynb #bccc4568
+# %% ../nbs/31_frechet.ipynb #7e2a96e9
 from dataclasses import dataclass
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from .packed import Packed
 from .layers import Axes
 from .training import MODELS, load_model, save_model
 
-# %% ../nbs/31_frechet.ipynb #99c1416d
+# %% ../nbs/31_frechet.ipynb #656e2c13
 def _root(c: np.ndarray) -> np.ndarray:
     "Square root of a symmetric positive semidefinite matrix; eigenvalues that rounding made negative count as 0."
     lam, u = np.linalg.eigh(c)
@@ -34,7 +34,7 @@ def frechet_distance(
     cross = np.linalg.svd(_root(cov1) @ _root(cov2), compute_uv=False).sum()
     return max(0., float(((mu1 - mu2)**2).sum() + np.trace(cov1) + np.trace(cov2) - 2*cross))
 
-# %% ../nbs/31_frechet.ipynb #17e362b3
+# %% ../nbs/31_frechet.ipynb #35ab45ca
 def _features(f, name: str) -> np.ndarray: # (n, ..., d) float64, checked
     f = np.asarray(f.detach().cpu() if isinstance(f, Tensor) else f, np.float64)
     if f.ndim < 2 or len(f) < 2: raise ValueError(f"{name}: at least 2 samples of features (n, ..., d) are needed, got shape {f.shape}")
@@ -67,7 +67,7 @@ def frechet_bias(
         halves += [frechet(f1[p[:h]], f2[q[:k]]), frechet(f1[p[h:]], f2[q[k:]])]
     return float(np.mean(halves) - frechet(f1, f2))
 
-# %% ../nbs/31_frechet.ipynb #22c3285f
+# %% ../nbs/31_frechet.ipynb #63d89de3
 def frame_axes(
     packed: Packed,     # training clips
     frames: int=80,     # T of the windows
@@ -87,7 +87,7 @@ def frame_features(
     "Whitened coordinates of the last frames."
     return axes(x[:, -last:].flatten(2).cpu())
 
-# %% ../nbs/31_frechet.ipynb #7d501000
+# %% ../nbs/31_frechet.ipynb #fa0265ac
 @dataclass
 class MotionConfig:
     "Shape of a motion encoder."
@@ -150,7 +150,7 @@ class MotionEncoder(nn.Module):
         "Features. Raises ValueError where the clip is too short."
         return (self.encode(self.inputs(x)) - self.code_mean) / self.code_std
 
-# %% ../nbs/31_frechet.ipynb #e3ecb9d0
+# %% ../nbs/31_frechet.ipynb #cda20d7a
 def train_motion_encoder(
     packed: Packed,         # training clips
     frames: int=40,         # length of the window
@@ -179,21 +179,17 @@ def train_motion_encoder(
     net.code_mean.copy_(code.mean(0)); net.code_std.copy_(code.std(0).clamp(min=1e-4))
     return net
 
-# %% ../nbs/31_frechet.ipynb #2bec1817
+# %% ../nbs/31_frechet.ipynb #1516de7d
 MODELS["MotionEncoder"] = (MotionEncoder, MotionConfig)
 
-# %% ../nbs/31_frechet.ipynb #4d736eef
+# %% ../nbs/31_frechet.ipynb #f5b40d26
 @torch.no_grad()
-def frechet_row(
-    x_gen: Tensor,      # (B, T+1, 68, 2) generated clips, x_0 first; normalised by it
-    x_real: Tensor,     # (B', T+1, 68, 2) real clips
+def frechet_features(
+    x: Tensor,          # (B, T+1, 68, 2) clips, x_0 first; normalised by it
     axes: Axes,         # of `frame_axes`
     encoders: dict,     # frames -> MotionEncoder, e.g. {40: ..., 80: ...}
-) -> dict: # FFD, FMD_40, ...; each also with "_bias". An encoder longer than T gives no entry
-    "Fréchet distances of faces and motion. Raises ValueError where the lengths differ or the clips are shorter than every encoder."
-    if x_gen.shape[1] != x_real.shape[1]: raise ValueError(f"frechet_row: generated clips of {x_gen.shape[1]} frames, real ones of {x_real.shape[1]}")
-    T = x_real.shape[1] - 1
-    if encoders and T < min(encoders): raise ValueError(f"frechet_row: {T} generated frames are fewer than the {min(encoders)} of the shortest encoder")
-    pairs = dict(FFD=[frame_features(x, axes, min(40, T)) for x in (x_gen, x_real)])
-    pairs |= {f"FMD_{n}": [e(x.to(e.mean.device)) for x in (x_gen, x_real)] for n, e in sorted(encoders.items()) if n <= T}
-    return {k + tail: f(*p) for k, p in pairs.items() for tail, f in (("", frechet), ("_bias", frechet_bias))}
+) -> dict[str, Tensor]: # FFD, FMD_40, ... -> (samples, dimensions); an encoder longer than T gives no entry
+    "What `frechet` compares of faces and of motion. Raises ValueError where the clips are shorter than every encoder."
+    T = x.shape[1] - 1
+    if encoders and T < min(encoders): raise ValueError(f"frechet_features: {T} generated frames are fewer than the {min(encoders)} of the shortest encoder")
+    return dict(FFD=frame_features(x, axes, min(40, T))) | {f"FMD_{n}": e(x.to(e.mean.device)) for n, e in sorted(encoders.items()) if n <= T}

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['K', 'LEVELS', 'WINDOW', 'blur_halve', 'position_pyramid', 'audio_pyramid']
 
-# %% ../nbs/10_pyramid.ipynb #7262760e
+# %% ../nbs/10_pyramid.ipynb #5cb8ecbc
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from .audio import COLUMNS
 
-# %% ../nbs/10_pyramid.ipynb #f5d84d59
+# %% ../nbs/10_pyramid.ipynb #bf194bca
 K = 3       # half width of the blur, Eq. 5
 LEVELS = 4  # 200, 400, 800, 1600 ms
 WINDOW = 5  # landmark samples a syncer sees at every level

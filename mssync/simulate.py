@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['ALIAS', 'WORDS', 'PATTERNS', 'CURVES', 'VISEMES', 'VOWELS', 'SHAPES', 'GAP', 'SHAPE', 'LANGUAGES', 'VARIANTS',
-           'SCALES', 'BAND_RMS', 'POSE', 'AMPLITUDE', 'DRIFT', 'NECK', 'DISTANCE', 'speak', 'sentence', 'visemes',
-           'mouth_curves', 'neutral_face', 'rig_basis', 'identity', 'Speaker', 'draw_speaker', 'energy', 'pitch',
-           'split_bands', 'Coupling', 'head_pose', 'project', 'say_for', 'simulate_clip', 'phoneme_intervals',
-           'simulate_corpus']
+           'SCALES', 'BAND_RMS', 'POSE', 'AMPLITUDE', 'DRIFT', 'DRIFT_PACE', 'MASS', 'NECK', 'DISTANCE', 'speak',
+           'sentence', 'visemes', 'mouth_curves', 'neutral_face', 'rig_basis', 'identity', 'Speaker', 'draw_speaker',
+           'split_bands', 'Coupling', 'head_pose', 'project', 'say_for', 'detector_noise', 'simulate_clip', 'Truth',
+           'truth', 'simulate_corpus']
 
-# %% ../nbs/04_simulate.ipynb #13f9378f
+# %% ../nbs/04_simulate.ipynb #8d47f743
 import ctypes, json, multiprocessing, warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -21,10 +21,10 @@ from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 from scipy.signal import resample_poly
 from tqdm.auto import tqdm
 from .landmarks import FLIP, FPS, L
-from .audio import COLUMNS, SR, features
+from .audio import COLUMNS, SR, energy, features, pitch
 from .corpus import CorpusError, Clip, assign_splits, read_clip, write_atomic, write_clip, write_index
 
-# %% ../nbs/04_simulate.ipynb #e3caff03
+# %% ../nbs/04_simulate.ipynb #d872de0d
 class _Event(ctypes.Structure):
     _fields_ = [("type", ctypes.c_int), ("uid", ctypes.c_uint), ("text", ctypes.c_int), ("length", ctypes.c_int),
                 ("ms", ctypes.c_int), ("sample", ctypes.c_int), ("user", ctypes.c_void_p), ("name", ctypes.c_char * 8)]
@@ -49,7 +49,7 @@ def _close(lib):
     lib.espeak_Terminate()
     getattr(_ctypes, "dlclose", getattr(_ctypes, "FreeLibrary", None))(lib._handle)
 
-# %% ../nbs/04_simulate.ipynb #592e8f1e
+# %% ../nbs/04_simulate.ipynb #67756cd4
 def speak(
     text: str,            # what to say
     voice: str="en-us",   # language, and a variant after "+": en-us, en-gb, en-gb-scotland, ...; f1..f5, m1..m8, ...
@@ -83,7 +83,7 @@ def speak(
     ends = [t for _, t in marks[1:]] + [len(wave) / sr]
     return wave, sr, [(s, t, e) for (s, t), e in zip(marks, ends) if e > t]
 
-# %% ../nbs/04_simulate.ipynb #075d9f0d
+# %% ../nbs/04_simulate.ipynb #bb5489a3
 WORDS = dict(
     who="Bob|Molly|Peter|Pamela|Mabel|Victor|Fiona|George|Sheila|Thomas|my brother|my mother|the baker|the old plumber|a young poet|the whole village|our teacher|"
         "the piper|a few farmers|the boatman|her neighbour|every member of the club|the judge|two zoo keepers",
@@ -113,7 +113,7 @@ def sentence(
         text = text.replace("{" + key + "}", word, 1)
     return text[0].upper() + text[1:]
 
-# %% ../nbs/04_simulate.ipynb #1604359b
+# %% ../nbs/04_simulate.ipynb #2d37e39a
 CURVES = ("jaw", "lips", "spread", "tuck")
 VISEMES = dict(                               # targets of jaw, lips, spread; weights of each
     rest=((.0, .02, .0), (.5, .6, .3)),
@@ -151,8 +151,8 @@ def visemes(
         found.append(_CLASS.get(c, "neutral"))
     return found or ["neutral"]
 
-# %% ../nbs/04_simulate.ipynb #029995ac
-_THETA = np.array([.09, .06, .09])            # of jaw, lips, spread, s
+# %% ../nbs/04_simulate.ipynb #cb31c983
+_THETA = np.array([.07, .07, .09])            # of jaw, lips, spread, s
 
 def _fall(t, a, b, theta):
     "1 on [a, b], falling off as a Gaussian of width theta; broadcasts."
@@ -163,7 +163,8 @@ def mouth_curves(
     n: int,                                   # samples to return
     rate: float=100.,                         # samples a second; sample i lies at i / rate
     effort: float=1.,                         # of articulation: scales the openings of vowels
-) -> np.ndarray: # (n, 4) float32: jaw and lips in [0, 1.25], spread in [-1, 1], tuck in [0, 1]
+    vary: np.random.Generator|None=None,      # draws a factor for every vowel, as nobody says a sound twice alike; by default none
+) -> np.ndarray: # (n, 4) float32: jaw and lips in [0, 1.1], spread in [-1, 1], tuck in [0, 1]
     "The mouth's curves, blended by dominance and gated by lip consonants."
     t = np.arange(n) / rate
     value, weight, span, shut, tuck = [], [], [], np.zeros(n), np.zeros(n)
@@ -171,20 +172,20 @@ def mouth_curves(
         parts = visemes(symbol); d = (end - start) / len(parts)
         for i, part in enumerate(parts):
             v, w = (np.array(u, float) for u in VISEMES[part])
-            if part in VOWELS: v[:2] *= effort * (1.12 if "'" in symbol else .88)
+            if part in VOWELS: v[:2] *= effort * (1.12 if "'" in symbol else .88) * (np.exp(vary.normal(0, .35)) if vary else 1)
             value.append(v); weight.append(w); span.append((start + (i + 1/6) * d, start + (i + 5/6) * d))
         if parts[0] in ("bilabial", "labiodental"):
             a, b = (start - .036, start + .010) if symbol.strip("',")[0] in "pb" else (start, max(end, start + .046))
             gate = shut if parts[0] == "bilabial" else tuck
-            np.maximum(gate, _fall(t, a, b, .038), out=gate)
+            np.maximum(gate, _fall(t, a, b, .05), out=gate)
     if not value: return np.zeros((n, 4), np.float32)
     a, b = np.array(span).T
     d = np.stack([_fall(t[:, None], a, b, theta) for theta in _THETA], -1) * np.array(weight) + 1e-12        # (n, sounds, 3)
     v = (d * np.array(value)).sum(1) / d.sum(1)
     v[:, 1] *= (1 - shut) * (1 - .8 * tuck)
-    return np.clip(np.column_stack((v, tuck)), [0, 0, -1, 0], [1.25, 1.25, 1, 1]).astype(np.float32)
+    return np.clip(np.column_stack((v, tuck)), [0, 0, -1, 0], [1.1, 1.1, 1, 1]).astype(np.float32)
 
-# %% ../nbs/04_simulate.ipynb #d6d9cc85
+# %% ../nbs/04_simulate.ipynb #114d188f
 _HALF = {  # index: (x, y, z)
     0: (-1., .02, -.62), 1: (-.99, .29, -.60), 2: (-.955, .56, -.55), 3: (-.90, .82, -.46), 4: (-.79, 1.06, -.31), 5: (-.63, 1.27, -.13),
     6: (-.43, 1.43, .03), 7: (-.22, 1.535, .17), 8: (0, 1.57, .22),                                                              # jaw
@@ -201,9 +202,9 @@ def neutral_face() -> np.ndarray: # (68, 3)
     for i, p in _HALF.items(): face[i] = p; face[FLIP[i]] = (-p[0], *p[1:])
     return face
 
-# %% ../nbs/04_simulate.ipynb #073ee080
+# %% ../nbs/04_simulate.ipynb #3f153dcb
 SHAPES = (*CURVES, "blink", "brow")
-GAP = .30   # inner lips apart at `lips` = 1, in half face widths
+GAP = .44   # inner lips apart at `lips` = 1, in half face widths
 
 def rig_basis(
     face: np.ndarray, # (68, 3) a neutral face
@@ -232,7 +233,7 @@ def rig_basis(
     brow[[37, 38, 43, 44], 1] = -.012
     return B
 
-# %% ../nbs/04_simulate.ipynb #07bf22dd
+# %% ../nbs/04_simulate.ipynb #ba013df4
 SHAPE = dict(width=.05, height=.05, jaw=.06, chin=.05, nose_length=.06, nose_width=.10, eyes_apart=.05, eye_size=.12, mouth_width=.08, lip_size=.14, brow_height=.035, depth=.08)
 
 def identity(
@@ -273,6 +274,7 @@ class Speaker:
     effort: float               # of articulation
     style: np.ndarray           # (3,) size of nods, turns and leans; positive, so that all speakers move the same way
     drift: float                # size of motion that follows no speech
+    tempo: float                # of that motion
     brows: float                # size of brow motion
     blinks: float               # a minute
 
@@ -286,44 +288,12 @@ def draw_speaker(
     "The `index`-th speaker of a corpus; depends on nothing else."
     rng = np.random.default_rng([seed, 1, index])
     pick = lambda options: options[rng.integers(len(options))]
+    vivid = float(np.exp(np.clip(rng.normal(0, .45), -.92, .92)))                            # 0.4, still, to 2.5, expressive
     return Speaker(f"sim{index:04d}", f"{pick(LANGUAGES)}+{pick(VARIANTS)}", int(rng.integers(135, 196)), int(rng.integers(25, 76)), int(rng.integers(35, 90)), identity(rng),
-                   float(rng.uniform(.8, 1.2)), rng.uniform(.75, 1.3, 3), float(rng.uniform(.7, 1.3)), float(rng.uniform(.5, 1.4)), float(rng.uniform(10, 24)))
+                   effort=float(rng.uniform(.8, 1.2)), style=vivid * rng.uniform(.75, 1.3, 3), drift=vivid * float(rng.uniform(.7, 1.3)), tempo=float(rng.uniform(.7, 1.4)),
+                   brows=vivid**.5 * float(rng.uniform(.5, 1.4)), blinks=float(rng.uniform(10, 24)))
 
-# %% ../nbs/04_simulate.ipynb #0977cdf7
-def _frames(wave, size, hop, n):
-    "(n, size) windows, window i centred on sample i * hop."
-    w = np.pad(wave, (size // 2, size // 2 + max(0, n * hop + size - len(wave))))
-    return np.lib.stride_tricks.sliding_window_view(w, size)[::hop][:n]
-
-def energy(
-    wave: np.ndarray, # (samples,) at 16 kHz
-    n: int,           # samples at 100 Hz to return
-) -> np.ndarray: # (n,) in [0, 1]
-    "Log energy of 25 ms windows."
-    e = 10 * np.log10((_frames(wave, 400, 160, n).astype(np.float64)**2).mean(-1) + 1e-10)
-    return np.clip((e - np.percentile(e, 95)) / 45 + 1, 0, 1.1)
-
-def pitch(
-    wave: np.ndarray, # (samples,) at 16 kHz
-    n: int,           # samples at 100 Hz to return
-) -> np.ndarray: # (n,) semitones about the median, within [-9, 9]
-    "Pitch by autocorrelation of 40 ms windows, 70 to 400 Hz."
-    w = resample_poly(wave, 1, 4); sr = SR // 4
-    f = _frames(w, 200, sr // 100, n) * np.hanning(200)
-    r = np.fft.irfft(np.abs(np.fft.rfft(f, 512))**2)[:, :sr // 70 + 2] / np.correlate(np.hanning(200), np.hanning(200), "full")[199:199 + sr // 70 + 2]
-    lags = np.arange(sr // 400, sr // 70)
-    c = r[:, lags] / (r[:, :1] + 1e-9)
-    peak = (c >= .88 * c.max(-1, keepdims=True)) & (c >= r[:, lags - 1] / (r[:, :1] + 1e-9)) & (c >= r[:, lags + 1] / (r[:, :1] + 1e-9))
-    i = peak.argmax(-1)                                                                     # the shortest lag that is nearly the best
-    voiced = peak.any(-1) & (c.max(-1) > .55) & (energy(wave, n) > .35)
-    if voiced.sum() < 5: return np.zeros(n)
-    l = lags[i]; a, b, d = (r[np.arange(n), l + k] for k in (-1, 0, 1))
-    l = l + np.clip(.5 * (a - d) / np.where(np.abs(a - 2 * b + d) < 1e-12, 1, a - 2 * b + d), -.5, .5)
-    st = 12 * np.log2(sr / l)
-    st = np.clip(st - np.median(st[voiced]), -9, 9)
-    return gaussian_filter1d(np.interp(np.arange(n), np.flatnonzero(voiced), st[voiced]), 4, mode="nearest")
-
-# %% ../nbs/04_simulate.ipynb #d9d5ca0b
+# %% ../nbs/04_simulate.ipynb #43ed7dfc
 SCALES = (200, 400, 800, 1600)                                   # ms, duration of a syncer's window at each level
 BAND_RMS = dict(energy=(.20, .10, .09, .07), pitch=(1.1, 1., .95, .9))
 
@@ -336,7 +306,7 @@ def split_bands(
     for i in range(4): levels.append(uniform_filter1d(levels[-1], int(round(.28 * 2**i * rate)) // 2 * 2 + 1, mode="reflect"))
     return np.stack([a - b for a, b in zip(levels, levels[1:])], -1)
 
-# %% ../nbs/04_simulate.ipynb #7710a87c
+# %% ../nbs/04_simulate.ipynb #5730414c
 @dataclass
 class Coupling:
     "How motion follows speech at 200 (lips), 400 (nods), 800 (turns), 1600 ms (leans)."
@@ -354,10 +324,12 @@ class Coupling:
 
 POSE = ("pitch", "yaw", "roll", "x", "y", "z")              # degrees (pitch > 0: chin down; yaw > 0: face to the picture's right), half face widths (z towards the viewer)
 AMPLITUDE = np.array([[0, 0, 0, 0, 0, 0],                   # 200 ms: lips only
-                      [2.3, 0, 0, 0, .02, 0],               # 400 ms: nods
-                      [-.7, 2.8, 0, .04, -.03, 0],         # 800 ms: turns, shifts
-                      [.9, 0, 1.8, 0, .04, .32]])           # 1600 ms: tilts and leans towards the viewer
-DRIFT = np.array([.5, .8, .5, .011, .009, .04])            # RMS of the drift
+                      [1.5, 0, 0, 0, .015, 0],               # 400 ms: nods
+                      [-.4, 1.25, 0, .02, -.017, 0],        # 800 ms: turns, shifts
+                      [.9, 0, 1.65, 0, .042, .14]])          # 1600 ms: tilts and leans towards the viewer
+DRIFT = np.array([3., 3.2, .8, .08, .07, .05])              # RMS of the drift
+DRIFT_PACE = (.05, .16, .4, 1.2), (.12, .5, .75, .65)        # it is a sum of Gaussian noises: widths in s, shares of the RMS
+MASS = .10                                                  # s, width of the Gaussian that slows the head
 
 def head_pose(
     u: np.ndarray,            # (n, 4) bands of the driver at 100 Hz, RMS about 1
@@ -365,17 +337,19 @@ def head_pose(
     coupling: Coupling,
     style=(1., 1., 1.),       # the speaker's sizes of nods, turns, leans
     drift: float=1.,          # the speaker's
-) -> np.ndarray: # (n, 6) pose at 100 Hz
-    "Head pose from the driver's bands plus drift."
+    tempo: float=1.,          # of the drift
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # (n, 6) follows the speech at 100 Hz, (n, 6) drift, (4, 6) motion by one unit of each band
+    "The two parts of the head's pose."
     n = len(u)
-    size = np.array((1., *style)) * coupling.gain
+    amplitude = (np.array((1., *style)) * coupling.gain)[:, None] * AMPLITUDE
     moved = np.stack([np.roll(u[:, i], int(round(coupling.lag[i] * 100))) for i in range(4)], -1)
-    moved = gaussian_filter1d(moved, 4, axis=0, mode="nearest")                                   # a head has mass
-    slow = [gaussian_filter1d(rng.normal(size=(n, 6)), s, axis=0, mode="reflect") for s in (45, 140)]
-    noise = sum(a / a.std(0) * w for a, w in zip(slow, (.5, .85)))
-    return (moved * size) @ AMPLITUDE + coupling.drift * drift * DRIFT * (noise - noise.mean(0))
+    noise = 0
+    for width, share in zip(*DRIFT_PACE):
+        v = gaussian_filter1d(rng.normal(size=(n, 6)), 100 * width / tempo, axis=0, mode="reflect")
+        noise = noise + share * (v - v.mean(0)) / v.std(0)
+    return moved @ amplitude, coupling.drift * drift * DRIFT * noise, amplitude
 
-# %% ../nbs/04_simulate.ipynb #724d5863
+# %% ../nbs/04_simulate.ipynb #bd8c64e9
 NECK = np.array([0., 1.3, -.9])   # pivot, half face widths
 DISTANCE = 9.                     # of the camera
 
@@ -384,7 +358,8 @@ def project(
     pose: np.ndarray,              # (n, 6)
     width: float=.5,               # of the face, as a share of the frame
     centre=(.5, .5),               # of the face's middle in the frame
-) -> np.ndarray: # (n, 68, 2) float32, unit square
+    depth: bool=False,             # also give the depth of every point
+): # (n, 68, 2) float32, unit square; with depth also (n, 68) float32, towards the viewer, in the same unit
     "Turn, shift and photograph the rig."
     a, b, c = np.deg2rad(pose[:, :3]).T
     o, l = np.zeros_like(a), np.ones_like(a)
@@ -394,9 +369,10 @@ def project(
     Rz = mat((np.cos(c), -np.sin(c), o), (np.sin(c), np.cos(c), o), (o, o, l))
     p = np.einsum("nij,nkj->nki", Rz @ Ry @ Rx, points - NECK) + NECK + pose[:, None, 3:]
     xy = p[..., :2] - [0, .6]
-    return (xy * (DISTANCE / (DISTANCE - p[..., 2:])) * width / 2 + centre).astype(np.float32)
+    x = (xy * (DISTANCE / (DISTANCE - p[..., 2:])) * width / 2 + centre).astype(np.float32)
+    return (x, (p[..., 2] * width / 2).astype(np.float32)) if depth else x
 
-# %% ../nbs/04_simulate.ipynb #411e5923
+# %% ../nbs/04_simulate.ipynb #8caab7fe
 def say_for(
     speaker: Speaker,
     seconds: float,
@@ -407,18 +383,18 @@ def say_for(
     size = int(round(seconds * SR))
     pause = int(rng.uniform(.05, .45) * SR)
     while at < size:
-        parts.append(np.zeros(pause, np.float32)); at += pause
+        parts.append(np.zeros(pause, np.float32)); phonemes.append(("_", at / SR, (at + pause) / SR)); at += pause
         w, sr, ph = speak(sentence(rng), speaker.voice, speaker.rate + int(rng.integers(-10, 11)), speaker.pitch, speaker.range_)
         w = resample_poly(w, 320, 441).astype(np.float32) if sr == 22050 else resample_poly(w, SR, sr).astype(np.float32)
         phonemes += [(s, a + at / SR, b + at / SR) for s, a, b in ph]
         parts.append(w); at += len(w)
-        pause = int(rng.choice([.12, .3, .55]) * rng.uniform(.7, 1.3) * SR)
+        pause = int(rng.choice([.12, .3, .6]) * rng.uniform(.7, 1.3) * SR)
     wave = np.concatenate(parts)[:size]
     wave = wave / (np.sqrt((wave**2).mean()) + 1e-9) * .06 * 10**(rng.uniform(-3, 3) / 20)
     wave = wave + rng.normal(0, .06 * 10**(-rng.uniform(38, 50) / 20), size)
     return wave.astype(np.float32), [(s, a, min(b, seconds)) for s, a, b in phonemes if a < seconds]
 
-# %% ../nbs/04_simulate.ipynb #21267f14
+# %% ../nbs/04_simulate.ipynb #f6952224
 def _blinks(n, per_minute, rng):
     "(n,) lid closure at 100 Hz, 0 open to 1 shut."
     lid, t = np.zeros(n), rng.exponential(60 / per_minute)
@@ -427,6 +403,21 @@ def _blinks(n, per_minute, rng):
         lid = np.maximum(lid, np.where(d < 0, np.exp(-(d / .045)**2), np.exp(-(d / .085)**2)))
         t += .5 + rng.exponential(60 / per_minute - .5)
     return lid
+
+@cache
+def _noise_shape(reach):
+    "Cholesky factor of the covariance of neighbouring points' errors."
+    d = np.linalg.norm(neutral_face()[:, None, :2] - neutral_face()[None, :, :2], axis=-1)
+    return np.linalg.cholesky(.7 * np.exp(-(d / reach)**2) + .3 * np.eye(L))
+
+def detector_noise(
+    n: int,                   # frames
+    rng: np.random.Generator,
+    size: float,              # standard deviation of a coordinate, any unit
+    reach: float=.3,          # distance at which the errors of two points part, half face widths
+) -> np.ndarray: # (n, 68, 2) in that unit
+    "Errors like a landmark detector's: new in every frame, alike in neighbouring points (70 % of the variance is shared with them)."
+    return size * np.einsum("ij,njk->nik", _noise_shape(reach), rng.normal(size=(n, L, 2)))
 
 def simulate_clip(
     index: int,                    # which clip of the corpus; names it and seeds it
@@ -438,39 +429,55 @@ def simulate_clip(
     kind: str="mfcc",              # audio features
     return_wave: bool=False,       # also give the waveform
 ) -> "Clip|tuple[Clip, np.ndarray]": # the clip, split not yet drawn; with the waveform (samples,) at 16 kHz
-    "Simulate one clip: speech, motion, and the truth about both in `extras`."
+    "Simulate one clip: speech, motion, and the truth about both in `extras`. Raises ValueError below 1 s."
     rng = np.random.default_rng([seed, 2, index])
     T = int(seconds * FPS + 1e-6); n = T * COLUMNS
     if T < 25: raise ValueError(f"a clip needs at least 1 s, got {seconds} s")
     wave, phonemes = say_for(speaker, T / FPS, rng)
     e, f0 = energy(wave, n), pitch(wave, n)
     u = coupling.energy * split_bands(e) / BAND_RMS["energy"] + coupling.pitch * split_bands(f0) / BAND_RMS["pitch"]   # (n, 4)
-    mouth = np.roll(mouth_curves(phonemes, n, effort=speaker.effort), int(round(coupling.lag[0] * 100)), 0) * coupling.gain[0]
+    u = gaussian_filter1d(u, 100 * MASS, axis=0, mode="nearest")                                       # a head has mass
+    mouth = np.roll(mouth_curves(phonemes, n, effort=speaker.effort, vary=rng), int(round(coupling.lag[0] * 100)), 0) * coupling.gain[0]
     mouth[:, 2] = np.clip(mouth[:, 2] + rng.normal(0, .08), -1, 1)                                    # mood of the corners
     stress = sum((gaussian for s, a, b in phonemes if "'" in s for gaussian in [np.exp(-((np.arange(n) / 100 - (a + b) / 2) / .14)**2)]), np.zeros(n))
     brow = speaker.brows * (.45 * np.clip(stress, 0, 1.2) * rng.uniform(.4, 1) + .09 * gaussian_filter1d(f0, 12)) * coupling.gain[1]
     curves = np.column_stack((mouth, _blinks(n, speaker.blinks, rng), np.clip(brow, -.6, 1.3)))       # (n, 6)
-    pose0 = np.append(rng.normal(0, (3, 5, 2)), (0, 0, 0))
-    pose = pose0 + head_pose(u, rng, coupling, speaker.style, speaker.drift)
+    follows, drift, amplitude = head_pose(u, rng, coupling, speaker.style, speaker.drift, speaker.tempo)
+    drift = drift + np.append(rng.normal(0, (3, 5, 2)), (0, 0, 0))                                     # how the head is held
     at = slice(0, n, COLUMNS)                                                                          # frame t lies at column 4t
     points = speaker.face + np.tensordot(curves[at], rig_basis(speaker.face), 1)
-    x = project(points, pose[at], width=rng.uniform(.46, .54), centre=.5 + rng.normal(0, .015, 2))
-    if jitter: x = (x + rng.normal(0, jitter, x.shape)).astype(np.float32)
+    x, z = project(points, (follows + drift)[at], rng.uniform(.46, .54), .5 + rng.normal(0, .015, 2), depth=True)
+    if jitter: x = x + detector_noise(T, rng, jitter)
     f32 = lambda a: np.ascontiguousarray(a, np.float32)
-    extras = dict(pose=f32(pose[at]), curves=f32(curves[at]), drivers=f32(u[at]), energy=f32(e), pitch=f32(f0), gain=f32(coupling.gain), lag=f32(coupling.lag),
-                  phoneme_times=f32([(a, b) for _, a, b in phonemes]), phoneme_symbols=np.frombuffer(json.dumps([s for s, *_ in phonemes]).encode(), np.uint8).copy())
-    clip = Clip(f"sim{index:05d}", speaker.name, "simulated", "", "simulated (no rights of others)", x, features(wave, SR, T, kind=kind), extras)
+    extras = dict(pose=f32((follows + drift)[at]), drift=f32(drift[at]), drivers=f32(u[at]), amplitude=f32(amplitude), gain=f32(coupling.gain), lag=f32(coupling.lag), curves=f32(curves[at]), z=z,
+                  energy=f32(e), pitch=f32(f0), phoneme_times=f32([(a, b) for _, a, b in phonemes]),
+                  phoneme_symbols=np.frombuffer(json.dumps([s for s, *_ in phonemes]).encode(), np.uint8).copy())
+    clip = Clip(f"sim{index:05d}", speaker.name, "simulated", "", "simulated (no rights of others)", f32(x), features(wave, SR, T, kind=kind), extras)
     return (clip, wave) if return_wave else clip
 
-def phoneme_intervals(
-    clip: Clip, # a simulated clip
-) -> list[tuple[str, float, float]]: # (symbol, start, end) in s
-    "The phonemes of a simulated clip, from its extras. Raises CorpusError on a clip that is not simulated."
-    if "phoneme_symbols" not in clip.extras: raise CorpusError(f"clip {clip.id}: holds no phonemes, it is not a simulated clip")
-    return [(s, float(a), float(b)) for s, (a, b) in zip(json.loads(clip.extras["phoneme_symbols"].tobytes()), clip.extras["phoneme_times"])]
+@dataclass
+class Truth:
+    "What was planted in a simulated clip; T frames at 25 Hz."
+    phonemes: list[tuple[str, float, float]] # (symbol, start, end) in s, one after the other; "_" is a pause
+    curves: np.ndarray     # (T, 6) jaw, lips, spread, tuck, blink, brow: the columns of SHAPES
+    pose: np.ndarray       # (T, 6) degrees and half face widths: the columns of POSE
+    drift: np.ndarray      # (T, 6) the part of the pose that follows no speech
+    drivers: np.ndarray    # (T, 4) the bands of the speech that the head hears, at SCALES, before the lag
+    gain: np.ndarray       # (4,) planted gain at SCALES: of the mouth, of nods, turns, leans
+    lag: np.ndarray        # (4,) s by which that motion comes after the speech
+    amplitude: np.ndarray  # (4, 6) pose by one unit of each driver: gain times the speaker's style times AMPLITUDE
 
-# %% ../nbs/04_simulate.ipynb #2e813d60
-def _settings(**kw): return json.dumps(dict(version=2, **kw), indent=1, sort_keys=True)
+def truth(
+    clip: Clip, # a simulated clip
+) -> Truth:
+    "The ground truth that lies beside a simulated clip. Raises CorpusError on a clip that is not simulated."
+    x = clip.extras
+    if "phoneme_symbols" not in x: raise CorpusError(f"clip {clip.id}: holds no planted truth, it is not a simulated clip")
+    phonemes = [(s, float(a), float(b)) for s, (a, b) in zip(json.loads(x["phoneme_symbols"].tobytes()), x["phoneme_times"])]
+    return Truth(phonemes, *(x[k] for k in ("curves", "pose", "drift", "drivers", "gain", "lag", "amplitude")))
+
+# %% ../nbs/04_simulate.ipynb #451c95ef
+def _settings(**kw): return json.dumps(dict(version=3, **kw), indent=1, sort_keys=True)
 
 def _make_one(index, folder, speakers, seed, seconds, coupling, jitter, kind):
     clip = simulate_clip(index, draw_speaker(index % speakers, seed), seed, seconds, coupling, jitter, kind)

@@ -8,7 +8,7 @@ __all__ = ['ROOT', 'PROFILES', 'SECTIONS', 'OVERRIDES', 'TRAINING_CODE', 'Profil
            'shape_space', 'fingerprint', 'checkpoint', 'run_record', 'write_table', 'write_figure', 'write_text',
            'paper_table', 'mean_std', 'NotebookError', 'check_parameters', 'run_notebook', 'main']
 
-# %% ../nbs/51_study.ipynb #461c19fd
+# %% ../nbs/51_study.ipynb #350a63df
 import difflib, hashlib, io, json, os, platform, subprocess, sys, time
 from dataclasses import fields
 from importlib.metadata import version
@@ -22,12 +22,13 @@ import mssync
 from .landmarks import ShapeSpace
 from .corpus import CorpusError, write_atomic
 from .packed import Packed
+from .ingest import Settings
 from .syncer import SyncerConfig
 from .generator import Generator, GeneratorConfig
 from .discriminators import DiscriminatorConfig
 from .training import GANTraining, SyncerTraining
 
-# %% ../nbs/51_study.ipynb #d360f3c6
+# %% ../nbs/51_study.ipynb #40f9de6d
 ROOT = Path(mssync.__file__).resolve().parent.parent   # the repository, where the package is installed from it
 PROFILES = ROOT/"workflow"/"profiles"
 
@@ -38,6 +39,8 @@ def _fields(cls, **other) -> dict: # name -> default
 
 SECTIONS: dict[str, dict] = dict(
     corpus=dict(clips=400, speakers=120, seconds=8.6, jitter=0.),                      # simulate_corpus
+    download=dict(corpus="", speakers=(1,)),                                            # download: which corpus, which of its speakers
+    ingest=_fields(Settings, layout="folder", shards=4),                                # ingest; shards are jobs of the workflow
     syncer={k: v for k, v in _fields(SyncerConfig).items() if k != "normalised"},       # `normalised` follows from the role
     loss_syncers=_fields(SyncerTraining), metric_syncers=_fields(SyncerTraining, loss="triplet"),
     motion_encoder=dict(steps=400, batch=64, lr=2e-3, dim=32, width=64),               # train_motion_encoder
@@ -46,7 +49,7 @@ SECTIONS: dict[str, dict] = dict(
                     figure4_frames=120, sequences=3, videos=1))
 OVERRIDES = ("generator", "discriminators", "training")                                # sections that a variant may change
 
-# %% ../nbs/51_study.ipynb #d73985de
+# %% ../nbs/51_study.ipynb #90aafd8b
 def _nearest(name: str, names) -> str: # what to say about a name that is none of `names`
     near = difflib.get_close_matches(str(name), list(names), 1, .5)
     return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(names)}"
@@ -69,11 +72,8 @@ def _section(given, allowed: dict, where: str) -> dict: # the given keys, checke
         if k not in allowed: raise ProfileError(f"{where}: unknown key {k!r}, {_nearest(k, allowed)}")
     return {k: _value(v, allowed[k], f"{where}, {k}") for k, v in (given or {}).items()}
 
-# %% ../nbs/51_study.ipynb #ad3e7649
-def load_profile(
-    name: str|Path,     # name of a file in workflow/profiles, or a path that ends in .yaml
-) -> dict: # name, about, seed, simulates (has a corpus section), variants, and every section of SECTIONS with all its keys
-    "Read and check a profile. Raises ProfileError with one line that names the file, the section and the key."
+# %% ../nbs/51_study.ipynb #0eb464c1
+def _read_profile(name: str|Path) -> tuple[Path, dict]: # the file, and its keys over those of its base
     path = Path(name) if str(name).endswith((".yaml", ".yml")) else PROFILES/f"{name}.yaml"
     if not path.is_file():
         there = sorted(p.stem for p in PROFILES.glob("*.yaml"))
@@ -81,10 +81,22 @@ def load_profile(
     try: given = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as e: raise ProfileError(f"{path}: no YAML ({' '.join(str(e).split())})") from e
     if not isinstance(given, dict): raise ProfileError(f"{path}: sections expected, got {given!r}")
+    if "base" not in given: return path, given
+    base = given.pop("base")
+    if Path(str(base)).stem == path.stem: raise ProfileError(f"{path}: is its own base")
+    base = _read_profile(base)[1]
+    return path, base | {k: base[k] | v if isinstance(v, dict) and isinstance(base.get(k), dict) else v for k, v in given.items()}
+
+def load_profile(
+    name: str|Path,     # name of a file in workflow/profiles, or a path that ends in .yaml
+) -> dict: # name, about, seed, data (simulated, download or given), variants, and every section of SECTIONS with all its keys
+    "Read and check a profile. Raises ProfileError with one line that names the file, the section and the key."
+    path, given = _read_profile(name)
     top = dict(about="", seed=0)
     for k in given:
         if k not in (*top, *SECTIONS, "variants"): raise ProfileError(f"{path}: unknown section {k!r}, {_nearest(k, [*SECTIONS, 'variants', *top])}")
-    profile = dict(name=path.stem, simulates="corpus" in given) | top | _section({k: given[k] for k in top if k in given}, top, str(path))
+    data = "download" if "download" in given else "simulated" if "corpus" in given else "given"
+    profile = dict(name=path.stem, data=data) | top | _section({k: given[k] for k in top if k in given}, top, str(path))
     for s, allowed in SECTIONS.items(): profile[s] = allowed | _section(given.get(s), allowed, f"{path}, section {s}")
     variants = given.get("variants")
     if not isinstance(variants, dict) or not variants: raise ProfileError(f"{path}: section variants names no training")
@@ -99,7 +111,7 @@ def _variant(name, given, where: str) -> dict: # label and overrides
         if k not in allowed: raise ProfileError(f"{where}: unknown key {k!r}, {_nearest(k, allowed)}")
     return dict(label=_value(given.get("label", name), "", f"{where}, label")) | {s: _section(given.get(s), SECTIONS[s], f"{where}, {s}") for s in OVERRIDES}
 
-# %% ../nbs/51_study.ipynb #9c135aae
+# %% ../nbs/51_study.ipynb #91c5de59
 def _role(profile: dict, role: str) -> dict:
     if role not in ("loss", "metric"): raise ProfileError(f"role of syncers is {role!r}: choose 'loss' or 'metric'")
     return profile[f"{role}_syncers"]
@@ -121,7 +133,7 @@ def gan_configs(
     if variant not in profile["variants"]: raise ProfileError(f"profile {profile['name']}: unknown variant {variant!r}, {_nearest(variant, profile['variants'])}")
     return tuple(cls(**profile[s] | profile["variants"][variant][s]) for cls, s in zip((GeneratorConfig, DiscriminatorConfig, GANTraining), OVERRIDES))
 
-# %% ../nbs/51_study.ipynb #74804c11
+# %% ../nbs/51_study.ipynb #8588f7dd
 def available_frames(
     frames,              # (clips,) lengths of the clips, in frames
     wanted: int,         # T; a window has T+1 frames
@@ -137,7 +149,7 @@ def available_lengths(frames, wanted: tuple) -> list[int]: # ascending, each onc
     "Several lengths at once."
     return sorted({available_frames(frames, w) for w in wanted})
 
-# %% ../nbs/51_study.ipynb #33674e91
+# %% ../nbs/51_study.ipynb #0f5af568
 def corpus_folder(
     results: str|Path,   # folder of the run
     corpus: str,         # the corpus given by the user, or empty
@@ -201,7 +213,7 @@ def run_record(
                 system=f"{platform.system()} {platform.machine()}", cores=os.cpu_count(), threads=torch.get_num_threads(),
                 date=time.strftime("%Y-%m-%d"), **more, settings=profile)
 
-# %% ../nbs/51_study.ipynb #10c5a6b8
+# %% ../nbs/51_study.ipynb #b5e49154
 def write_table(
     df: pd.DataFrame,
     path: str|Path,      # .csv or .md
@@ -237,7 +249,7 @@ def mean_std(
     "Mean and standard deviation as text."
     return f"{mean:.{digits}f}" + ("" if np.isnan(std) else f" ± {std:.{digits}f}")
 
-# %% ../nbs/51_study.ipynb #1bff76c3
+# %% ../nbs/51_study.ipynb #f5273d1f
 class NotebookError(RuntimeError): "A notebook that cannot be run or that failed; the message names it."
 
 def check_parameters(
@@ -288,7 +300,7 @@ def run_notebook(
         raise NotebookError(f"{notebook} failed in cell {e.exec_count}; the executed copy is {failed}\n" + "\n".join(e.traceback)) from None
     finally: running.unlink(missing_ok=True)
 
-# %% ../nbs/51_study.ipynb #ec0a1597
+# %% ../nbs/51_study.ipynb #e8dab39d
 def main(
     argv: list[str]|None=None,   # arguments; those of the process by default
 ) -> int: # exit status

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['FACE', 'RAISE', 'LANDMARKERS', 'SMOOTHERS', 'pose', 'face_box', 'overlap', 'upright_crop', 'Landmarker',
-           'DlibLandmarker', 'FaceAlignmentLandmarker', 'make_landmarker', 'Track', 'follow_face', 'longest_run',
-           'smooth_track', 'jitter', 'reference_square']
+           'DlibLandmarker', 'FaceAlignmentLandmarker', 'make_landmarker', 'Track', 'follow_face', 'Run', 'find_runs',
+           'smooth_track', 'tremor', 'find_tubes', 'reference_square', 'face_squares']
 
-# %% ../nbs/06_track.ipynb #a7faf48b
+# %% ../nbs/06_track.ipynb #2b396023
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,9 +16,11 @@ from importlib.util import find_spec
 from pathlib import Path
 import cv2
 import numpy as np
+from scipy.ndimage import median_filter
+from scipy.signal import butter, savgol_filter, sosfiltfilt
 from .landmarks import FPS, L, centre_size, flip
 
-# %% ../nbs/06_track.ipynb #92a17146
+# %% ../nbs/06_track.ipynb #a1eb270a
 def pose(
     x: np.ndarray, # (68, 2) landmarks
 ) -> tuple[np.ndarray, float, float]: # mean point (2,), size (RMS distance to it), roll (radians)
@@ -59,7 +61,7 @@ def upright_crop(
     M = np.c_[R, np.array([side / 2, side / 2 + RAISE * s * z]) - R @ c]
     return cv2.warpAffine(image, M, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), M
 
-# %% ../nbs/06_track.ipynb #b8c8f15d
+# %% ../nbs/06_track.ipynb #3a3640d4
 class Landmarker:
     "What landmarkers have in common. A subclass gives `detect`, `start` and `fit`."
     doubtful = math.inf  # a fit with more doubt than this is not used
@@ -89,7 +91,7 @@ class Landmarker:
             prev = self.start(image, boxes[np.argmax(boxes[:, 2] - boxes[:, 0])])
         return self.fit(image, prev)[0]
 
-# %% ../nbs/06_track.ipynb #f3a5de02
+# %% ../nbs/06_track.ipynb #7ccbe3af
 @cache
 def _dlib():
     import dlib
@@ -149,7 +151,8 @@ class DlibLandmarker(Landmarker):
     ) -> tuple[np.ndarray, float]: # (68, 2) pixels, and the RMS disagreement of the boxes over the face's size
         "Landmarks near given ones."
         n = self.side
-        crop, M = upright_crop(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), face, n)
+        crop, M = upright_crop(image, face, n)
+        crop = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
         mirrored = np.ascontiguousarray(crop[:, ::-1])
         found = []
         for i, (dx, dy) in enumerate(self.shifts):
@@ -159,7 +162,7 @@ class DlibLandmarker(Landmarker):
         doubt = np.sqrt(((np.array(found) - mean)**2).sum(-1).mean()) / (n / 2 / FACE)
         return (mean - M[:, 2]) @ np.linalg.inv(M[:, :2]).T, float(doubt)
 
-# %% ../nbs/06_track.ipynb #2af1bcd8
+# %% ../nbs/06_track.ipynb #f02c6175
 class FaceAlignmentLandmarker(Landmarker):
     "The 2-D landmarks of the package face-alignment."
     doubtful = .6
@@ -210,7 +213,7 @@ def make_landmarker(
     if name not in LANDMARKERS: raise ValueError(f"unknown landmarker {name!r}: choose one of {', '.join(LANDMARKERS)}")
     return LANDMARKERS[name]()
 
-# %% ../nbs/06_track.ipynb #f8f7bd73
+# %% ../nbs/06_track.ipynb #8a472f78
 @dataclass
 class Track:
     "A face followed through a video; only the frames that show it."
@@ -226,8 +229,9 @@ def follow_face(
     frames: Iterable,        # (seconds, image) pairs, as `iter_frames` gives
     landmarker: Landmarker,
     every: int=3,            # frames between two confirmations
+    box: tuple|None=None,    # left, top, right, bottom of the face in the first frame, over the picture's sides; the largest face by default
 ) -> Track:
-    "Follow the largest face through a video."
+    "Follow one face through a video; the frames are looked at one by one and not kept."
     kept = []                                                               # (time, points, doubt, shot)
     face, last, shot, sure, n, thumb, t0 = None, None, 0, 0, 0, None, None   # `sure`: frames kept up to here are confirmed
     for t, image in frames:
@@ -244,8 +248,10 @@ def follow_face(
                 del kept[sure:]
         if face is None:
             boxes = landmarker.detect(image)
+            wanted = face_box(last) if last is not None else None if box is None or shot else np.array(box) * np.tile(image.shape[1::-1], 2)
+            if last is None and wanted is not None: boxes = boxes[overlap(boxes, wanted) > .1]        # nobody else will do
             if len(boxes):
-                areas = boxes[:, 2] - boxes[:, 0] if last is None else overlap(boxes, face_box(last))
+                areas = boxes[:, 2] - boxes[:, 0] if wanted is None else overlap(boxes, wanted)
                 face, doubt = landmarker.fit(image, landmarker.start(image, boxes[np.argmax(areas)]))
                 if last is not None and overlap(face_box(face), face_box(last)) < .3: shot += 1
                 sure = len(kept) + 1
@@ -256,16 +262,24 @@ def follow_face(
     times, points, doubts, shots = zip(*kept) if kept else ((), (), (), ())
     return Track(np.array(times), np.array(points).reshape(-1, L, 2), np.array(doubts), np.array(shots, int), (t0, end), n, size)
 
-# %% ../nbs/06_track.ipynb #8fdd9393
-def longest_run(
+# %% ../nbs/06_track.ipynb #057b0875
+@dataclass
+class Run:
+    "A stretch of video in which the face is there, on an even clock."
+    points: np.ndarray    # (T, 68, 2) pixels
+    first: int            # tick at which it begins, counted from the video's first frame
+    bridged: np.ndarray   # (T,) bool: interpolated, no frame showed a face
+    doubt: np.ndarray     # (T,) of the fits
+
+def find_runs(
     track: Track,
     fps: float=FPS,    # ticks a second
     bridge: int=5,     # at most so many ticks in a row without a frame are interpolated
-) -> tuple[np.ndarray, int, int]: # (T, 68, 2) pixels, first tick of the run, ticks in it that were bridged
-    "The longest stretch of the video in which the face is there, on an even clock. T is 0 where there is none."
+) -> list[Run]:
+    "Every stretch of a track without cut or longer gap."
+    if not len(track.times): return []
     t0, end = track.span
     ticks = t0 + np.arange(math.floor((end - t0) * fps + 1e-3) + 1) / fps
-    if not len(track.times): return np.zeros((0, L, 2)), 0, 0
     right = np.clip(np.searchsorted(track.times, ticks - 1e-4), 0, len(track.times) - 1)
     left = np.where(np.abs(track.times[right] - ticks) < 1e-3, right, np.maximum(right - 1, 0))
     gap = track.times[right] - track.times[left]
@@ -273,37 +287,44 @@ def longest_run(
     ok = inside & (gap < (bridge + 1.5) / fps) & (track.segment[left] == track.segment[right])
     shot = np.where(ok, track.segment[left], -1)
     bounds = np.flatnonzero(np.diff(np.r_[-1, shot, -1]))                      # runs of equal shot number
-    runs = [(a, b) for a, b in zip(bounds[:-1], bounds[1:]) if shot[a] >= 0]
-    if not runs: return np.zeros((0, L, 2)), 0, 0
-    a, b = max(runs, key=lambda r: r[1] - r[0])
-    w = np.divide(ticks - track.times[left], gap, out=np.zeros(len(ticks)), where=gap > 0).clip(0, 1)[a:b, None, None]
-    x = (1 - w) * track.points[left[a:b]] + w * track.points[right[a:b]]
     usual = np.median(np.diff(track.times)) if len(track.times) > 1 else 1 / fps
-    return x, int(a), int((gap[a:b] > max(1.5 / fps, 1.5 * usual)).sum())
+    w = np.divide(ticks - track.times[left], gap, out=np.zeros(len(ticks)), where=gap > 0).clip(0, 1)
+    mix = lambda v, r: (1 - w[r].reshape(-1, *[1] * (v.ndim - 1))) * v[left[r]] + w[r].reshape(-1, *[1] * (v.ndim - 1)) * v[right[r]]
+    runs = [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:]) if shot[a] >= 0]
+    return [Run(mix(track.points, r), int(r.start), gap[r] > max(1.5 / fps, 1.5 * usual), mix(track.doubt, r)) for r in runs]
 
-# %% ../nbs/06_track.ipynb #ce6af98d
-SMOOTHERS = ("savgol", "mean", "none")
+# %% ../nbs/06_track.ipynb #ccd899c4
+SMOOTHERS = ("butter", "mean", "none")
 
 def smooth_track(
     x: np.ndarray,          # (T, 68, 2)
-    kind: str="savgol",     # "savgol" (parabola), "mean" (moving average) or "none"
-    window: int=5,          # frames, odd
+    kind: str="butter",     # "butter" (low-pass at `cutoff`), "mean" (moving average of the paper's authors) or "none"
+    window: int=5,          # of the mean, frames, odd
+    cutoff: float=7.,       # of the low-pass, Hz at 25 frames a second
 ) -> np.ndarray: # (T, 68, 2)
     "Smooth landmarks over time. Raises ValueError for an unknown kind or an even window."
-    from scipy.signal import savgol_filter
     if kind not in SMOOTHERS: raise ValueError(f"unknown smoothing {kind!r}: choose one of {', '.join(SMOOTHERS)}")
-    if kind == "none": return x
     if window % 2 == 0 or window < 3: raise ValueError(f"smoothing window is {window} frames: an odd number of at least 3 is needed")
-    if len(x) < window: return x
-    return savgol_filter(x, window, 2 if kind == "savgol" else 0, axis=0)
+    if kind == "none" or len(x) < max(window, 10): return x
+    if kind == "mean": return savgol_filter(x, window, 0, axis=0)              # of order 0: the mean, with whole windows at the ends
+    return sosfiltfilt(butter(2, cutoff, fs=FPS, output="sos"), x, axis=0)
 
-def jitter(
+def tremor(
     x: np.ndarray,  # (T, 68, 2)
-) -> float: # deviation of white noise that would give the same third differences, over the face's size
-    "How much a track trembles."
+) -> float: # over the face's size
+    "Deviation of the white noise that would give the same third differences: how much a track trembles."
     return float(np.sqrt((np.diff(x, 3, axis=0)**2).mean() / 20) / centre_size(x[:1])[1].item())
 
-# %% ../nbs/06_track.ipynb #ac4799f6
+# %% ../nbs/06_track.ipynb #30e84232
+def find_tubes(
+    x: np.ndarray,     # (T, 68, 2) pixels
+    iou: float=.25,    # least overlap with the box of the tube's first frame; 0 never cuts
+) -> list[slice]: # frames of each tube
+    "Cut a run where the head has left the place where it was."
+    boxes, starts = face_box(x), [0]
+    while len(left := np.flatnonzero(overlap(boxes[starts[-1]:], boxes[starts[-1]]) < iou)): starts.append(starts[-1] + int(left[0]))
+    return [slice(a, b) for a, b in zip(starts, starts[1:] + [len(x)])]
+
 def reference_square(
     x: np.ndarray,      # (T, 68, 2) pixels
     margin: float=.1,   # on each side, over the union's side
@@ -313,3 +334,14 @@ def reference_square(
     low, high = boxes[:, :2].min(0), boxes[:, 2:].max(0)
     side = float((high - low).max()) * (1 + 2 * margin)
     return (low + high - side) / 2, side
+
+# %% ../nbs/06_track.ipynb #c081150b
+def face_squares(
+    x: np.ndarray,     # (T, 68, 2) pixels
+    window: int=13,    # frames of the median
+) -> tuple[np.ndarray, np.ndarray]: # top left corners (T, 2) and sides (T,), pixels
+    "A square for every frame, centred on the face."
+    box = face_box(x)
+    box = np.stack([median_filter(v, window, mode="nearest") for v in np.c_[(box[:, :2] + box[:, 2:]) / 2, box[:, 2] - box[:, 0]].T], 1)
+    side = 1.4 * box[:, 2]
+    return box[:, :2] + np.array([0, .2]) * box[:, 2:] - side[:, None] / 2, side

@@ -6,7 +6,7 @@
 __all__ = ['MODELS', 'CheckpointError', 'save_model', 'load_model', 'Run', 'check_finite', 'fit_axes', 'SyncerTraining',
            'syncer_losses', 'train_syncers', 'GANTraining', 'perturbed_start', 'teacher_loss', 'train_gan']
 
-# %% ../nbs/20_training.ipynb #77266333
+# %% ../nbs/20_training.ipynb #08ebd812
 import copy, json, tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from .generator import Generator, GeneratorConfig
 from .discriminators import DiscriminatorConfig, Discriminators
 from .losses import LAMBDA, discriminator_hinge, generator_hinge, total_loss
 
-# %% ../nbs/20_training.ipynb #936234e2
+# %% ../nbs/20_training.ipynb #dac75acb
 class CheckpointError(ValueError): "A file of weights that cannot be used; the message names the file and the reason."
 
 MODELS = dict(Generator=(Generator, GeneratorConfig), SyncerPyramid=(SyncerPyramid, SyncerConfig), Discriminators=(Discriminators, DiscriminatorConfig))
@@ -69,7 +69,7 @@ def load_model(
     model.meta = header["meta"]
     return model.to(device).eval()
 
-# %% ../nbs/20_training.ipynb #d349af7d
+# %% ../nbs/20_training.ipynb #41fdf6c2
 class Run:
     "State of a training run: everything that the next step depends on."
     def __init__(self,
@@ -123,7 +123,7 @@ def check_finite(step: int, **terms: Tensor):
     for k, v in terms.items():
         if not torch.isfinite(v).all(): raise FloatingPointError(f"step {step}: {k} is {v.detach().tolist()}; the last good checkpoint is kept")
 
-# %% ../nbs/20_training.ipynb #bdde5a17
+# %% ../nbs/20_training.ipynb #d4dbcb31
 def fit_axes(
     packed: Packed,          # training clips
     frames: int,             # T of the windows
@@ -135,7 +135,7 @@ def fit_axes(
     x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
     return Axes.fit(x, floor=floor), Axes.fit(torch.diff(x, dim=1), centre=False, floor=floor)
 
-# %% ../nbs/20_training.ipynb #c06e1b70
+# %% ../nbs/20_training.ipynb #2f3f3104
 @dataclass
 class SyncerTraining:
     "How a pyramid of syncers is trained."
@@ -150,7 +150,7 @@ class SyncerTraining:
     temperature: float = 1.
     margin: float = 10.
     levels: int = LEVELS
-    augment: tuple = ("mirror", "stretch", "swap")   # see Packed.sample
+    augment: tuple = ("mirror", "stretch", "swap")   # names of packed.AUGMENTATIONS or PRESETS
     whiten: bool = True         # positions along principal axes
     floor: float = 1e-4         # see Axes.fit
     eval_every: int = 100       # steps between measurements on held-out windows
@@ -203,7 +203,7 @@ def train_syncers(
             run.done(cfg.steps); bar.update()
     return syncers.eval(), pd.DataFrame(run.rows)
 
-# %% ../nbs/20_training.ipynb #a6df4690
+# %% ../nbs/20_training.ipynb #3e9cb0c1
 @dataclass
 class GANTraining:
     "How generator and discriminators are trained; the defaults are the paper's (Section 4.1)."
@@ -226,7 +226,7 @@ class GANTraining:
     perturb: float = 0.
     clip: float = 0.
     ema: float = 0.
-    augment: tuple = ()         # see Packed.sample
+    augment: tuple = ()         # names of packed.AUGMENTATIONS or PRESETS
     whiten: bool = False        # positions and velocities along principal axes
     floor: float = 1e-4         # see Axes.fit
     eval_every: int = 500

@@ -155,7 +155,8 @@ def test_given_corpus(tmp_path):
     folder = tmp_path / "out"
     done = study(folder, profile=tmp_path / "tiny.yaml", corpus=tmp_path / "mine")
     assert done.returncode == 0, done.stdout[-8000:]
-    assert {f: f.read_bytes() for f in (tmp_path / "mine").rglob("*") if f.is_file()} == before
+    after = {f: f.read_bytes() for f in (tmp_path / "mine").rglob("*") if f.is_file()}
+    assert {f: b for f, b in after.items() if f.name != "packed.safetensors"} == before
     assert json.loads((folder / "corpus.json").read_text())["lengths"]["durations"] == [40, 72]
     for table in ("table2.md", "table3.md", "claims.md"): assert "reduced" in (folder / table).read_text() and "corpus mine" in (folder / table).read_text()
     assert {f"FMD_{n}" for n in (40, 72)} <= set(pd.read_csv(folder / "table2.csv").metric)
@@ -163,7 +164,37 @@ def test_given_corpus(tmp_path):
     assert not (folder / "figure4.png").exists() and not list(folder.rglob("*.mp4")) and not (folder / "corpus").exists()
 
 
+# --- videos are ingested first, in shards that could be jobs of a cluster
+
+def test_videos_become_the_corpus(tmp_path):
+    from mssync.ingest import ingest
+    from mssync.video import sample_video
+    for i in range(9): sample_video(tmp_path / f"videos/s{i % 3}/v{i}.mp4", frames=30, sway=3 + i)
+    (tmp_path / "videos/s0/empty.mp4").touch()
+    done = study(tmp_path / "out", "ingest", videos=tmp_path / "videos", shards=3)
+    assert done.returncode == 0, done.stdout[-4000:]
+    made = tmp_path / "out/ingested/videos"
+    ingest(tmp_path / "videos", tmp_path / "once", jobs=0, progress=False)
+    assert (made / "clips.csv").read_bytes() == (tmp_path / "once/clips.csv").read_bytes()
+    assert sorted(pd.read_csv(made / "report.csv").reason.dropna()) == ["empty file"]
+    assert not planned(study(tmp_path / "out", "--dry-run", "ingest", videos=tmp_path / "videos", shards=3))
+    assert {"corpus", "report"} <= planned(study(tmp_path / "out", "--dry-run", videos=tmp_path / "videos", shards=3))
+
+
+def test_grid_is_downloaded(tmp_path):
+    "Planned only: the archive is tried in the notebook on downloads, against a server of its own."
+    assert {"download", "ingest_shard", "ingest", "corpus", "report"} <= planned(study(tmp_path / "out", "--dry-run", profile="grid"))
+    assert "download" not in planned(study(tmp_path / "out", "--dry-run", profile="grid", videos=tmp_path))
+
+
 # --- what is wrong is said by name
+
+@pytest.mark.parametrize("given, told", [(dict(videos="nowhere"), "nowhere: no such folder of videos"), (dict(videos=".", corpus="."), "both given"),
+                                         (dict(videos=".", layout="gird"), "unknown layout 'gird': choose from folder, grid"), (dict(video="."), "unknown option 'video'")])
+def test_bad_options(tmp_path, given, told):
+    done = study(tmp_path / "out", "--dry-run", **given)
+    assert done.returncode != 0 and told in done.stdout and not (tmp_path / "out").exists()
+
 
 def test_unknown_profile(tmp_path):
     done = study(tmp_path, profile="smokee")

@@ -40,8 +40,8 @@ from mssync.landmarks import FPS, REGIONS, head_speed, lip_speed, mouth_opening,
 from mssync.corpus import SPLITS, CorpusError, read_clip, read_index
 from mssync.pyramid import position_pyramid
 from mssync.simulate import simulate_corpus
-from mssync.dynamics import within_head
-from mssync.study import ProfileError, available_frames, available_lengths, corpus_folder, load_profile, write_figure, write_text
+from mssync.dynamics import corpus_motion, percentiles, within_head
+from mssync.study import ROOT, ProfileError, available_frames, available_lengths, corpus_folder, load_profile, write_figure, write_table, write_text
 
 settings, results = load_profile(profile), Path(results)
 folder = corpus_folder(results, corpus)
@@ -54,7 +54,7 @@ folder = corpus_folder(results, corpus)
 
 # %%
 if not corpus:
-    if not settings["simulates"]: raise ProfileError(f"profile {settings['name']}: simulates no corpus, give the folder of one (CORPUS=...)")
+    if settings["data"] != "simulated": raise ProfileError(f"profile {settings['name']}: simulates no corpus, give the folder of one (CORPUS=...)")
     make = lambda: simulate_corpus(folder, seed=seed, jobs=os.cpu_count() or 1, **settings["corpus"])
     try: make()
     except CorpusError as e:      # this run's own folder, from other settings
@@ -112,6 +112,27 @@ axes[1].hist(stats.mouth_opening, 20, color="C2"); axes[1].set(xlabel="mean mout
 scales.plot(ax=axes[2], marker="o", logx=True); axes[2].set(xlabel="time scale, ms", ylabel="energy left", ylim=(0, 1.05), xticks=[200, 400, 800, 1600], xticklabels=[200, 400, 800, 1600]); axes[2].minorticks_off()
 fig.tight_layout()
 write_figure(fig, results/"corpus.png")
+
+# %% [markdown]
+# ## Does it move as people do?
+#
+# Medians of `mssync.dynamics.motion_statistics`, beside the 5-95 % range (and the quartiles) of the real clips in `data/real_motion.csv`, in windows of 8.6 s, or of 3 s where the clips are shorter. Correlations
+# with energy and pitch need both in the clips' extras; a maximum over lags of few slow waves is large by chance, so chance stands beside them.
+
+# %%
+frames = 215 if (part.frames >= 215).mean() > .5 else 74
+if (part.frames >= frames).any():
+    motion = corpus_motion(folder, frames, part)
+    if not any("~" in k for k in motion): print("correlations with the sound are skipped: the clips hold no energy and pitch")
+    mine, people = percentiles(motion), pd.read_csv(ROOT/"data"/"real_motion.csv")
+    people = people[(people.group == "all but GRID") & (people.frames == frames)].set_index("statistic").loc[lambda d: d.index.isin(mine.index)]
+    beside = mine.add_prefix("corpus_").join(people[["p5", "p25", "p50", "p75", "p95"]].add_prefix("real_")).loc[people.index]
+    write_table(beside.round(5).reset_index(names="statistic"), results/"corpus_motion.csv")
+    print(f"{len(motion)} windows of {frames} frames; real: {int(people.windows.iloc[0])} windows of {int(people.clips.iloc[0])} clips")
+    print(beside.drop(index=[k for k in beside.index if "chance" in k])[["corpus_p5", "corpus_p50", "corpus_p95", "real_p5", "real_p50", "real_p95"]].round(3).to_string())
+    inside = (beside.corpus_p50 >= beside.real_p5) & (beside.corpus_p50 <= beside.real_p95)
+    print("outside the real 5-95 % range:", ", ".join(inside.index[~inside]) or "none")
+else: print(f"skipped: no clip has the {frames} frames that motion statistics need")
 
 # %% [markdown]
 # What the other notebooks read:

@@ -39,11 +39,10 @@ import json
 from pathlib import Path
 import numpy as np
 import pandas as pd
-import torch
 from tqdm.auto import tqdm
 from mssync.packed import Packed
 from mssync.sync import MultiScaleSync
-from mssync.frechet import frame_axes, frame_features, frechet, frechet_bias
+from mssync.frechet import frame_axes, frechet, frechet_bias, frechet_features
 from mssync.dynamics import dynamics_table, residual_curve
 from mssync.baselines import shuffled_audio, static
 from mssync.training import load_model
@@ -132,10 +131,7 @@ write_table(pd.concat(curves), results/"residual.csv")
 encoders = {n: load_model(results/f"motion_encoder_{n}.safetensors", device) for n in lengths["motion"]}
 encoders = {e.cfg.frames: e for e in encoders.values()}
 axes, rng, rows = frame_axes(packed["train"], lengths["sync"], seed=seed), np.random.default_rng(seed), []
-
-@torch.no_grad()
-def features(y):
-    return dict(FFD=frame_features(y, axes)) | {f"FMD_{n}": e(y) for n, e in sorted(encoders.items()) if n < y.shape[1]}
+def features(y): return frechet_features(y, axes, encoders)
 
 for T in tqdm(lengths["durations"], desc="Fréchet distances"):
     x, a, _ = test.windows(T)
