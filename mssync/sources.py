@@ -7,7 +7,7 @@ __all__ = ['VIDEO', 'SOUND', 'PICTURE', 'POINTS', 'BOX_FPS', 'CORPORA', 'EXPECTE
            'clip_ids', 'video_facts', 'folder_items', 'grid_items', 'read_openface', 'openface_items', 'ravdess_items',
            'read_boxes', 'voxceleb2_items', 'hdtf_items', 'lrs2_items', 'find_items']
 
-# %% ../nbs/07_sources.ipynb #ce05986e
+# %% ../nbs/07_sources.ipynb #27520ef4
 import hashlib, inspect, os, re, wave
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from .landmarks import FPS, L
 from .video import IngestError
 from .track import Track
 
-# %% ../nbs/07_sources.ipynb #b1179226
+# %% ../nbs/07_sources.ipynb #e0d8b03f
 @dataclass
 class Item:
     "One recording, or a part of one, that shall become a clip."
@@ -37,7 +37,7 @@ class Item:
     chunk: int = 0           # cut into clips of so many frames; 0 leaves one clip a shot
     reject: str = ""         # why it cannot be used, where that is known from the list already
 
-# %% ../nbs/07_sources.ipynb #7dd70a36
+# %% ../nbs/07_sources.ipynb #cc114621
 VIDEO = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts", ".ogv"}
 SOUND = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus"}
 PICTURE = {".jpg", ".jpeg", ".png", ".bmp"}
@@ -74,7 +74,7 @@ def clip_ids(
     tag = lambda f: "-" + hashlib.sha1(f.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     return [p[:100] + tag(f) if often[p.lower()] > 1 or len(p) > 120 else p for p, f in zip(plain, files)]
 
-# %% ../nbs/07_sources.ipynb #953e5893
+# %% ../nbs/07_sources.ipynb #90bb68cd
 def _plain(path: Path, n: int, name: str) -> str:
     "The name, if it stays where it is put."
     if not re.fullmatch(r"\w[\w.-]*", name) or ".." in name: raise IngestError(path, f"line {n} names {name!r}, which is no plain name")
@@ -99,7 +99,7 @@ def _from(src: Path, folder: Path, file: str) -> str:
     "A file of another folder, as a path from the source folder."
     return os.path.relpath(folder/file, src) if folder != src else file
 
-# %% ../nbs/07_sources.ipynb #3e678639
+# %% ../nbs/07_sources.ipynb #e248de43
 def video_facts(
     src: str|Path,             # folder
     files: list[str],          # relative paths
@@ -138,7 +138,7 @@ def folder_items(
     files = find_files(src, VIDEO)
     return [Item(id, **row) for id, row in zip(clip_ids(files), video_facts(src, files, speakers).to_dict("records"))]
 
-# %% ../nbs/07_sources.ipynb #786ac3a4
+# %% ../nbs/07_sources.ipynb #9b57c866
 def _grid_key(path: str, root: Path) -> tuple[str, str]:
     "Talker and sentence of a file or of a folder of pictures."
     parts = (root.resolve().name, *Path(path).parts)
@@ -177,7 +177,7 @@ def grid_items(
         items.append(item)
     return items
 
-# %% ../nbs/07_sources.ipynb #ea404e9f
+# %% ../nbs/07_sources.ipynb #cd1ac167
 POINTS = [f"{c}_{i}" for c in "xy" for i in range(L)]
 
 def read_openface(
@@ -206,7 +206,7 @@ def read_openface(
     return Track(times=t, points=good[POINTS].to_numpy(float).reshape(-1, 2, L).transpose(0, 2, 1), doubt=1 - good.confidence.to_numpy(float),
                  segment=np.zeros(len(t), int), span=(float(every.min()), float(every.max())), seen=every.nunique(), size=(0, 0))
 
-# %% ../nbs/07_sources.ipynb #b73eae39
+# %% ../nbs/07_sources.ipynb #cb24d359
 def openface_items(
     src: Path,
     media: str="",          # folder of the videos or sound files; `src` by default
@@ -225,7 +225,7 @@ def openface_items(
         items.append(Item(id, file, **row, landmarks=table, audio=file if f and Path(f).suffix.lower() in SOUND else "", reject="" if f else "no video or sound of the same name"))
     return items
 
-# %% ../nbs/07_sources.ipynb #b13caebb
+# %% ../nbs/07_sources.ipynb #968518e8
 def ravdess_items(
     src: Path,
     landmarks: str="",     # folder of the OpenFace tables; without it the landmarker works on the videos
@@ -241,7 +241,7 @@ def ravdess_items(
     return [Item(name, f, actor, "RAVDESS", "CC BY-NC-SA 4.0", landmarks=tables.get(name, ""), reject="no landmark table of this name" if where and name not in tables else "")
             for name, (f, actor) in sorted(trials.items())]
 
-# %% ../nbs/07_sources.ipynb #c8ba4480
+# %% ../nbs/07_sources.ipynb #2212819c
 BOX_FPS = 25.   # frames a second of the texts
 
 def read_boxes(
@@ -293,7 +293,7 @@ def voxceleb2_items(
         items.append(item)
     return items
 
-# %% ../nbs/07_sources.ipynb #d76e088a
+# %% ../nbs/07_sources.ipynb #eb418de8
 def _clock(text: str) -> float: # seconds
     "01:23 or 1:01:23."
     s = 0.
@@ -342,7 +342,7 @@ def hdtf_items(
     else: chosen = set(np.random.default_rng(seed).permutation(who)[:round(51 / 342 * len(who))])
     return [replace(i, split="test", chunk=80) if i.speaker in chosen else i for i in items]
 
-# %% ../nbs/07_sources.ipynb #3efb3b9b
+# %% ../nbs/07_sources.ipynb #6fad4503
 def lrs2_items(
     src: Path,
     parts: str="train val test",   # lists to be read; also "pretrain"
@@ -360,28 +360,28 @@ def lrs2_items(
                               dict(test="test", val="val").get(part, "dev"), frame="face"))
     return items
 
-# %% ../nbs/07_sources.ipynb #01fffd35
+# %% ../nbs/07_sources.ipynb #3f995573
 CORPORA: dict[str, Callable] = dict(folder=folder_items, grid=grid_items, ravdess=ravdess_items, openface=openface_items, voxceleb2=voxceleb2_items, hdtf=hdtf_items, lrs2=lrs2_items)
 EXPECTED = dict(folder="videos at any depth", grid="sN/*.mpg, or sN/SENTENCE/*.jpg with WAVs", ravdess="Actor_NN/01-01-*.mp4", openface="CSVs with a video or sound of the same name",
                 voxceleb2="idNNNNN/VIDEO/NNNNN.mp4, or with videos=FOLDER the same as .txt", hdtf="*_annotion_time.txt and *_crop_wh.txt", lrs2="main/ID/NNNNN.mp4 and the lists")
 
 def find_items(
     src: str|Path,          # folder
-    corpus: str="folder",   # key of `CORPORA`
+    layout: str="folder",   # key of `CORPORA`
     **options,              # of its loader
 ) -> list[Item]: # ids unique and fit for a file name
-    "What a folder holds of a corpus. Raises IngestError where that is nothing, or a list is bad; ValueError for an unknown corpus or option."
+    "What a folder holds of a corpus. Raises IngestError where that is nothing, or a list is bad; ValueError for an unknown layout or option."
     src = Path(src)
-    if corpus not in CORPORA: raise ValueError(f"unknown corpus {corpus!r}: choose one of {', '.join(CORPORA)}")
-    known = dict(list(inspect.signature(CORPORA[corpus]).parameters.items())[1:])
+    if layout not in CORPORA: raise ValueError(f"unknown layout {layout!r}: choose one of {', '.join(CORPORA)}")
+    known = dict(list(inspect.signature(CORPORA[layout]).parameters.items())[1:])
     for name, value in options.items():
-        if name not in known: raise ValueError(f"{corpus} has no option {name!r}; it has {', '.join(known) or 'none'}")
+        if name not in known: raise ValueError(f"{layout} has no option {name!r}; it has {', '.join(known) or 'none'}")
         kind = known[name].annotation
         if isinstance(value, str) and kind is not str:
             try: options[name] = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[value.lower()] if kind is bool else kind(value)
-            except (KeyError, ValueError): raise ValueError(f"option {name}={value!r} of {corpus} is no {kind.__name__}") from None
+            except (KeyError, ValueError): raise ValueError(f"option {name}={value!r} of {layout} is no {kind.__name__}") from None
     if not src.is_dir(): raise IngestError(src, "not a folder" if src.exists() else "no such folder")
-    items = CORPORA[corpus](src, **options)
-    if not items: raise IngestError(src, f"holds nothing of {corpus}: expected {EXPECTED[corpus]}")
+    items = CORPORA[layout](src, **options)
+    if not items: raise IngestError(src, f"holds nothing of {layout}: expected {EXPECTED[layout]}")
     items = list({i.id: i for i in reversed(items)}.values())[::-1]                  # the same clip in two places, or twice in a list: once
-    return items if corpus in ("folder", "openface") else [replace(i, id=id) for i, id in zip(items, clip_ids([i.id for i in items], keep_suffix=True))]
+    return items if layout in ("folder", "openface") else [replace(i, id=id) for i, id in zip(items, clip_ids([i.id for i in items], keep_suffix=True))]
