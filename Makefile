@@ -5,6 +5,8 @@ PROFILE ?= cpu
 CORPUS ?=
 VIDEOS ?=
 LAYOUT ?=
+OPTIONS ?=
+DEVICE ?=
 SNAKEFLAGS ?=
 
 VENV := .venv
@@ -33,7 +35,8 @@ help:  ## List the commands and variables
 	grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 17
 	echo
 	echo "  Variables (make study PROFILE=smoke): PROFILE=$(PROFILE), CORPUS=folder made by mssync ingest, or"
-	echo "  VIDEOS=folder to be ingested first, LAYOUT=grid, voxceleb2, ... (default: the profile's; the cpu profile simulates its corpus),"
+	echo "  VIDEOS=folder to be ingested first (default: the profile simulates or downloads its corpus),"
+	echo "  LAYOUT=grid, voxceleb2, ... of that folder, OPTIONS='videos=FOLDER ...' of the layout, DEVICE=cpu or cuda,"
 	echo "  TORCH_BACKEND=$(TORCH_BACKEND) (cpu, cu128, ..., auto; a torch already in $(VENV) is kept), PYTHON=$(PYTHON), SNAKEFLAGS="
 
 install: $(STAMP)  ## Install everything into .venv (nothing to do: instant)
@@ -60,7 +63,7 @@ $(STAMP): requirements.lock setup.py settings.ini pyproject.toml
 	touch $@
 
 study: install  ## Run the study: tables and figures in results/PROFILE/
-	$(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(DEVICE),'device=$(DEVICE)')
+	$(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(DEVICE),'device=$(DEVICE)')
 
 test: install  ## Run every test
 	$(PY) -m pytest

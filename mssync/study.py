@@ -8,7 +8,7 @@ __all__ = ['ROOT', 'PROFILES', 'SECTIONS', 'OVERRIDES', 'TRAINING_CODE', 'Profil
            'shape_space', 'fingerprint', 'checkpoint', 'run_record', 'write_table', 'write_figure', 'write_text',
            'paper_table', 'mean_std', 'NotebookError', 'check_parameters', 'run_notebook', 'main']
 
-# %% ../nbs/51_study.ipynb #350a63df
+# %% ../nbs/51_study.ipynb #2dd0ced9
 import difflib, hashlib, io, json, os, platform, subprocess, sys, time
 from dataclasses import fields
 from importlib.metadata import version
@@ -28,7 +28,7 @@ from .generator import Generator, GeneratorConfig
 from .discriminators import DiscriminatorConfig
 from .training import GANTraining, SyncerTraining
 
-# %% ../nbs/51_study.ipynb #40f9de6d
+# %% ../nbs/51_study.ipynb #307e02c7
 ROOT = Path(mssync.__file__).resolve().parent.parent   # the repository, where the package is installed from it
 PROFILES = ROOT/"workflow"/"profiles"
 
@@ -39,8 +39,8 @@ def _fields(cls, **other) -> dict: # name -> default
 
 SECTIONS: dict[str, dict] = dict(
     corpus=dict(clips=400, speakers=120, seconds=8.6, jitter=0.),                      # simulate_corpus
-    download=dict(corpus="", speakers=(1,)),                                            # download: which corpus, which of its speakers
-    ingest=_fields(Settings, layout="folder", shards=4),                                # ingest; shards are jobs of the workflow
+    download=dict(corpus="", speakers=(1,), landmarks=False),                           # download: which corpus, which of its speakers
+    ingest=_fields(Settings, layout="folder", options=(), shards=4),                               # ingest; shards are jobs of the workflow
     syncer={k: v for k, v in _fields(SyncerConfig).items() if k != "normalised"},       # `normalised` follows from the role
     loss_syncers=_fields(SyncerTraining), metric_syncers=_fields(SyncerTraining, loss="triplet"),
     motion_encoder=dict(steps=400, batch=64, lr=2e-3, dim=32, width=64),               # train_motion_encoder
@@ -49,7 +49,7 @@ SECTIONS: dict[str, dict] = dict(
                     figure4_frames=120, sequences=3, videos=1))
 OVERRIDES = ("generator", "discriminators", "training")                                # sections that a variant may change
 
-# %% ../nbs/51_study.ipynb #90aafd8b
+# %% ../nbs/51_study.ipynb #39eb4ef0
 def _nearest(name: str, names) -> str: # what to say about a name that is none of `names`
     near = difflib.get_close_matches(str(name), list(names), 1, .5)
     return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(names)}"
@@ -72,7 +72,7 @@ def _section(given, allowed: dict, where: str) -> dict: # the given keys, checke
         if k not in allowed: raise ProfileError(f"{where}: unknown key {k!r}, {_nearest(k, allowed)}")
     return {k: _value(v, allowed[k], f"{where}, {k}") for k, v in (given or {}).items()}
 
-# %% ../nbs/51_study.ipynb #0eb464c1
+# %% ../nbs/51_study.ipynb #4f2c4638
 def _read_profile(name: str|Path) -> tuple[Path, dict]: # the file, and its keys over those of its base
     path = Path(name) if str(name).endswith((".yaml", ".yml")) else PROFILES/f"{name}.yaml"
     if not path.is_file():
@@ -111,7 +111,7 @@ def _variant(name, given, where: str) -> dict: # label and overrides
         if k not in allowed: raise ProfileError(f"{where}: unknown key {k!r}, {_nearest(k, allowed)}")
     return dict(label=_value(given.get("label", name), "", f"{where}, label")) | {s: _section(given.get(s), SECTIONS[s], f"{where}, {s}") for s in OVERRIDES}
 
-# %% ../nbs/51_study.ipynb #91c5de59
+# %% ../nbs/51_study.ipynb #d22f6d7c
 def _role(profile: dict, role: str) -> dict:
     if role not in ("loss", "metric"): raise ProfileError(f"role of syncers is {role!r}: choose 'loss' or 'metric'")
     return profile[f"{role}_syncers"]
@@ -133,7 +133,7 @@ def gan_configs(
     if variant not in profile["variants"]: raise ProfileError(f"profile {profile['name']}: unknown variant {variant!r}, {_nearest(variant, profile['variants'])}")
     return tuple(cls(**profile[s] | profile["variants"][variant][s]) for cls, s in zip((GeneratorConfig, DiscriminatorConfig, GANTraining), OVERRIDES))
 
-# %% ../nbs/51_study.ipynb #8588f7dd
+# %% ../nbs/51_study.ipynb #158ecd04
 def available_frames(
     frames,              # (clips,) lengths of the clips, in frames
     wanted: int,         # T; a window has T+1 frames
@@ -149,7 +149,7 @@ def available_lengths(frames, wanted: tuple) -> list[int]: # ascending, each onc
     "Several lengths at once."
     return sorted({available_frames(frames, w) for w in wanted})
 
-# %% ../nbs/51_study.ipynb #0f5af568
+# %% ../nbs/51_study.ipynb #f4c625a8
 def corpus_folder(
     results: str|Path,   # folder of the run
     corpus: str,         # the corpus given by the user, or empty
@@ -213,7 +213,7 @@ def run_record(
                 system=f"{platform.system()} {platform.machine()}", cores=os.cpu_count(), threads=torch.get_num_threads(),
                 date=time.strftime("%Y-%m-%d"), **more, settings=profile)
 
-# %% ../nbs/51_study.ipynb #b5e49154
+# %% ../nbs/51_study.ipynb #f4f4cbfe
 def write_table(
     df: pd.DataFrame,
     path: str|Path,      # .csv or .md
@@ -249,7 +249,7 @@ def mean_std(
     "Mean and standard deviation as text."
     return f"{mean:.{digits}f}" + ("" if np.isnan(std) else f" ± {std:.{digits}f}")
 
-# %% ../nbs/51_study.ipynb #f5273d1f
+# %% ../nbs/51_study.ipynb #bf00ce45
 class NotebookError(RuntimeError): "A notebook that cannot be run or that failed; the message names it."
 
 def check_parameters(
@@ -300,7 +300,7 @@ def run_notebook(
         raise NotebookError(f"{notebook} failed in cell {e.exec_count}; the executed copy is {failed}\n" + "\n".join(e.traceback)) from None
     finally: running.unlink(missing_ok=True)
 
-# %% ../nbs/51_study.ipynb #e8dab39d
+# %% ../nbs/51_study.ipynb #c8557532
 def main(
     argv: list[str]|None=None,   # arguments; those of the process by default
 ) -> int: # exit status

@@ -171,14 +171,16 @@ def test_videos_become_the_corpus(tmp_path):
     from mssync.video import sample_video
     for i in range(9): sample_video(tmp_path / f"videos/s{i % 3}/v{i}.mp4", frames=30, sway=3 + i)
     (tmp_path / "videos/s0/empty.mp4").touch()
-    done = study(tmp_path / "out", "ingest", videos=tmp_path / "videos", shards=3)
+    done = study(tmp_path / "out", "ingest", videos=tmp_path / "videos", shards=2)
     assert done.returncode == 0, done.stdout[-4000:]
     made = tmp_path / "out/ingested/videos"
     ingest(tmp_path / "videos", tmp_path / "once", jobs=0, progress=False)
     assert (made / "clips.csv").read_bytes() == (tmp_path / "once/clips.csv").read_bytes()
     assert sorted(pd.read_csv(made / "report.csv").reason.dropna()) == ["empty file"]
-    assert not planned(study(tmp_path / "out", "--dry-run", "ingest", videos=tmp_path / "videos", shards=3))
-    assert {"corpus", "report"} <= planned(study(tmp_path / "out", "--dry-run", videos=tmp_path / "videos", shards=3))
+    assert not planned(study(tmp_path / "out", "--dry-run", "ingest", videos=tmp_path / "videos", shards=2))
+    assert {"corpus", "report"} <= planned(study(tmp_path / "out", "--dry-run", videos=tmp_path / "videos", shards=2))
+    (tmp_path / "videos/s0/empty.mp4").write_text("another")
+    assert planned(study(tmp_path / "out", "--dry-run", "ingest", videos=tmp_path / "videos", shards=2)) == {"ingest_shard", "ingest"}
 
 
 def test_grid_is_downloaded(tmp_path):
@@ -190,7 +192,8 @@ def test_grid_is_downloaded(tmp_path):
 # --- what is wrong is said by name
 
 @pytest.mark.parametrize("given, told", [(dict(videos="nowhere"), "nowhere: no such folder of videos"), (dict(videos=".", corpus="."), "both given"),
-                                         (dict(videos=".", layout="gird"), "unknown layout 'gird': choose from folder, grid"), (dict(video="."), "unknown option 'video'")])
+                                         (dict(videos=".", layout="gird"), "unknown layout 'gird': choose from folder, grid"), (dict(video="."), "unknown option 'video'"),
+                                         (dict(videos=".", shards="no"), "shards is 'no'"), (dict(videos=".", options="fast"), "KEY=VALUE pairs")])
 def test_bad_options(tmp_path, given, told):
     done = study(tmp_path / "out", "--dry-run", **given)
     assert done.returncode != 0 and told in done.stdout and not (tmp_path / "out").exists()
