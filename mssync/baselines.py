@@ -8,8 +8,7 @@ __all__ = ['static', 'derangement', 'shuffled_audio', 'MeanMotion', 'Retrieval']
 # %% ../nbs/40_baselines.ipynb #e9ad9d02
 import torch
 from torch import Tensor
-from .landmarks import L
-from .audio import COLUMNS, D
+from .audio import COLUMNS
 from .packed import Packed
 
 # %% ../nbs/40_baselines.ipynb #f1725ea1

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['SETTINGS', 'parser', 'main']
 
-# %% ../nbs/52_cli.ipynb #79bc7004
+# %% ../nbs/52_cli.ipynb #4499403e
 import argparse, re, sys
 from . import __version__
 
-# %% ../nbs/52_cli.ipynb #86cfc99e
+# %% ../nbs/52_cli.ipynb #0e3550c2
 def _download(a) -> int:
     from mssync.download import download
     for path in download(a.corpus, a.out or f"downloads/{a.corpus}", speakers=a.speakers, **({"landmarks": True} if a.landmarks else {})): print(path)
@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("dir", metavar="DIR", help="folder of videos, searched with its subfolders")
     p.add_argument("out", metavar="OUT", help="the corpus: clips, clips.csv, and report.csv with a row for every video")
     p.add_argument("--layout", default="folder", help="how DIR is laid out: folder (default), grid, ravdess, openface, voxceleb2, hdtf, lrs2")
-    p.add_argument("--option", type=_option, action="append", default=[], metavar="KEY=VALUE", help="of the layout; folder and openface: speakers=auto (a table speakers.csv in DIR, else folder names), folder, or a regular expression with one group; grid: audio=; ravdess: landmarks=, song=; openface: media=; voxceleb2: videos=; hdtf: videos=, test=; lrs2: parts=")
+    p.add_argument("--option", type=_option, action="append", default=[], metavar="KEY=VALUE", help="of the layout; folder and openface: speakers=auto (a table clips.tsv, clips.csv, speakers.tsv or speakers.csv in DIR, else folder names), folder, or a regular expression with one group; grid: audio=; ravdess: landmarks=, song=; openface: media=; voxceleb2: videos=; hdtf: videos=, test=, seed=, aspect=; lrs2: parts=")
     p.add_argument("--jobs", type=int, default=2, help="worker processes (default 2); 0 works in this one")
     p.add_argument("--shard", type=_shard, metavar="I/N", help="only part I of N, without the index; the same command without it writes the index when all parts are done")
     for name, (kind, meaning) in SETTINGS.items(): p.add_argument(f"--{name.replace('_', '-')}", type=kind, default=argparse.SUPPRESS, help=meaning)
@@ -93,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
     p.set_defaults(run=_simulate)
     return top
 
-# %% ../nbs/52_cli.ipynb #9e7cafcb
+# %% ../nbs/52_cli.ipynb #032a8229
 def main(
     argv: list[str]|None=None,  # arguments; those of the process by default
 ) -> int: # exit status: 0, 1 if no video was accepted, 2 for bad input

@@ -6,8 +6,8 @@
 __all__ = ['COLUMN_NAMES', 'SPLITS', 'CorpusError', 'clip_path', 'Clip', 'write_atomic', 'write_clip', 'write_index',
            'read_index', 'read_clip', 'assign_splits']
 
-# %% ../nbs/02_corpus.ipynb #656677ce
-import os, re, tempfile
+# %% ../nbs/02_corpus.ipynb #821845d9
+import os, re, tempfile, warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Callable
@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save
 from .landmarks import L
 from .audio import COLUMNS, D
 
-# %% ../nbs/02_corpus.ipynb #8f17f7ff
+# %% ../nbs/02_corpus.ipynb #3c14daae
 class CorpusError(ValueError): "A corpus folder or clip that cannot be used; the message names the file and the reason."
 
 def clip_path(
@@ -47,7 +47,7 @@ class Clip:
             if a.shape != shape: raise CorpusError(f"clip {self.id}: {name} has shape {a.shape}, expected {shape}")
             if not np.isfinite(a).all(): raise CorpusError(f"clip {self.id}: {name} holds NaN or infinite values")
 
-# %% ../nbs/02_corpus.ipynb #bdd8ed87
+# %% ../nbs/02_corpus.ipynb #9dd80246
 def write_atomic(
     path: str|Path,                             # file to write
     content: bytes|Callable[[BinaryIO], None],  # what goes in, or a function that writes it into the open file
@@ -77,16 +77,16 @@ def write_clip(
     write_atomic(clip_path(folder, clip.id), save({k: np.ascontiguousarray(v) for k, v in tensors.items()}))
     return dict(id=clip.id, speaker=clip.speaker, source=clip.source, split=clip.split, licence=clip.licence, frames=len(clip.landmarks))
 
-# %% ../nbs/02_corpus.ipynb #9b1d04a7
+# %% ../nbs/02_corpus.ipynb #34b2d65d
 COLUMN_NAMES = ["id", "speaker", "source", "split", "licence", "frames"]
 
 def write_index(
     folder: str|Path,
     rows,              # list of dicts or DataFrame with at least the columns id, speaker, source, split, licence, frames
 ):
-    "Write `clips.csv`, sorted by id; the last file of a corpus, so its presence says that the corpus is whole."
+    "Write `clips.csv`, sorted by id; the last file of a corpus, so its presence says that the corpus is whole. Bytes of a file name that are not UTF-8 are written as \\udcXX."
     df = pd.DataFrame(rows)
-    write_atomic(Path(folder)/"clips.csv", df.sort_values("id").to_csv(index=False).encode())
+    write_atomic(Path(folder)/"clips.csv", df.sort_values("id").to_csv(index=False).encode(errors="backslashreplace"))
 
 def read_index(
     folder: str|Path,
@@ -119,7 +119,7 @@ def read_clip(
     if missing := {"landmarks", "audio"} - t.keys(): raise CorpusError(f"{path}: tensor {sorted(missing)[0]!r} is missing")
     return Clip(*(row[c] for c in COLUMN_NAMES[:5]), t["landmarks"], t["audio"], {k[6:]: v for k, v in t.items() if k.startswith("extra.")})
 
-# %% ../nbs/02_corpus.ipynb #a8c4c410
+# %% ../nbs/02_corpus.ipynb #d746d4a9
 SPLITS = dict(train=.37, metric=.33, val=.08, test=.22)   # shares
 
 def _newcomers(
@@ -141,11 +141,12 @@ def assign_splits(
     seed: int=0,                # draws the order of speakers (or clips)
     shares: dict=SPLITS,        # share of each split, in speakers (or clips)
 ) -> pd.DataFrame: # the same with `split` filled
-    "Draw the missing splits by speaker where there are at least 8 speakers, else by clip. Raises CorpusError below 8 clips or on an unknown split."
+    "Draw the missing splits by speaker where there are at least 8 speakers, else by clip, with a warning where there are several. Raises CorpusError below 8 clips or on an unknown split."
     if not (new := df.split.isin(["", "dev"])).any(): return df
     if len(df) < 8: raise CorpusError(f"{len(df)} clips are too few to split into {', '.join(shares)}: at least 8 are needed")
     if len(unknown := df.split[~new & ~df.split.isin(list(shares))]): raise CorpusError(f"unknown split {unknown.iloc[0]!r}: choose from {', '.join(shares)}, dev or nothing")
-    unit, split, rng = df.speaker if df.speaker.nunique() >= 8 else df.id, df.split, np.random.default_rng(seed)
+    unit, split, rng = df.speaker if (n := df.speaker.nunique()) >= 8 else df.id, df.split, np.random.default_rng(seed)
+    if 1 < n < 8: warnings.warn(f"only {n} speakers: clips, not speakers, are dealt to the splits, so a speaker can be in several", stacklevel=2)
     for pool, names in (("dev", [s for s in shares if s != "test"]), ("", list(shares))):
         placed = pd.DataFrame(dict(unit=unit, split=split))[split.isin(names)].value_counts().reset_index().sort_values(["count", "split"], ascending=False)
         home = dict(zip(placed.unit[::-1], placed.split[::-1]))                        # a unit in several splits stays where most of it is

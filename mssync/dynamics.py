@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['NOSE', 'HERTZ', 'within_head', 'amplitude', 'jitter', 'deformation_residual', 'residual_curve', 'lmd', 'measures',
-           'dynamics_table', 'pose_proxies', 'motion_statistics', 'clip_windows', 'corpus_motion', 'percentiles']
+           'dynamics_table', 'pose_proxies', 'motion_statistics', 'clip_windows', 'corpus_motion', 'percentiles',
+           'motion_table']
 
-# %% ../nbs/32_dynamics.ipynb #bb37bc31
+# %% ../nbs/32_dynamics.ipynb #56eccfcb
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
@@ -16,7 +17,7 @@ from .audio import COLUMNS
 from .corpus import Clip, read_clip, read_index
 from .simulate import SCALES, split_bands
 
-# %% ../nbs/32_dynamics.ipynb #64336162
+# %% ../nbs/32_dynamics.ipynb #7c885988
 def within_head(
     x,  # (..., n, 68, 2) sequence
 ) -> np.ndarray: # (..., n, 68, 2) the same with the head's points held in place
@@ -38,7 +39,7 @@ def jitter(
     "How much velocity changes from frame to frame."
     return np.linalg.norm(np.diff(np.asarray(x, np.float64), n=2, axis=-3), axis=-1).mean((-1, -2))
 
-# %% ../nbs/32_dynamics.ipynb #41c7b9f1
+# %% ../nbs/32_dynamics.ipynb #566c4b0c
 def deformation_residual(
     x,                  # (..., n, 68, 2) sequence
     space: ShapeSpace,
@@ -60,7 +61,7 @@ def residual_curve(
     own = f(real)[:, 1:] if deformation else f(real)
     return np.sqrt((f(x)**2).mean(0) / (own**2).mean())
 
-# %% ../nbs/32_dynamics.ipynb #887acec9
+# %% ../nbs/32_dynamics.ipynb #9cf4981f
 def lmd(
     x,                   # (..., n, 68, 2) generated
     real,                # (..., n, 68, 2) the real sequence of the same clips
@@ -78,7 +79,7 @@ def lmd(
     mouths = [v[..., REGIONS["lips"], :] - v[..., REGIONS["lips"], :].mean(-2, keepdims=True) for v in (x, real)]
     return 100 * np.linalg.norm(mouths[0] - mouths[1], axis=-1).mean((-1, -2)) / size
 
-# %% ../nbs/32_dynamics.ipynb #1d1a1a7e
+# %% ../nbs/32_dynamics.ipynb #03f80add
 def measures(
     x,                  # (B, n, 68, 2) clips
     space: ShapeSpace,
@@ -105,7 +106,7 @@ def dynamics_table(
     df = (gen / own).assign(lmd=lmd(x_gen, x_real), lmd_front=lmd(x_gen, x_real, True))
     return df.set_index(pd.Index(ids if ids is not None else range(len(df)), name="id"))
 
-# %% ../nbs/32_dynamics.ipynb #4d7cf5ff
+# %% ../nbs/32_dynamics.ipynb #e3360391
 NOSE = .71   # how far the nose's tip moves against the outer eye corners at yaw or pitch, in lengths of their distance times the angle's sine: the simulated average face's
 
 def pose_proxies(
@@ -122,7 +123,7 @@ def pose_proxies(
     c = c[:, 0] / centre_size(x)[1].mean()
     return np.column_stack((angle(down - np.median(down)), angle(along), np.degrees(roll), c - np.median(c, 0), np.log(s[:, 0, 0] / np.median(s))))
 
-# %% ../nbs/32_dynamics.ipynb #f19cf0bf
+# %% ../nbs/32_dynamics.ipynb #cb1cd80d
 HERTZ = {"below 1 Hz": (0, 1), "1-3 Hz": (1, 3), "3-6 Hz": (3, 6), "above 6 Hz": (6, FPS)}
 
 def _shares(v): # (n, k) positions
@@ -183,3 +184,19 @@ def percentiles(
     "Percentiles of every numeric column."
     df = df.select_dtypes("number")
     return pd.DataFrame(np.nanpercentile(df, q, axis=0).T, index=df.columns, columns=[f"p{v}" for v in q])
+
+def motion_table(
+    folder: str|Path,       # a corpus
+    lengths=(74, 215),      # frames of the windows: 3 s and 8.6 s
+    least: int=8,           # clips of a group; smaller ones count as "other"
+) -> pd.DataFrame: # group (a source, "all but GRID", "other"), frames, clips, windows, statistic, p5 ... p95
+    "Percentiles of a corpus and of its parts: what `data/real_motion.csv` holds. Raises ValueError where no group has enough clips of these lengths."
+    parts = []
+    for n in lengths:
+        df = corpus_motion(folder, n)
+        if df.empty: continue
+        clips = df.groupby("source").id.transform("nunique")
+        for group, d in [("all but GRID", df[df.source != "GRID"]), *df.groupby(df.source.where(clips >= least, "other"))]:
+            if d.id.nunique() >= least: parts.append(percentiles(d).round(5).rename_axis("statistic").reset_index().assign(group=group, frames=n, clips=d.id.nunique(), windows=len(d)))
+    if not parts: raise ValueError(f"{folder}: fewer than {least} clips have the {min(lengths)} frames of a window")
+    return pd.concat(parts)[["group", "frames", "clips", "windows", "statistic", *(f"p{v}" for v in (5, 25, 50, 75, 95))]]

@@ -6,7 +6,7 @@
 __all__ = ['SIZE', 'ROTATION', 'AUGMENTATIONS', 'PRESETS', 'packed_bytes', 'pack', 'audio_stats', 'augmentations', 'rotated',
            'augmented', 'Packed']
 
-# %% ../nbs/03_packed.ipynb #c80a27b9
+# %% ../nbs/03_packed.ipynb #0b187af0
 import hashlib, json, math, warnings
 from pathlib import Path
 from typing import Callable
@@ -20,7 +20,7 @@ from .landmarks import L, flip, normalise
 from .audio import COLUMNS, D
 from .corpus import CorpusError, clip_path, read_clip, read_index, write_atomic
 
-# %% ../nbs/03_packed.ipynb #e47c4e71
+# %% ../nbs/03_packed.ipynb #baad9276
 SIZE = dict(landmarks=(L, 2), audio=(COLUMNS, D), z=(L,))   # float32 numbers a frame
 
 def packed_bytes(
@@ -30,7 +30,7 @@ def packed_bytes(
     "What a corpus weighs when it is packed."
     return 4 * frames * sum(math.prod(s) for k, s in SIZE.items() if z or k != "z")
 
-# %% ../nbs/03_packed.ipynb #d38d981e
+# %% ../nbs/03_packed.ipynb #ea5b0687
 def _read(
     folder: str|Path,
     df: pd.DataFrame,                           # the index
@@ -69,16 +69,18 @@ def _write(
 def _open(
     path: Path,
     key: str,
-) -> dict|None: # name -> tensor that is read when it is sliced; None where there is no whole pack of these clips
+) -> dict|None: # name -> memory-mapped tensor; None where there is no whole pack of these clips
     "Open a pack."
     try:
-        with safe_open(path, "np") as f: return {k: f.get_slice(k) for k in f.keys()} if (f.metadata() or {}).get("clips") == key else None
+        with safe_open(path, "pt") as f: return {k: f.get_tensor(k) for k in f.keys()} if (f.metadata() or {}).get("clips") == key else None
     except (OSError, SafetensorError): return None
+
+_memory: dict = {}   # key -> the pack of a folder that cannot be written
 
 def pack(
     folder: str|Path,            # the corpus
     df: pd.DataFrame|None=None,  # its index; read by default
-) -> dict: # landmarks (N, 68, 2), audio (N, 4, 26) and perhaps z (N, 68) over all frames N in the order of the index, facts (clips, 4, 26); read when sliced
+) -> dict: # landmarks (N, 68, 2), audio (N, 4, 26) and perhaps z (N, 68) over all frames N in the order of the index, facts (clips, 4, 26); on the CPU
     "Open the packed corpus, making it where there is none of these clips. Raises CorpusError on a clip that is absent, damaged or of another length."
     df, path = read_index(folder) if df is None else df, Path(folder)/"packed.safetensors"
     key = hashlib.sha256()
@@ -87,7 +89,7 @@ def pack(
         except FileNotFoundError: raise CorpusError(f"{clip_path(folder, i)}: listed in clips.csv but absent") from None
         key.update(f"{i} {n} {s.st_size} {s.st_mtime_ns}\n".encode())
     key = key.hexdigest()
-    if (found := _open(path, key)) is not None: return found
+    if (found := _open(path, key) or _memory.get(key)) is not None: return found
     z = all("z" in read_clip(folder, row).extras for _, row in df.iterrows())                                # ends at the first clip without
     shapes = dict(facts=(len(df), 4, D)) | {k: (int(df.frames.sum()), *s) for k, s in SIZE.items() if z or k != "z"}
     try:
@@ -97,9 +99,15 @@ def pack(
     found = {k: np.empty(s, np.float32) for k, s in shapes.items()}
     def put(name, row, rows): found[name][row:row + len(rows)] = rows
     _read(folder, df, z, put)
-    return found
+    _memory.clear(); _memory[key] = {k: torch.from_numpy(v) for k, v in found.items()}
+    return _memory[key]
 
-# %% ../nbs/03_packed.ipynb #cefec342
+# %% ../nbs/03_packed.ipynb #cb63ac54
+def _absent(folder, df, splits):
+    "The error that none of these splits has a clip."
+    why = ": splits were not drawn, which needs at least 8 clips" if df.split.isin(["", "dev"]).all() else ""
+    return CorpusError(f"{folder}: no clip in split {', '.join(splits)}{why}")
+
 def audio_stats(
     folder: str|Path,            # the corpus
     df: pd.DataFrame|None=None,  # its index; read by default
@@ -108,13 +116,13 @@ def audio_stats(
     "Mean and standard deviation of the audio features over the training split. Raises CorpusError where there is none."
     df = read_index(folder) if df is None else df
     train = (df.split == "train").to_numpy()
-    if not train.any(): raise CorpusError(f"{folder}: no clip in split train")
-    facts, n = (pack(folder, df) if tensors is None else tensors)["facts"][:][train].astype(np.float64), df.frames[train].to_numpy()[:, None]
+    if not train.any(): raise _absent(folder, df, ["train"])
+    facts, n = (pack(folder, df) if tensors is None else tensors)["facts"].numpy()[train].astype(np.float64), df.frames[train].to_numpy()[:, None]
     mean = (n * facts[:, 0]).sum(0) / n.sum()
     std = np.sqrt((n * (facts[:, 1] + (facts[:, 0] - mean)**2)).sum(0) / n.sum())
     return mean.astype(np.float32), np.maximum(std, 1e-4).astype(np.float32)
 
-# %% ../nbs/03_packed.ipynb #c7a2feac
+# %% ../nbs/03_packed.ipynb #6d25ba6a
 ROTATION = (15., 10.)   # largest yaw and pitch, degrees
 AUGMENTATIONS: dict[str, Callable] = dict(   # name -> random numbers of n windows; u(low, high, *shape) draws uniformly
     mirror=lambda n, u, g: u(0, 1, n) < .5,
@@ -160,7 +168,7 @@ def augmented(
     if "translate" in d: x = x + torch.lerp(-x.amin((1, 2)), 1 - x.amax((1, 2)), d["translate"])[:, None, None]
     return x
 
-# %% ../nbs/03_packed.ipynb #94428485
+# %% ../nbs/03_packed.ipynb #99bd3ebf
 class Packed:
     "Clips of some splits as contiguous tensors; cuts batches of windows."
     def __init__(self,
@@ -170,24 +178,27 @@ class Packed:
         device="cpu",
         limit: int|None=None,           # at most this many clips
     ):
-        df = read_index(folder); tensors = pack(folder, df)
-        rows = np.flatnonzero(df.split.isin([splits] if isinstance(splits, str) else list(splits)))[:limit]
-        if not len(rows): raise CorpusError(f"{folder}: no clip in split {splits}")
+        if limit is not None and limit < 1: raise ValueError(f"limit={limit}: at least one clip is needed")
+        df, splits = read_index(folder), [splits] if isinstance(splits, str) else list(splits)
+        rows = np.flatnonzero(df.split.isin(splits))[:limit]
+        if not len(rows): raise _absent(folder, df, splits)
+        tensors, mapped = pack(folder, df), torch.device(device).type == "cpu"
         self.stats = audio_stats(folder, df, tensors) if stats is None else stats
         self.index = df.iloc[rows].reset_index(drop=True); self.ids = list(self.index.id)
         self.lengths = torch.tensor(self.index.frames.to_numpy())                                             # on the CPU
         self.frames = self.lengths.to(device)
-        self.start = torch.cumsum(self.frames, 0) - self.frames
-        def load(name): # the clips' rows, one after the other
+        place = torch.tensor((df.frames.cumsum() - df.frames).to_numpy()[rows])                               # in the pack
+        self.start = place if mapped else self.frames.cumsum(0) - self.frames                                 # in x, a and z
+        def load(name): # the pack itself, or a copy of the clips' rows, one after the other
+            if mapped: return tensors[name]
             out, at = torch.empty(int(self.lengths.sum()), *SIZE[name], device=device), 0
-            for a, n in zip((df.frames.cumsum() - df.frames).to_numpy()[rows], self.lengths.tolist()): out[at:at + n] = torch.from_numpy(tensors[name][a:a + n]); at += n
+            for a, n in zip(place.tolist(), self.lengths.tolist()): out[at:at + n] = tensors[name][a:a + n]; at += n
             return out
-        self.x = load("landmarks")                                                                            # (sum T, 68, 2)
-        mean, std = (torch.as_tensor(s, device=device) for s in self.stats)
-        self.a = load("audio").sub_(mean).div_(std)                                                           # (sum T, 4, 26)
-        self.z = load("z") if "z" in tensors else None                                                        # (sum T, 68)
-        facts = torch.from_numpy(tensors["facts"][:][rows]).to(device)
-        self.audio_range = (facts[:, 3].amax(0) - facts[:, 2].amin(0)) / std                                          # (26,) of the standardised features
+        self.x, self.a = load("landmarks"), load("audio")                                                     # (N, 68, 2), (N, 4, 26) not standardised
+        self.z = load("z") if "z" in tensors else None                                                        # (N, 68)
+        self.mean, self.std = (torch.as_tensor(s, device=device) for s in self.stats)
+        facts = tensors["facts"][torch.from_numpy(rows)].to(device)
+        self.audio_range = (facts[:, 3].amax(0) - facts[:, 2].amin(0)) / self.std                             # (26,) of the standardised features
 
     def __len__(self): return len(self.ids)
 
@@ -199,6 +210,12 @@ class Packed:
         "Where windows lie."
         return (self.start[clip] + start)[:, None] + torch.arange(frames + 1, device=clip.device)
 
+    def sound(self,
+        i: Tensor,       # (B, T+1) rows
+    ) -> Tensor: # (B, 4(T+1), 26) standardised
+        "The audio of windows."
+        return self.a[i].flatten(1, 2).sub_(self.mean).div_(self.std)
+
     def gather(self,
         clip: Tensor,    # (B,) indices of clips
         start: Tensor,   # (B,) first frames within them
@@ -206,7 +223,7 @@ class Packed:
     ) -> tuple[Tensor, Tensor]: # x (B, T+1, 68, 2) unit square, a (B, 4(T+1), 26)
         "Cut windows."
         i = self.rows(clip, start, frames)
-        return self.x[i], self.a[i].flatten(1, 2)
+        return self.x[i], self.sound(i)
 
     def sample(self,
         batch: int,                    # windows, over all ranks
@@ -219,7 +236,8 @@ class Packed:
     ) -> tuple[Tensor, Tensor]: # x (B, T+1, 68, 2), a (B, 4(T+1), 26) standardised; B = batch / world
         "Draw windows uniformly over all frames where one can start. Raises CorpusError where no clip is long enough or `rotate` has no depth, ValueError on bad arguments."
         names, dev = augmentations(augment), self.x.device
-        if batch % world or not 0 <= rank < world: raise ValueError(f"rank {rank} of {world} processes cannot take its part of {batch} windows")
+        if batch < 1 or frames < 0: raise ValueError(f"{batch} windows of {frames} frames cannot be drawn: batch must be at least 1, frames at least 0")
+        if not 0 <= rank < world or batch % world: raise ValueError(f"rank {rank} of {world} processes cannot take its part of {batch} windows")
         if "swap" in names and not normalised: raise ValueError("'swap' exchanges faces of one size: it needs normalised windows")
         if "rotate" in names and self.z is None: raise CorpusError("'rotate' needs the depth of the landmarks, and not every clip of this corpus has it (extra tensor 'z')")
         room = (self.lengths - frames).clamp(min=0)
@@ -237,7 +255,7 @@ class Packed:
         part = slice(rank * batch // world, (rank + 1) * batch // world)
         x, i = cut(part, frames)
         if "swap" in d: x = x - x[:, :1] + cut(d["swap"][part], 0)[0]
-        a = self.a[i].flatten(1, 2)
+        a = self.sound(i)
         for k, columns in (("gain", slice(0, 1)), ("gain_fbank", slice(D))):
             if k in d: a[..., columns] += d[k][part].to(dev)[:, None, None] * self.audio_range[columns]
         return x, a
@@ -248,6 +266,7 @@ class Packed:
         at: float=0.,              # where that one lies: 0 the first there is, 0.5 the middle, 1 the last
     ) -> tuple[Tensor, Tensor, list[str]]: # x (N, T+1, 68, 2) normalised, a (N, 4(T+1), 26), ids of the clips
         "Fixed windows for evaluation; a clip shorter than T+1 frames has none. Raises CorpusError where no clip is long enough, ValueError on bad arguments."
+        if frames < 0: raise ValueError(f"windows: frames={frames} must be at least 0")
         if not 0 <= at <= 1 or stride is not None and (stride < 1 or at): raise ValueError(f"windows: at={at} must lie in [0, 1] and stride={stride} from 1 on, and only one of them can be given")
         starts = lambda room: range(0, room, stride) if stride else [round(at * (room - 1))]
         where = [(c, s) for c, n in enumerate(self.lengths.tolist()) if n > frames for s in starts(n - frames)]

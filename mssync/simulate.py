@@ -9,7 +9,7 @@ __all__ = ['ALIAS', 'WORDS', 'PATTERNS', 'CURVES', 'VISEMES', 'VOWELS', 'SHAPES'
            'split_bands', 'Coupling', 'head_pose', 'project', 'say_for', 'detector_noise', 'simulate_clip', 'Truth',
            'truth', 'simulate_corpus']
 
-# %% ../nbs/04_simulate.ipynb #8d47f743
+# %% ../nbs/04_simulate.ipynb #160a48e3
 import ctypes, json, multiprocessing, warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -22,9 +22,9 @@ from scipy.signal import resample_poly
 from tqdm.auto import tqdm
 from .landmarks import FLIP, FPS, L
 from .audio import COLUMNS, SR, energy, features, pitch
-from .corpus import CorpusError, Clip, assign_splits, read_clip, write_atomic, write_clip, write_index
+from .corpus import CorpusError, SPLITS, Clip, assign_splits, read_clip, read_index, write_atomic, write_clip, write_index
 
-# %% ../nbs/04_simulate.ipynb #d872de0d
+# %% ../nbs/04_simulate.ipynb #0658d7c2
 class _Event(ctypes.Structure):
     _fields_ = [("type", ctypes.c_int), ("uid", ctypes.c_uint), ("text", ctypes.c_int), ("length", ctypes.c_int),
                 ("ms", ctypes.c_int), ("sample", ctypes.c_int), ("user", ctypes.c_void_p), ("name", ctypes.c_char * 8)]
@@ -49,7 +49,7 @@ def _close(lib):
     lib.espeak_Terminate()
     getattr(_ctypes, "dlclose", getattr(_ctypes, "FreeLibrary", None))(lib._handle)
 
-# %% ../nbs/04_simulate.ipynb #67756cd4
+# %% ../nbs/04_simulate.ipynb #2c784af6
 def speak(
     text: str,            # what to say
     voice: str="en-us",   # language, and a variant after "+": en-us, en-gb, en-gb-scotland, ...; f1..f5, m1..m8, ...
@@ -83,7 +83,7 @@ def speak(
     ends = [t for _, t in marks[1:]] + [len(wave) / sr]
     return wave, sr, [(s, t, e) for (s, t), e in zip(marks, ends) if e > t]
 
-# %% ../nbs/04_simulate.ipynb #bb5489a3
+# %% ../nbs/04_simulate.ipynb #5a9592d5
 WORDS = dict(
     who="Bob|Molly|Peter|Pamela|Mabel|Victor|Fiona|George|Sheila|Thomas|my brother|my mother|the baker|the old plumber|a young poet|the whole village|our teacher|"
         "the piper|a few farmers|the boatman|her neighbour|every member of the club|the judge|two zoo keepers",
@@ -113,7 +113,7 @@ def sentence(
         text = text.replace("{" + key + "}", word, 1)
     return text[0].upper() + text[1:]
 
-# %% ../nbs/04_simulate.ipynb #2d37e39a
+# %% ../nbs/04_simulate.ipynb #31502239
 CURVES = ("jaw", "lips", "spread", "tuck")
 VISEMES = dict(                               # targets of jaw, lips, spread; weights of each
     rest=((.0, .02, .0), (.5, .6, .3)),
@@ -151,7 +151,7 @@ def visemes(
         found.append(_CLASS.get(c, "neutral"))
     return found or ["neutral"]
 
-# %% ../nbs/04_simulate.ipynb #cb31c983
+# %% ../nbs/04_simulate.ipynb #1eee350b
 _THETA = np.array([.07, .07, .09])            # of jaw, lips, spread, s
 
 def _fall(t, a, b, theta):
@@ -185,7 +185,7 @@ def mouth_curves(
     v[:, 1] *= (1 - shut) * (1 - .8 * tuck)
     return np.clip(np.column_stack((v, tuck)), [0, 0, -1, 0], [1.1, 1.1, 1, 1]).astype(np.float32)
 
-# %% ../nbs/04_simulate.ipynb #114d188f
+# %% ../nbs/04_simulate.ipynb #b67eb007
 _HALF = {  # index: (x, y, z)
     0: (-1., .02, -.62), 1: (-.99, .29, -.60), 2: (-.955, .56, -.55), 3: (-.90, .82, -.46), 4: (-.79, 1.06, -.31), 5: (-.63, 1.27, -.13),
     6: (-.43, 1.43, .03), 7: (-.22, 1.535, .17), 8: (0, 1.57, .22),                                                              # jaw
@@ -202,7 +202,7 @@ def neutral_face() -> np.ndarray: # (68, 3)
     for i, p in _HALF.items(): face[i] = p; face[FLIP[i]] = (-p[0], *p[1:])
     return face
 
-# %% ../nbs/04_simulate.ipynb #3f153dcb
+# %% ../nbs/04_simulate.ipynb #1e25aeb9
 SHAPES = (*CURVES, "blink", "brow")
 GAP = .44   # inner lips apart at `lips` = 1, in half face widths
 
@@ -233,7 +233,7 @@ def rig_basis(
     brow[[37, 38, 43, 44], 1] = -.012
     return B
 
-# %% ../nbs/04_simulate.ipynb #ba013df4
+# %% ../nbs/04_simulate.ipynb #1ba1493d
 SHAPE = dict(width=.05, height=.05, jaw=.06, chin=.05, nose_length=.06, nose_width=.10, eyes_apart=.05, eye_size=.12, mouth_width=.08, lip_size=.14, brow_height=.035, depth=.08)
 
 def identity(
@@ -293,7 +293,7 @@ def draw_speaker(
                    effort=float(rng.uniform(.8, 1.2)), style=vivid * rng.uniform(.75, 1.3, 3), drift=vivid * float(rng.uniform(.7, 1.3)), tempo=float(rng.uniform(.7, 1.4)),
                    brows=vivid**.5 * float(rng.uniform(.5, 1.4)), blinks=float(rng.uniform(10, 24)))
 
-# %% ../nbs/04_simulate.ipynb #43ed7dfc
+# %% ../nbs/04_simulate.ipynb #3076d329
 SCALES = (200, 400, 800, 1600)                                   # ms, duration of a syncer's window at each level
 BAND_RMS = dict(energy=(.20, .10, .09, .07), pitch=(1.1, 1., .95, .9))
 
@@ -306,7 +306,7 @@ def split_bands(
     for i in range(4): levels.append(uniform_filter1d(levels[-1], int(round(.28 * 2**i * rate)) // 2 * 2 + 1, mode="reflect"))
     return np.stack([a - b for a, b in zip(levels, levels[1:])], -1)
 
-# %% ../nbs/04_simulate.ipynb #5730414c
+# %% ../nbs/04_simulate.ipynb #0b028593
 @dataclass
 class Coupling:
     "How motion follows speech at 200 (lips), 400 (nods), 800 (turns), 1600 ms (leans)."
@@ -349,7 +349,7 @@ def head_pose(
         noise = noise + share * (v - v.mean(0)) / v.std(0)
     return moved @ amplitude, coupling.drift * drift * DRIFT * noise, amplitude
 
-# %% ../nbs/04_simulate.ipynb #bd8c64e9
+# %% ../nbs/04_simulate.ipynb #814fd41c
 NECK = np.array([0., 1.3, -.9])   # pivot, half face widths
 DISTANCE = 9.                     # of the camera
 
@@ -372,7 +372,7 @@ def project(
     x = (xy * (DISTANCE / (DISTANCE - p[..., 2:])) * width / 2 + centre).astype(np.float32)
     return (x, (p[..., 2] * width / 2).astype(np.float32)) if depth else x
 
-# %% ../nbs/04_simulate.ipynb #8caab7fe
+# %% ../nbs/04_simulate.ipynb #53e93bad
 def say_for(
     speaker: Speaker,
     seconds: float,
@@ -394,7 +394,7 @@ def say_for(
     wave = wave + rng.normal(0, .06 * 10**(-rng.uniform(38, 50) / 20), size)
     return wave.astype(np.float32), [(s, a, min(b, seconds)) for s, a, b in phonemes if a < seconds]
 
-# %% ../nbs/04_simulate.ipynb #f6952224
+# %% ../nbs/04_simulate.ipynb #d73da6f8
 def _blinks(n, per_minute, rng):
     "(n,) lid closure at 100 Hz, 0 open to 1 shut."
     lid, t = np.zeros(n), rng.exponential(60 / per_minute)
@@ -430,9 +430,9 @@ def simulate_clip(
     return_wave: bool=False,       # also give the waveform
 ) -> "Clip|tuple[Clip, np.ndarray]": # the clip, split not yet drawn; with the waveform (samples,) at 16 kHz
     "Simulate one clip: speech, motion, and the truth about both in `extras`. Raises ValueError below 1 s."
+    if not 1 <= seconds < np.inf: raise ValueError(f"a clip needs at least 1 s, got {seconds} s")
     rng = np.random.default_rng([seed, 2, index])
     T = int(seconds * FPS + 1e-6); n = T * COLUMNS
-    if T < 25: raise ValueError(f"a clip needs at least 1 s, got {seconds} s")
     wave, phonemes = say_for(speaker, T / FPS, rng)
     e, f0 = energy(wave, n), pitch(wave, n)
     u = coupling.energy * split_bands(e) / BAND_RMS["energy"] + coupling.pitch * split_bands(f0) / BAND_RMS["pitch"]   # (n, 4)
@@ -476,7 +476,7 @@ def truth(
     phonemes = [(s, float(a), float(b)) for s, (a, b) in zip(json.loads(x["phoneme_symbols"].tobytes()), x["phoneme_times"])]
     return Truth(phonemes, *(x[k] for k in ("curves", "pose", "drift", "drivers", "gain", "lag", "amplitude")))
 
-# %% ../nbs/04_simulate.ipynb #451c95ef
+# %% ../nbs/04_simulate.ipynb #174b261a
 def _settings(**kw): return json.dumps(dict(version=3, **kw), indent=1, sort_keys=True)
 
 def _make_one(index, folder, speakers, seed, seconds, coupling, jitter, kind):
@@ -504,7 +504,11 @@ def simulate_corpus(
     progress: bool=True,           # show a bar
 ): # the index, a DataFrame
     "Make a simulated corpus, or finish one. Raises CorpusError where the folder holds a corpus of other settings, ValueError on bad arguments."
-    if clips < 8 or speakers < 1: raise ValueError(f"a simulated corpus needs at least 8 clips and 1 speaker, got {clips} and {speakers}")
+    for name, v, least in (("clips", clips, 8), ("speakers", speakers, 1), ("seed", seed, 0), ("jobs", jobs, 0)):
+        if not isinstance(v, int) or v < least: raise ValueError(f"simulated corpus: {name} must be a whole number, at least {least}, got {v!r}")
+    for name, v, least in (("seconds", seconds, 1), ("jitter", jitter, 0)):
+        if not least <= v < np.inf: raise ValueError(f"simulated corpus: {name} must be finite and at least {least}, got {v!r}")
+    if kind not in ("mfcc", "fbank"): raise ValueError(f"simulated corpus: unknown audio features {kind!r}, choose 'mfcc' or 'fbank'")
     folder = Path(folder); note = folder/"simulated.json"
     settings = _settings(seed=seed, seconds=seconds, speakers=speakers, coupling=asdict(coupling), jitter=jitter, kind=kind)
     if note.exists():
@@ -523,6 +527,9 @@ def simulate_corpus(
     else:
         for i in todo: rows[i] = make(i); bar.update()
     bar.close()
-    index = assign_splits(pd.DataFrame([rows[i] for i in range(clips)]), seed=seed)
-    write_index(folder, index)
+    try: old = read_index(folder)
+    except CorpusError: old = pd.DataFrame(dict(id=[], split=[]))
+    splits = {i: s for i, s in zip(old.id, old.split) if s in SPLITS}
+    index = assign_splits(pd.DataFrame([r | dict(split=splits.get(r["id"], "")) for r in (rows[i] for i in range(clips))]), seed=seed)
+    if not old.equals(index): write_index(folder, index)
     return index

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['FACE', 'RAISE', 'LANDMARKERS', 'SMOOTHERS', 'pose', 'face_box', 'overlap', 'upright_crop', 'Landmarker',
-           'DlibLandmarker', 'FaceAlignmentLandmarker', 'make_landmarker', 'Track', 'follow_face', 'Run', 'find_runs',
-           'smooth_track', 'tremor', 'find_tubes', 'reference_square', 'face_squares']
+           'DlibLandmarker', 'FaceAlignmentLandmarker', 'make_landmarker', 'Track', 'picture_change', 'follow_face',
+           'Run', 'find_runs', 'smooth_track', 'tremor', 'find_tubes', 'reference_square', 'face_squares']
 
-# %% ../nbs/06_track.ipynb #2b396023
+# %% ../nbs/06_track.ipynb #d6022348
 import math
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +21,7 @@ from scipy.ndimage import median_filter
 from scipy.signal import butter, savgol_filter, sosfiltfilt
 from .landmarks import FPS, L, centre_size, flip
 
-# %% ../nbs/06_track.ipynb #a1eb270a
+# %% ../nbs/06_track.ipynb #83c5c040
 def pose(
     x: np.ndarray, # (68, 2) landmarks
 ) -> tuple[np.ndarray, float, float]: # mean point (2,), size (RMS distance to it), roll (radians)
@@ -61,7 +62,7 @@ def upright_crop(
     M = np.c_[R, np.array([side / 2, side / 2 + RAISE * s * z]) - R @ c]
     return cv2.warpAffine(image, M, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), M
 
-# %% ../nbs/06_track.ipynb #3a3640d4
+# %% ../nbs/06_track.ipynb #dc6fa3ec
 class Landmarker:
     "What landmarkers have in common. A subclass gives `detect`, `start` and `fit`."
     doubtful = math.inf  # a fit with more doubt than this is not used
@@ -91,7 +92,7 @@ class Landmarker:
             prev = self.start(image, boxes[np.argmax(boxes[:, 2] - boxes[:, 0])])
         return self.fit(image, prev)[0]
 
-# %% ../nbs/06_track.ipynb #7ccbe3af
+# %% ../nbs/06_track.ipynb #9876db3e
 @cache
 def _dlib():
     import dlib
@@ -162,7 +163,7 @@ class DlibLandmarker(Landmarker):
         doubt = np.sqrt(((np.array(found) - mean)**2).sum(-1).mean()) / (n / 2 / FACE)
         return (mean - M[:, 2]) @ np.linalg.inv(M[:, :2]).T, float(doubt)
 
-# %% ../nbs/06_track.ipynb #f02c6175
+# %% ../nbs/06_track.ipynb #12871b8c
 class FaceAlignmentLandmarker(Landmarker):
     "The 2-D landmarks of the package face-alignment."
     doubtful = .6
@@ -213,7 +214,7 @@ def make_landmarker(
     if name not in LANDMARKERS: raise ValueError(f"unknown landmarker {name!r}: choose one of {', '.join(LANDMARKERS)}")
     return LANDMARKERS[name]()
 
-# %% ../nbs/06_track.ipynb #8a472f78
+# %% ../nbs/06_track.ipynb #7ef01cdd
 @dataclass
 class Track:
     "A face followed through a video; only the frames that show it."
@@ -225,6 +226,15 @@ class Track:
     seen: int            # frames in the video
     size: tuple          # width, height, pixels
 
+def picture_change(
+    a: np.ndarray, # (16, 16, 3) thumbnail
+    b: np.ndarray, # (16, 16, 3) of the next frame
+) -> float: # mean absolute difference, grey levels
+    "How much a picture changes, apart from its brightness and (up to 1.5 times) its contrast."
+    a, b = a - a.mean(), b - b.mean()
+    gain = np.sqrt(np.clip((b.std() + 1) / (a.std() + 1), 2 / 3, 1.5))
+    return float(np.abs(a * gain - b / gain).mean())
+
 def follow_face(
     frames: Iterable,        # (seconds, image) pairs, as `iter_frames` gives
     landmarker: Landmarker,
@@ -234,10 +244,16 @@ def follow_face(
     "Follow one face through a video; the frames are looked at one by one and not kept."
     kept = []                                                               # (time, points, doubt, shot)
     face, last, shot, sure, n, thumb, t0 = None, None, 0, 0, 0, None, None   # `sure`: frames kept up to here are confirmed
+    changes, place = deque(maxlen=12), None                                 # of the shot's pictures; where the face of `box` was last
     for t, image in frames:
         t0 = t if t0 is None else t0
         before, thumb = thumb, cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA).astype(float)
-        if before is not None and np.abs(thumb - before).mean() > 30: face, last, shot, sure = None, None, shot + 1, len(kept)
+        if before is not None:
+            change = picture_change(before, thumb)
+            if change > (np.clip(max(5 * np.median(changes), 2 * max(changes)), 10, 25) if changes else 25):
+                face, last, shot, sure = None, None, shot + 1, len(kept)
+                changes.clear()
+            else: changes.append(change)
         if face is not None:
             new, doubt = landmarker.fit(image, face)
             steady = doubt < landmarker.doubtful and overlap(face_box(new), face_box(face)) > .6
@@ -248,21 +264,23 @@ def follow_face(
                 del kept[sure:]
         if face is None:
             boxes = landmarker.detect(image)
-            wanted = face_box(last) if last is not None else None if box is None or shot else np.array(box) * np.tile(image.shape[1::-1], 2)
-            if last is None and wanted is not None: boxes = boxes[overlap(boxes, wanted) > .1]        # nobody else will do
+            if box is not None:                                             # nobody else will do
+                near, least = (np.array(box) * np.tile(image.shape[1::-1], 2), .1) if place is None else (place, .25)
+                boxes = boxes[overlap(boxes, near) > least]
+            wanted = face_box(last) if last is not None else None if box is None else near
             if len(boxes):
                 areas = boxes[:, 2] - boxes[:, 0] if wanted is None else overlap(boxes, wanted)
                 face, doubt = landmarker.fit(image, landmarker.start(image, boxes[np.argmax(areas)]))
                 if last is not None and overlap(face_box(face), face_box(last)) < .3: shot += 1
                 sure = len(kept) + 1
         if face is not None:
-            last = face
+            last, place = face, None if box is None else face_box(face)
             if doubt < landmarker.doubtful: kept.append((t, face, doubt, shot))
         n, end, size = n + 1, t, image.shape[1::-1]
     times, points, doubts, shots = zip(*kept) if kept else ((), (), (), ())
     return Track(np.array(times), np.array(points).reshape(-1, L, 2), np.array(doubts), np.array(shots, int), (t0, end), n, size)
 
-# %% ../nbs/06_track.ipynb #057b0875
+# %% ../nbs/06_track.ipynb #ab25ca26
 @dataclass
 class Run:
     "A stretch of video in which the face is there, on an even clock."
@@ -293,7 +311,7 @@ def find_runs(
     runs = [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:]) if shot[a] >= 0]
     return [Run(mix(track.points, r), int(r.start), gap[r] > max(1.5 / fps, 1.5 * usual), mix(track.doubt, r)) for r in runs]
 
-# %% ../nbs/06_track.ipynb #ccd899c4
+# %% ../nbs/06_track.ipynb #cbedcc80
 SMOOTHERS = ("butter", "mean", "none")
 
 def smooth_track(
@@ -315,7 +333,7 @@ def tremor(
     "Deviation of the white noise that would give the same third differences: how much a track trembles."
     return float(np.sqrt((np.diff(x, 3, axis=0)**2).mean() / 20) / centre_size(x[:1])[1].item())
 
-# %% ../nbs/06_track.ipynb #30e84232
+# %% ../nbs/06_track.ipynb #0a947571
 def find_tubes(
     x: np.ndarray,     # (T, 68, 2) pixels
     iou: float=.25,    # least overlap with the box of the tube's first frame; 0 never cuts
@@ -335,7 +353,7 @@ def reference_square(
     side = float((high - low).max()) * (1 + 2 * margin)
     return (low + high - side) / 2, side
 
-# %% ../nbs/06_track.ipynb #c081150b
+# %% ../nbs/06_track.ipynb #bbdeece5
 def face_squares(
     x: np.ndarray,     # (T, 68, 2) pixels
     window: int=13,    # frames of the median

@@ -7,11 +7,10 @@ __all__ = ['MODELS', 'CheckpointError', 'save_model', 'load_model', 'Run', 'chec
            'syncer_losses', 'train_syncers', 'GANTraining', 'perturbed_start', 'teacher_loss', 'train_gan']
 
 # %% ../nbs/20_training.ipynb #08ebd812
-import copy, json, tempfile
+import copy, json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Callable
-import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F

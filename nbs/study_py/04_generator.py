@@ -9,7 +9,7 @@
 #       format_version: '1.3'
 #       jupytext_version: 1.19.6
 #   kernelspec:
-#     display_name: Python 3 (ipykernel)
+#     display_name: python3
 #     language: python
 #     name: python3
 # ---
@@ -76,6 +76,7 @@ def evaluate(G):
             | {f"AV-Off_{i}": v for i, v in enumerate(scores["offset"].abs().float().mean(0).tolist(), 1)}
             | dict(lip_speed=lip_speed(y).mean() / own["lip_speed"], head_speed=head_speed(y).mean() / own["head_speed"],
                    shape_residual=np.sqrt((space.ratio(y[:, :T + 1])**2).mean())))
+
 
 # %% [markdown]
 # ## Training

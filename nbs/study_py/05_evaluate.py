@@ -9,7 +9,7 @@
 #       format_version: '1.3'
 #       jupytext_version: 1.19.6
 #   kernelspec:
-#     display_name: Python 3 (ipykernel)
+#     display_name: python3
 #     language: python
 #     name: python3
 # ---
@@ -56,6 +56,7 @@ test = packed["test"]
 models = {d["label"]: load_model(results/f"generator_{v}.safetensors", device) for v, d in settings["variants"].items()}
 metric = load_model(results/"syncers_metric.safetensors", device)
 print(f"{len(test)} test clips of {test.index.speaker.nunique()} speakers" + (f"; the clips are short: {facts['shortened']} frames" if facts["shortened"] else ""))
+
 
 # %% [markdown]
 # Motion of a method for clips `x`, `a`, anew for every duration, since a generator that hears less of the future at the end moves differently there.

@@ -9,7 +9,7 @@
 #       format_version: '1.3'
 #       jupytext_version: 1.19.6
 #   kernelspec:
-#     display_name: Python 3 (ipykernel)
+#     display_name: python3
 #     language: python
 #     name: python3
 # ---
@@ -130,6 +130,7 @@ for m, g in level1.groupby("method", sort=False):
 axes[0].set(xlabel="AV-Conf at 200 ms", ylabel="density", ylim=0); axes[1].set(xlabel="AV-Off at 200 ms, frames", ylabel="share of clips"); axes[1].legend(fontsize=7)
 fig.tight_layout()
 write_figure(fig, results/"figure3.png"); written["figure3.png"] = "Figure 3: distributions of AV-Conf and AV-Off at 200 ms"
+
 
 # %% [markdown]
 # ## Figure 4: look at them
