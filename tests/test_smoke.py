@@ -169,7 +169,7 @@ def test_given_corpus(tmp_path):
 def test_videos_become_the_corpus(tmp_path):
     from mssync.ingest import ingest
     from mssync.video import sample_video
-    for i in range(9): sample_video(tmp_path / f"videos/s{i % 3}/v{i}.mp4", frames=30, sway=3 + i)
+    for i in range(9): sample_video(tmp_path / f"videos/s{i}/v{i}.mp4", frames=30, sway=3 + i)
     (tmp_path / "videos/s0/empty.mp4").touch()
     done = study(tmp_path / "out", "ingest", videos=tmp_path / "videos", shards=2)
     assert done.returncode == 0, done.stdout[-4000:]
