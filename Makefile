@@ -66,7 +66,7 @@ study: install  ## Run the study: tables and figures in results/PROFILE/
 	$(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(DEVICE),'device=$(DEVICE)')
 
 test: install  ## Run every test
-	$(PY) -m pytest -n 2 --dist loadfile  # notebooks beside the tiny study
+	$(PY) -m pytest
 
 export: install  ## After editing notebooks: mssync/, clean notebooks, README.md, the study's paired scripts
 	$(BIN)/nbdev_export
