@@ -302,7 +302,7 @@ def _finish(out, rows: list[dict], clips: list[list[dict]], seed: int, progress:
     else:
         index = pd.DataFrame(index)
         known = [old.get(id, {}) for id in index.id]
-        kept = [k["split"] if k.get("speaker") == s and given in ("", "dev") and k["split"] else given for k, s, given in zip(known, index.speaker, index.split)]
+        kept = [k["split"] if k.get("speaker") == _plain(s).decode() and given in ("", "dev") and k["split"] else given for k, s, given in zip(known, index.speaker, index.split)]
         index = index.assign(split=kept)
         if len(index) >= 8: index = assign_splits(index, seed)
         else: index = index.assign(split=index.split.replace("dev", ""))
