@@ -28,7 +28,7 @@ export PYTHONUNBUFFERED := 1
 # tqdm warns, with a path, where there is no ipywidgets
 export PYTHONWARNINGS := ignore:IProgress not found
 
-.PHONY: help install study test export readme weights clean
+.PHONY: help install study bench test export readme weights clean
 .SILENT:
 
 help:  ## List the commands and variables
@@ -65,6 +65,10 @@ $(STAMP): requirements.lock setup.py settings.ini pyproject.toml
 study: install  ## Run the study: tables and figures in results/PROFILE/
 	$(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(DEVICE),'device=$(DEVICE)')
 
+bench: install  ## Measure speed on this machine, which should be idle: results/bench/
+	$(PY) -m mssync.study run nbs/study/07_benchmark.ipynb results/bench/07_benchmark.ipynb results="$(CURDIR)/results/bench"
+	cat results/bench/benchmark.md
+
 test: install  ## Run every test
 	$(PY) -m pytest
 
@@ -77,7 +81,7 @@ export: install  ## After editing notebooks: mssync/, clean notebooks, README.md
 	$(PY) workflow/readme.py
 
 weights: install  ## Ship the generator of results/cpu with the package (half precision)
-	$(PY) -c 'from mssync.training import load_model, save_model; G = load_model("results/cpu/generator_long.safetensors"); save_model("mssync/weights/generator.safetensors", G, half=True, **G.meta)'
+	$(PY) -c 'from mssync.runs import load_model, save_model; G = load_model("results/cpu/generator_long.safetensors"); save_model("mssync/weights/generator.safetensors", G, half=True, **G.meta)'
 
 readme: install  ## Write README.md from nbs/index.ipynb
 	$(PY) workflow/readme.py

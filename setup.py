@@ -8,7 +8,7 @@ here = Path(__file__).parent
 config = ConfigParser(delimiters=["="], interpolation=None)
 config.read(here / "settings.ini", encoding="utf-8")
 cfg = config["DEFAULT"]
-extras = {name: cfg[f"{name}_requirements"].split() for name in ("speech", "study", "dev")}
+extras = {name: cfg[f"{name}_requirements"].split() for name in ("speech", "study", "export", "dev")}
 extras["all"] = sorted({req for reqs in extras.values() for req in reqs})
 readme = here / "README.md"
 

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 import mssync
 from .landmarks import EDGES, FPS, REGIONS, denormalise, normalise
-from .audio import SR, features
+from .audio import KINDS, SR, features, kind_name
 from .simulate import speak
 from .video import IngestError, read_audio, write_video
 from .track import make_landmarker, reference_square
 from .generator import Generator
-from .training import CheckpointError, load_model
+from .runs import CheckpointError, load_model
 
 # %% ../nbs/50_animate.ipynb #0c7ec143
 ROOM = .35      # margin of the portrait's square on each side, over the face's own side
@@ -79,11 +79,16 @@ def speech_motion(
     wave: np.ndarray,   # (samples,) mono speech
     sr: int,            # its sampling rate, Hz
     seed: int=0,        # of the generator's initial state
+    kind=None,          # the `ModuleFeatures` of a model that was trained on a speech model's; otherwise the model knows
 ) -> np.ndarray: # (T+1, 68, 2) float32 in the same square, the first frame is x0
-    "Generate the motion of a face for a recording, whatever its level. Raises ValueError if it lasts less than 1 s."
+    "Generate the motion of a face for a recording, whatever its level. Raises ValueError if it lasts less than 1 s, or the audio features are not those that the model was trained on."
+    own = model.cfg.features
+    if kind is None and own not in KINDS: raise ValueError(f"the model was trained on the features of the speech model {own!r}: that module is needed, as ModuleFeatures(module, {own!r}, {model.cfg.audio_dim})")
+    if kind is not None and kind_name(kind) != own: raise ValueError(f"the model was trained on {own!r} features, got {kind_name(kind)!r}")
     if len(wave) < sr: raise ValueError(f"the sound lasts {len(wave) / sr:.2f} s, less than 1 s")
-    a = torch.from_numpy(features(wave, sr)).to(model.audio_mean)
-    a[:, 0] += model.audio_mean[0] - a[:, 0].mean()
+    a = torch.from_numpy(features(wave, sr, kind=own if kind is None else kind)).to(model.audio_mean)
+    if a.shape[1] != len(model.audio_mean): raise ValueError(f"the model was trained on {len(model.audio_mean)} {own!r} features, got {a.shape[1]}")
+    if own == "mfcc": a[:, 0] += model.audio_mean[0] - a[:, 0].mean()
     a = ((a - model.audio_mean) / model.audio_std)[None]
     x = torch.from_numpy(x0).to(a)
     with torch.inference_mode():
@@ -111,6 +116,7 @@ def animate(
     landmarker: str="dlib",         # see `mssync.track.LANDMARKERS`
     seed: int=0,                    # of the generator's initial state
     size: int=400,                  # side of each of the two panels, pixels
+    kind=None,                      # see `speech_motion`
 ) -> Path: # the video
     """Write a video of the generated landmarks beside the portrait, with the sound.
     Raises IngestError for a portrait or a sound that cannot be used, CheckpointError for the weights."""
@@ -118,7 +124,7 @@ def animate(
     picture, x0 = read_portrait(portrait, landmarker, size)
     if speech is None: wave, sr, _ = speak(SENTENCE)
     else: wave, sr = read_audio(speech), SR
-    try: motion = speech_motion(model, x0, wave, sr, seed)
+    try: motion = speech_motion(model, x0, wave, sr, seed, kind)
     except ValueError as e: raise IngestError(speech or "sentence", str(e)) from e
     left = draw_faces(x0[None], size, picture)[0]
     return write_video(out, (np.hstack((left, draw_faces(x[None], size)[0])) for x in motion), FPS, wave, sr)

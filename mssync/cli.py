@@ -20,7 +20,8 @@ SETTINGS = dict(   # of ingestion, see `mssync.ingest.Settings`: type and meanin
     smooth=(str, "butter (default), mean or none"), window=(int, "frames of the smoothing mean, odd (default 5)"),
     bridge=(int, "frames in a row without a face that are interpolated (default 5)"), iou=(float, "least overlap with a tube's first box (default 0.25)"),
     margin=(float, "of the reference square on each side (default 0.1)"), min_frames=(int, "a shorter clip is not kept (default 25)"),
-    max_frames=(int, "a longer tube is cut (default 1024)"), min_side=(int, "least side of the reference square, pixels (default 0)"))
+    max_frames=(int, "a longer tube is cut (default 1024)"), min_side=(int, "least side of the reference square, pixels (default 0)"),
+    features=(str, "audio features: mfcc (default, the paper's) or fbank (the authors' code)"))
 
 def _shard(text: str) -> tuple[int, int]: # "2/8" -> (2, 8)
     match = re.fullmatch(r"(\d+)/(\d+)", text)
@@ -45,7 +46,7 @@ def _animate(a) -> int:
 
 def _simulate(a) -> int:
     from mssync.simulate import simulate_corpus
-    simulate_corpus(a.out, clips=a.clips, seconds=a.seconds, speakers=a.speakers, jitter=a.jitter, jobs=a.jobs, seed=a.seed)
+    simulate_corpus(a.out, clips=a.clips, seconds=a.seconds, speakers=a.speakers, jitter=a.jitter, features=a.features, jobs=a.jobs, seed=a.seed)
     print(a.out)
     return 0
 
@@ -88,6 +89,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--seconds", type=float, default=8.6, help="of every clip (default 8.6)")
     p.add_argument("--speakers", type=int, default=120, help="how many (default 120)")
     p.add_argument("--jitter", type=float, default=0., help="noise of a landmark detector, in frame widths (default 0)")
+    p.add_argument("--features", default="mfcc", help=SETTINGS["features"][1])
     p.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     p.add_argument("--seed", type=int, default=0, help="(default 0)")
     p.set_defaults(run=_simulate)

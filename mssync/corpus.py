@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import BinaryIO, Callable
 import numpy as np
 import pandas as pd
-from safetensors.numpy import load_file, save
+from safetensors import safe_open
+from safetensors.numpy import save
 from .landmarks import L
-from .audio import COLUMNS, D
+from .audio import COLUMNS, D, KINDS
 
 # %% ../nbs/02_corpus.ipynb #3c14daae
 class CorpusError(ValueError): "A corpus folder or clip that cannot be used; the message names the file and the reason."
@@ -37,13 +38,14 @@ class Clip:
     split: str             # train, metric, val, test; before the splits are drawn: "", or "dev" and "test" where they are official
     licence: str
     landmarks: np.ndarray  # (T, 68, 2) float32, unit square
-    audio: np.ndarray      # (4T, 26) float32
+    audio: np.ndarray      # (4T, 26) float32, or of the speech model's width
     extras: dict[str, np.ndarray] = field(default_factory=dict)
+    features: str = "mfcc" # kind of the audio features: see `mssync.audio.features`
 
     def __post_init__(self):
         clip_path("", self.id)
-        T = len(self.landmarks)
-        for name, a, shape in (("landmarks", self.landmarks, (T, L, 2)), ("audio", self.audio, (COLUMNS * T, D))):
+        T, width = len(self.landmarks), D if self.features in KINDS else (1, *self.audio.shape)[-1] or 1
+        for name, a, shape in (("landmarks", self.landmarks, (T, L, 2)), ("audio", self.audio, (COLUMNS * T, width))):
             if a.shape != shape: raise CorpusError(f"clip {self.id}: {name} has shape {a.shape}, expected {shape}")
             if not np.isfinite(a).all(): raise CorpusError(f"clip {self.id}: {name} holds NaN or infinite values")
 
@@ -74,7 +76,8 @@ def write_clip(
     "Write `clips/<id>.safetensors`. Raises OSError as `write_atomic` does, CorpusError on an id that is no plain file name."
     tensors = dict(landmarks=clip.landmarks.astype(np.float32), audio=clip.audio.astype(np.float32),
                    **{f"extra.{k}": v for k, v in clip.extras.items()})
-    write_atomic(clip_path(folder, clip.id), save({k: np.ascontiguousarray(v) for k, v in tensors.items()}))
+    kind = dict(features=clip.features) if clip.features != "mfcc" else None
+    write_atomic(clip_path(folder, clip.id), save({k: np.ascontiguousarray(v) for k, v in tensors.items()}, kind))
     return dict(id=clip.id, speaker=clip.speaker, source=clip.source, split=clip.split, licence=clip.licence, frames=len(clip.landmarks))
 
 # %% ../nbs/02_corpus.ipynb #34b2d65d
@@ -114,10 +117,11 @@ def read_clip(
     "Read one clip. Raises CorpusError that names the file and the reason."
     path = clip_path(folder, row["id"])
     if not path.exists(): raise CorpusError(f"{path}: listed in clips.csv but absent")
-    try: t = load_file(path)
+    try:
+        with safe_open(path, "np") as f: t, kind = {k: f.get_tensor(k) for k in f.keys()}, (f.metadata() or {}).get("features", "mfcc")
     except Exception as e: raise CorpusError(f"{path}: damaged ({e})") from e
     if missing := {"landmarks", "audio"} - t.keys(): raise CorpusError(f"{path}: tensor {sorted(missing)[0]!r} is missing")
-    return Clip(*(row[c] for c in COLUMN_NAMES[:5]), t["landmarks"], t["audio"], {k[6:]: v for k, v in t.items() if k.startswith("extra.")})
+    return Clip(*(row[c] for c in COLUMN_NAMES[:5]), t["landmarks"], t["audio"], {k[6:]: v for k, v in t.items() if k.startswith("extra.")}, kind)
 
 # %% ../nbs/02_corpus.ipynb #d746d4a9
 SPLITS = dict(train=.37, metric=.33, val=.08, test=.22)   # shares

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from .landmarks import L
 from .packed import Packed
 from .layers import Axes
-from .training import MODELS
+from .runs import MODELS
 
 # %% ../nbs/31_frechet.ipynb #656e2c13
 def _root(c: np.ndarray) -> np.ndarray:

@@ -8,14 +8,14 @@ __all__ = ['METHOD', 'NAMES', 'Settings', 'read_track', 'read_clips', 'ingest_on
 # %% ../nbs/08_ingest.ipynb #011b14a0
 import json, math, os, re, subprocess, sys, tempfile, threading, time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 import av, cv2
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 from .landmarks import FPS, L, centre_size
-from .audio import COLUMNS, SR, energy, features, pitch
+from .audio import COLUMNS, KINDS, SR, energy, features, kind_name, pitch
 from .corpus import Clip, CorpusError, assign_splits, clip_path, read_index, write_atomic, write_clip, write_index
 from .video import IngestError, iter_frames, open_media, read_audio, video_start
 from .track import FACE, LANDMARKERS, Landmarker, face_squares, find_runs, find_tubes, follow_face, make_landmarker, reference_square, smooth_track, tremor
@@ -35,15 +35,19 @@ class Settings:
     min_frames: int = 25      # a shorter clip is not kept
     max_frames: int = 1024    # a longer tube is cut into equal clips
     min_side: int = 0         # least side of the reference square, pixels of the video
+    features: str = "mfcc"    # audio features: "mfcc" (the paper), "fbank" (the authors' code), or a `ModuleFeatures`
 
     def __post_init__(self):
         if self.landmarker not in LANDMARKERS: raise ValueError(f"unknown landmarker {self.landmarker!r}: choose one of {', '.join(LANDMARKERS)}")
         smooth_track(np.zeros((0, L, 2)), self.smooth, self.window)
+        kind_name(self.features)
         for name, least, most in (("every", 1, None), ("bridge", 0, None), ("iou", 0, 1), ("margin", 0, None), ("min_frames", 1, None), ("max_frames", self.min_frames, None), ("min_side", 0, None)):
             v = getattr(self, name)
             if v < least or (most is not None and v > most): raise ValueError(f"{name} is {v}: at least {least}{f' and at most {most}' if most is not None else ''} is needed")
 
-
+    def plain(self) -> dict: # JSON-able, for marks and workers; MFCC are not mentioned, as they were before there was a choice
+        given = {f.name: getattr(self, f.name) for f in fields(self)} | dict(features=kind_name(self.features))
+        return {k: v for k, v in given.items() if (k, v) != ("features", "mfcc")}
 
 # %% ../nbs/08_ingest.ipynb #74d5d0b6
 def read_track(
@@ -109,7 +113,7 @@ def read_clips(
         sure = np.where(run.bridged[s], 0, 1 - run.doubt[s] / doubtful).clip(0, 1).astype(np.float32)
         corner, side = np.reshape(corner, (-1, 1, 2)), np.reshape(side, (-1, 1, 1))
         clips.append(Clip(item.id if len(large) == 1 else f"{item.id}-part{k + 1}", item.speaker, item.source, "", item.licence, ((x[s] - corner) / side).astype(np.float32),
-                          features(near, SR, before + T)[COLUMNS * before:].astype(np.float32), dict(confidence=sure, **heard)))
+                          features(near, SR, before + T, settings.features)[COLUMNS * before:].astype(np.float32), dict(confidence=sure, **heard), kind_name(settings.features)))
         rows.append(dict(id=clips[-1].id, frames=T, start_s=round(t0 + first / FPS, 3), square_x=round(float(corner[:, 0, 0].mean()), 2), square_y=round(float(corner[:, 0, 1].mean()), 2),
                          square_side=round(float(side.mean()), 2), face_px=round(float(FACE * centre_size(x[s])[1].mean()), 1), interpolated=int(run.bridged[s].sum()),
                          doubt=round(float(np.median(run.doubt[s])), 4), tremor=round(tremor(run.points[s]), 5), tremor_smoothed=round(tremor(x[s]), 5)))
@@ -129,7 +133,7 @@ def _key(src, item: dict, settings: Settings) -> list:
         try: st = (Path(src)/file).stat()
         except OSError: return None
         return [st.st_size, st.st_mtime_ns]
-    return [METHOD, asdict(settings), {k: v for k, v in item.items() if k not in NAMES}, [state(item[k]) for k in ("file", "audio", "landmarks")]]
+    return [METHOD, settings.plain(), {k: v for k, v in item.items() if k not in NAMES}, [state(item[k]) for k in ("file", "audio", "landmarks")]]
 
 NAMES = ("speaker", "source", "licence", "split")    # of an item: what can change without making its clips again
 
@@ -194,7 +198,7 @@ class _Worker:
             self.errors = tempfile.TemporaryFile("w+")
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True, env={**os.environ, **threads})
         try:
-            print(json.dumps([str(src), str(out), asdict(item), asdict(settings)]), file=self.process.stdin, flush=True)
+            print(json.dumps([str(src), str(out), asdict(item), settings.plain()]), file=self.process.stdin, flush=True)
             if line := self.process.stdout.readline(): return json.loads(line)
         except BrokenPipeError: pass
         code = self.process.wait()
@@ -223,6 +227,7 @@ def ingest(
     Writes `clips/` and the marks in `ingest/`, then `report.csv` (the returned table) and `clips.csv`. Raises IngestError where `src` holds nothing or `out` cannot be
     written, CorpusError for an id that is no file name or an `out` that holds another corpus, ValueError for an unknown setting or a landmarker whose weights cannot be had."""
     settings = Settings(**settings)
+    if (name := kind_name(settings.features)) not in KINDS and jobs: raise ValueError(f"the speech model {name} works in this process only: jobs=0 is needed, got {jobs}")
     if jobs < 0: raise ValueError(f"jobs is {jobs}: 0 or more are needed")
     if shard and not 1 <= shard[0] <= shard[1]: raise ValueError(f"shard {shard[0]}/{shard[1]}: i of n with i from 1 to n is needed")
     items = find_items(src, layout, **(options or {}))

@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 from scipy.signal import resample_poly
 from tqdm.auto import tqdm
 from .landmarks import FLIP, FPS, L
-from .audio import COLUMNS, SR, energy, features, pitch
+from .audio import COLUMNS, KINDS, SR, energy, features, kind_name, pitch
 from .corpus import CorpusError, SPLITS, Clip, assign_splits, read_clip, read_index, write_atomic, write_clip, write_index
 
 # %% ../nbs/04_simulate.ipynb #0658d7c2
@@ -426,7 +426,7 @@ def simulate_clip(
     seconds: float=8.6,
     coupling: Coupling=Coupling(), # how motion follows speech
     jitter: float=0.,              # noise of a landmark detector: standard deviation, in frame widths
-    kind: str="mfcc",              # audio features
+    kind="mfcc",                   # audio features: "mfcc", "fbank" or a `ModuleFeatures`
     return_wave: bool=False,       # also give the waveform
 ) -> "Clip|tuple[Clip, np.ndarray]": # the clip, split not yet drawn; with the waveform (samples,) at 16 kHz
     "Simulate one clip: speech, motion, and the truth about both in `extras`. Raises ValueError below 1 s."
@@ -452,7 +452,7 @@ def simulate_clip(
     extras = dict(pose=f32((follows + drift)[at]), drift=f32(drift[at]), drivers=f32(u[at]), amplitude=f32(amplitude), gain=f32(coupling.gain), lag=f32(coupling.lag), curves=f32(curves[at]), z=z,
                   energy=f32(e), pitch=f32(f0), phoneme_times=f32([(a, b) for _, a, b in phonemes]),
                   phoneme_symbols=np.frombuffer(json.dumps([s for s, *_ in phonemes]).encode(), np.uint8).copy())
-    clip = Clip(f"sim{index:05d}", speaker.name, "simulated", "", "simulated (no rights of others)", f32(x), features(wave, SR, T, kind=kind), extras)
+    clip = Clip(f"sim{index:05d}", speaker.name, "simulated", "", "simulated (no rights of others)", f32(x), features(wave, SR, T, kind=kind), extras, kind_name(kind))
     return (clip, wave) if return_wave else clip
 
 @dataclass
@@ -483,11 +483,13 @@ def _make_one(index, folder, speakers, seed, seconds, coupling, jitter, kind):
     clip = simulate_clip(index, draw_speaker(index % speakers, seed), seed, seconds, coupling, jitter, kind)
     return write_clip(folder, clip)
 
-def _kept(folder, index, speakers, seconds):
+def _kept(folder, index, speakers, seconds, kind):
     "The row of a clip that lies there whole, else None."
     row = dict(id=f"sim{index:05d}", speaker=f"sim{index % speakers:04d}", source="simulated", split="", licence="simulated (no rights of others)", frames=int(seconds * FPS + 1e-6))
     if not (Path(folder)/"clips"/f"{row['id']}.safetensors").exists(): return None
-    try: return row if len(read_clip(folder, row).landmarks) == row["frames"] else None
+    try:
+        clip = read_clip(folder, row)
+        return row if len(clip.landmarks) == row["frames"] and clip.features == kind else None
     except CorpusError as e:
         warnings.warn(f"{e}: made again"); return None
 
@@ -499,7 +501,7 @@ def simulate_corpus(
     speakers: int=120,             # clip i is spoken by speaker i modulo this
     coupling: Coupling=Coupling(), # how motion follows speech
     jitter: float=0.,              # noise of a landmark detector, in frame widths
-    kind: str="mfcc",              # audio features
+    features="mfcc",               # audio features: "mfcc", "fbank" or a `ModuleFeatures` (with jobs=1)
     jobs: int=1,                   # processes
     progress: bool=True,           # show a bar
 ): # the index, a DataFrame
@@ -508,16 +510,18 @@ def simulate_corpus(
         if not isinstance(v, int) or v < least: raise ValueError(f"simulated corpus: {name} must be a whole number, at least {least}, got {v!r}")
     for name, v, least in (("seconds", seconds, 1), ("jitter", jitter, 0)):
         if not least <= v < np.inf: raise ValueError(f"simulated corpus: {name} must be finite and at least {least}, got {v!r}")
-    if kind not in ("mfcc", "fbank"): raise ValueError(f"simulated corpus: unknown audio features {kind!r}, choose 'mfcc' or 'fbank'")
+    try: name = kind_name(features)
+    except ValueError as e: raise ValueError(f"simulated corpus: {e}") from None
+    if name not in KINDS and jobs > 1: raise ValueError(f"simulated corpus: the speech model {name} works in this process only: jobs=1 is needed, got {jobs}")
     folder = Path(folder); note = folder/"simulated.json"
-    settings = _settings(seed=seed, seconds=seconds, speakers=speakers, coupling=asdict(coupling), jitter=jitter, kind=kind)
+    settings = _settings(seed=seed, seconds=seconds, speakers=speakers, coupling=asdict(coupling), jitter=jitter, kind=name)
     if note.exists():
         if note.read_text() != settings: raise CorpusError(f"{note}: the folder holds a simulated corpus of other settings; choose another folder or remove it")
     elif (folder/"clips").exists() or (folder/"clips.csv").exists(): raise CorpusError(f"{folder}: holds a corpus that is not simulated")
     else: write_atomic(note, settings.encode())
-    rows = {i: r for i in range(clips) if (r := _kept(folder, i, speakers, seconds))}
+    rows = {i: r for i in range(clips) if (r := _kept(folder, i, speakers, seconds, name))}
     todo = [i for i in range(clips) if i not in rows]
-    make = partial(_make_one, folder=folder, speakers=speakers, seed=seed, seconds=seconds, coupling=coupling, jitter=jitter, kind=kind)
+    make = partial(_make_one, folder=folder, speakers=speakers, seed=seed, seconds=seconds, coupling=coupling, jitter=jitter, kind=features)
     bar = tqdm(total=clips, initial=len(rows), desc="simulate", unit="clip", disable=not progress)
     if jobs > 1 and len(todo) > 8:
         first = todo.pop(0); rows[first] = make(first); bar.update()   # what the first clip imports, forked workers then have

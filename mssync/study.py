@@ -20,6 +20,7 @@ import yaml
 from torch import Tensor
 import mssync
 from .landmarks import ShapeSpace
+from .audio import KINDS
 from .corpus import CorpusError, write_atomic
 from .packed import Packed
 from .ingest import Settings
@@ -27,6 +28,7 @@ from .syncer import SyncerConfig
 from .generator import Generator, GeneratorConfig
 from .discriminators import DiscriminatorConfig
 from .training import GANTraining, SyncerTraining
+from .ablations import ABLATIONS
 
 # %% ../nbs/51_study.ipynb #307e02c7
 ROOT = Path(mssync.__file__).resolve().parent.parent   # the repository, where the package is installed from it
@@ -34,17 +36,17 @@ PROFILES = ROOT/"workflow"/"profiles"
 
 class ProfileError(ValueError): "A profile that cannot be used; the message names the file, the section and the key."
 
-def _fields(cls, **other) -> dict: # name -> default
-    return {f.name: f.default for f in fields(cls)} | other
+def _fields(cls, *without: str, **other) -> dict: # name -> default
+    return {f.name: f.default for f in fields(cls) if f.name not in without} | other
 
 SECTIONS: dict[str, dict] = dict(
-    corpus=dict(clips=400, speakers=120, seconds=8.6, jitter=0.),                      # simulate_corpus
+    corpus=dict(clips=400, speakers=120, seconds=8.6, jitter=0., features="mfcc"),     # simulate_corpus
     download=dict(corpus="", speakers=(1,), landmarks=False),                           # download: which corpus, which of its speakers
     ingest=_fields(Settings, layout="folder", options=(), shards=4),                               # ingest; shards are jobs of the workflow
-    syncer={k: v for k, v in _fields(SyncerConfig).items() if k != "normalised"},       # `normalised` follows from the role
+    syncer=_fields(SyncerConfig, "normalised", "audio_dim"),                            # these follow from the role and from the corpus
     loss_syncers=_fields(SyncerTraining), metric_syncers=_fields(SyncerTraining, loss="triplet"),
     motion_encoder=dict(steps=400, batch=64, lr=2e-3, dim=32, width=64),               # train_motion_encoder
-    generator=_fields(GeneratorConfig), discriminators=_fields(DiscriminatorConfig), training=_fields(GANTraining),
+    generator=_fields(GeneratorConfig, "audio_dim", "features"), discriminators=_fields(DiscriminatorConfig), training=_fields(GANTraining),
     evaluation=dict(sync_frames=80, durations=(40, 80, 200), motion_frames=(40, 80),   # Sections 4.2 and 4.3
                     figure4_frames=120, sequences=3, videos=1))
 OVERRIDES = ("generator", "discriminators", "training")                                # sections that a variant may change
@@ -98,28 +100,37 @@ def load_profile(
     data = "download" if "download" in given else "simulated" if "corpus" in given else "given"
     profile = dict(name=path.stem, data=data) | top | _section({k: given[k] for k in top if k in given}, top, str(path))
     for s, allowed in SECTIONS.items(): profile[s] = allowed | _section(given.get(s), allowed, f"{path}, section {s}")
+    for s in ("corpus", "ingest"):
+        if (kind := profile[s]["features"]) not in KINDS: raise ProfileError(f"{path}, section {s}, features: {kind!r} is neither {' nor '.join(KINDS)} (a corpus with the features of a speech model is made in Python and given as corpus=FOLDER)")
     variants = given.get("variants")
-    if not isinstance(variants, dict) or not variants: raise ProfileError(f"{path}: section variants names no training")
-    profile["variants"] = {str(v): _variant(v, d, f"{path}, variant {v}") for v, d in variants.items()}
+    if isinstance(variants, list) and all(isinstance(v, str) for v in variants): variants = dict.fromkeys(variants)
+    if not isinstance(variants, dict) or not variants: raise ProfileError(f"{path}: section variants names no training: a list of names, or names with fields, expected")
+    profile["variants"] = {str(v): _variant(str(v), d, f"{path}, variant {v}") for v, d in variants.items()}
+    if len(labels := [v["label"] for v in profile["variants"].values()]) > len(set(labels)): raise ProfileError(f"{path}: two variants are called {max(labels, key=labels.count)!r}")
     return profile
 
-def _variant(name, given, where: str) -> dict: # label and overrides
-    if not str(name).isidentifier(): raise ProfileError(f"{where}: names files, so letters, digits and _ only")
-    allowed = ("label", *OVERRIDES)
+def _variant(name: str, given, where: str) -> dict: # label and overrides, on top of the ablation of that name
+    if not name.isidentifier(): raise ProfileError(f"{where}: names files, so letters, digits and _ only")
+    given, allowed, base = {} if given is None else given, ("label", *OVERRIDES), ABLATIONS.get(name, {})
     if not isinstance(given, dict): raise ProfileError(f"{where}: keys and values expected, got {given!r}")
     for k in given:
         if k not in allowed: raise ProfileError(f"{where}: unknown key {k!r}, {_nearest(k, allowed)}")
-    return dict(label=_value(given.get("label", name), "", f"{where}, label")) | {s: _section(given.get(s), SECTIONS[s], f"{where}, {s}") for s in OVERRIDES}
+    if not base and "label" not in given: raise ProfileError(f"{where}: unknown variant, {_nearest(name, ABLATIONS)} (one of your own needs a label)")
+    return dict(label=_value(given.get("label", base.get("label")), "", f"{where}, label")) | {s: base.get(s, {}) | _section(given.get(s), SECTIONS[s], f"{where}, {s}") for s in OVERRIDES}
 
 # %% ../nbs/51_study.ipynb #d22f6d7c
 def _role(profile: dict, role: str) -> dict:
     if role not in ("loss", "metric"): raise ProfileError(f"role of syncers is {role!r}: choose 'loss' or 'metric'")
     return profile[f"{role}_syncers"]
 
-def syncer_config(profile: dict, role: str) -> SyncerConfig: # role: "loss" or "metric"
+def syncer_config(
+    profile: dict,
+    role: str,                  # "loss" or "metric"
+    packed: Packed|None=None,   # the corpus whose audio features they take; MFCC by default
+) -> SyncerConfig:
     "Shape of the syncers."
     _role(profile, role)
-    return SyncerConfig(**profile["syncer"], normalised=role == "loss")
+    return SyncerConfig(**profile["syncer"], normalised=role == "loss", **(dict(audio_dim=packed.width) if packed is not None else {}))
 
 def syncer_training(profile: dict, role: str) -> SyncerTraining:
     "How they are trained."
@@ -127,11 +138,13 @@ def syncer_training(profile: dict, role: str) -> SyncerTraining:
 
 def gan_configs(
     profile: dict,
-    variant: str,   # a key of the profile's `variants`
+    variant: str,               # a key of the profile's `variants`
+    packed: Packed|None=None,   # the corpus whose audio features the generator takes; MFCC by default
 ) -> tuple[GeneratorConfig, DiscriminatorConfig, GANTraining]:
     "Shapes and training of one variant. Raises ProfileError on an unknown one."
     if variant not in profile["variants"]: raise ProfileError(f"profile {profile['name']}: unknown variant {variant!r}, {_nearest(variant, profile['variants'])}")
-    return tuple(cls(**profile[s] | profile["variants"][variant][s]) for cls, s in zip((GeneratorConfig, DiscriminatorConfig, GANTraining), OVERRIDES))
+    heard = dict(audio_dim=packed.width, features=packed.features) if packed is not None else {}
+    return tuple(cls(**profile[s] | profile["variants"][variant][s] | (heard if cls is GeneratorConfig else {})) for cls, s in zip((GeneratorConfig, DiscriminatorConfig, GANTraining), OVERRIDES))
 
 # %% ../nbs/51_study.ipynb #158ecd04
 def available_frames(
@@ -187,8 +200,8 @@ def fingerprint(
         h.update(hashlib.sha256(p.read_bytes()).digest() if isinstance(p, Path) else json.dumps(p, sort_keys=True, default=str).encode())
     return h.hexdigest()[:12]
 
-TRAINING_CODE = [Path(mssync.__file__).parent/f"{m}.py" for m in
-                 ("landmarks", "audio", "corpus", "pyramid", "layers", "syncer", "generator", "discriminators", "losses", "training")]
+TRAINING_CODE = [f for m in ("landmarks", "audio", "corpus", "packed", "pyramid", "layers", "syncer", "generator", "discriminators", "losses", "runs", "training")
+                 if (f := Path(mssync.__file__).parent/f"{m}.py").exists()]
 
 def checkpoint(
     results: str|Path,

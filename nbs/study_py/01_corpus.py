@@ -138,6 +138,6 @@ else: print(f"skipped: no clip has the {frames} frames that motion statistics ne
 # What the other notebooks read:
 
 # %%
-write_text(json.dumps(dict(name="simulated" if not corpus else folder.resolve().name, simulated=not corpus, sources=sorted(index.source.unique()), clips=len(index),
+write_text(json.dumps(dict(name="simulated" if not corpus else folder.resolve().name, simulated=not corpus, sources=sorted(index.source.unique()), features=read_clip(folder, index.iloc[0]).features, clips=len(index),
                            speakers=int(index.speaker.nunique()), splits=splits.reset_index().to_dict("records"), lengths=lengths, shortened=shortened,
                            stats=stats.mean().round(5).to_dict(), energy_left=scales.round(4).reset_index().to_dict("records")), indent=1), results/"corpus.json")

@@ -38,18 +38,19 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from mssync.packed import Packed
 from mssync.sync import av_scores
-from mssync.training import save_model, train_syncers
+from mssync.runs import save_model
+from mssync.training import train_syncers
 from mssync.study import checkpoint, corpus_folder, load_profile, syncer_config, syncer_training, write_figure, write_table
 
 settings, results = load_profile(profile), Path(results)
 folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text())
-shape, training = syncer_config(settings, role), syncer_training(settings, role)
 packed, held_out = Packed(folder, "train" if role == "loss" else "metric", device=device), Packed(folder, "val", device=device)
+shape, training = syncer_config(settings, role, packed), syncer_training(settings, role)
 print(f"{len(packed)} clips to train on, {len(held_out)} held out; {training.loss}, {'unit' if shape.normalised else 'free'} embeddings of {shape.dim}")
 
 # %%
 depends = vars(shape), vars(training), seed, results/"corpus.json", folder/"clips.csv"
-syncers, log = train_syncers(packed, held_out, shape, training, seed + 1000 * (role == "metric"), checkpoint(results, f"syncers_{role}", *depends))
+syncers, log = train_syncers(packed, held_out, shape, training, seed + 1000 * (role == "metric"), checkpoint(results, f"syncers_{role}", *depends), logdir=results/"logs"/f"syncers_{role}")
 save_model(results/f"syncers_{role}.safetensors", syncers, role=role, clips=len(packed), corpus=facts["name"], seed=seed)
 write_table(log, results/f"syncers_{role}.csv")
 

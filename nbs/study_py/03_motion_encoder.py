@@ -38,7 +38,7 @@ import torch
 from mssync.packed import Packed
 from mssync.baselines import static
 from mssync.frechet import frechet, frechet_bias, train_motion_encoder
-from mssync.training import save_model
+from mssync.runs import save_model
 from mssync.study import corpus_folder, load_profile, write_table
 
 settings, results = load_profile(profile), Path(results)

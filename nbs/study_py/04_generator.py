@@ -17,17 +17,17 @@
 # %% [markdown]
 # # Training a generator
 #
-# > MS-Sync-short, MS-Sync-long and the two ablations of Figure 5
+# > MS-Sync-short, MS-Sync-long, the ablations of Figure 5, or any other variant of the profile
 #
 # An autoregressive generator (Eq. 6-8) moves a face through time from its first frame and the sound. Three discriminators say whether frames and sequences look like data (Eq.
 # 9-13), the frozen loss syncers whether motion and sound belong together at four time scales (Eq. 4); Eq. 14 adds both, with $\lambda = 8$:
 #
 # $$\mathcal L = \lambda\, \mathcal L_{AV}^{MS} + \mathcal L_{G_f} + \mathcal L_{G_s} + \mathcal L_{G_s^j}$$
 #
-# A budget of minutes instead of days needs a start: with `teacher_steps` the generator is first trained to continue the data by one frame (notebook 20_training), which the paper does not have and the `paper` profile
+# A budget of minutes instead of days needs a start: with `teacher_steps` the generator is first trained to continue the data by one frame (notebook 21_training), which the paper does not have and the `paper` profile
 # does not use. The log says what each phase contributes.
 #
-# The variants of the profile differ in a few fields: the training length T (Section 4.1), whether the loss and whether the generator have several scales (Section 4.6).
+# The variants of the profile differ in a few fields: the training length T (Section 4.1), whether the loss and whether the generator have several scales (Section 4.6), and others that notebook 41_ablations lists.
 
 # %% tags=["parameters"]
 profile: str = "smoke"              # name of a file in workflow/profiles, or a path to one
@@ -46,15 +46,16 @@ import numpy as np
 from mssync.landmarks import head_speed, lip_speed
 from mssync.packed import Packed
 from mssync.sync import av_scores
-from mssync.training import load_model, save_model, train_gan
+from mssync.runs import load_model, save_model
+from mssync.training import train_gan
 from mssync.study import checkpoint, corpus_folder, gan_configs, generate, load_profile, shape_space, write_figure, write_table
 
 settings, results = load_profile(profile), Path(results)
 folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text())
 label, T = settings["variants"][variant]["label"], facts["lengths"]["train"][variant]
-shape, disc, training = gan_configs(settings, variant)
-training = replace(training, frames=T)
 packed, val = Packed(folder, "train", device=device), Packed(folder, "val", device=device)
+shape, disc, training = gan_configs(settings, variant, packed)
+training = replace(training, frames=T)
 print(f"{label}: {training.teacher_steps} teacher-forced steps, then {training.steps + training.decay_steps} steps of {training.batch} sequences of {T} frames" + (f" ({facts['shortened']})" if facts["shortened"] else ""))
 
 # %% [markdown]
@@ -86,7 +87,7 @@ def evaluate(G):
 # %%
 loss_syncers = results/"syncers_loss.safetensors"
 depends = vars(shape), vars(disc), vars(training), seed, results/"corpus.json", loss_syncers, results/"syncers_metric.safetensors"
-G, log = train_gan(packed, load_model(loss_syncers, device), shape, disc, training, seed, checkpoint(results, f"generator_{variant}", *depends), evaluate, name=label)
+G, log = train_gan(packed, load_model(loss_syncers, device), shape, disc, training, seed, checkpoint(results, f"generator_{variant}", *depends), evaluate, name=label, logdir=results/"logs"/f"generator_{variant}")
 save_model(results/f"generator_{variant}.safetensors", G, label=label, variant=variant, profile=settings["name"], frames=T, teacher_steps=training.teacher_steps,
            steps=training.steps + training.decay_steps, corpus=facts["name"], seed=seed)
 write_table(log, results/f"generator_{variant}.csv")

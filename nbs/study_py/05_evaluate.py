@@ -45,7 +45,7 @@ from mssync.sync import MultiScaleSync
 from mssync.frechet import frame_axes, frechet, frechet_bias, frechet_features
 from mssync.dynamics import dynamics_table, residual_curve
 from mssync.baselines import shuffled_audio, static
-from mssync.training import load_model
+from mssync.runs import load_model
 from mssync.study import corpus_folder, generate, load_profile, shape_space, write_table
 
 settings, results = load_profile(profile), Path(results)
@@ -68,7 +68,7 @@ def motion(method, x, a):
     if method.endswith(", shuffled audio"): return generate(models[method.removesuffix(", shuffled audio")], x[:, 0], shuffled_audio(a, seed), seed)
     return generate(models[method], x[:, 0], a, seed)
 
-full = [d["label"] for d in settings["variants"].values() if d["generator"].get("multiscale") is not False]     # without the ablations
+full = [d["label"] for d in settings["variants"].values() if d["generator"].get("multiscale") is not False and d["training"].get("loss_levels") != 1]     # without the single-scale ablations
 methods = ["Ground truth", "Static", "Shuffled audio", *models, *(f"{m}, shuffled audio" for m in full)]
 
 # %% [markdown]

@@ -39,7 +39,7 @@ from mssync.packed import Packed
 from mssync.pyramid import WINDOW
 from mssync.sync import PADDED_SHIFT, SHIFTS, shift_range
 from mssync.stats import interval, paired_difference
-from mssync.training import load_model
+from mssync.runs import load_model
 from mssync.study import corpus_folder, generate, load_profile, mean_std, paper_table, run_record, write_figure, write_table, write_text
 
 settings, results = load_profile(profile), Path(results)
@@ -49,8 +49,8 @@ note = f"Lengths reduced because the clips are short: {facts['shortened']} frame
 sync, dynamics, residual, distances = (pd.read_csv(results/f"{n}.csv", dtype=dict(id=str, speaker=str)) for n in ("sync", "dynamics", "residual", "frechet"))
 val, sync = sync[sync.split == "val"], sync[sync.split == "test"]
 labels = {v: d["label"] for v, d in settings["variants"].items()}
-full = {v: l for v, l in labels.items() if not settings["variants"][v]["generator"].get("multiscale") is False}       # without the ablations
-methods, first = list(sync.method.unique()), next(iter(full.values()))
+full = {v: l for v, l in labels.items() if settings["variants"][v]["generator"].get("multiscale") is not False and settings["variants"][v]["training"].get("loss_levels") != 1}       # without the single-scale ablations
+methods, first = list(sync.method.unique()), next(iter((full or labels).values()))
 T_sync, written = facts["lengths"]["sync"], {}
 print(f"{data}: {sync.id.nunique()} test clips of {sync.speaker.nunique()} speakers. {note}")
 
