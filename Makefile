@@ -66,7 +66,7 @@ study: install  ## Run the study: tables and figures in results/PROFILE/
 	$(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(DEVICE),'device=$(DEVICE)')
 
 bench: install  ## Measure speed on this machine, which should be idle: results/bench/
-	$(PY) -m mssync.study run nbs/study/07_benchmark.ipynb results/bench/07_benchmark.ipynb results="$(CURDIR)/results/bench"
+	OMP_WAIT_POLICY=active $(PY) -m mssync.study run nbs/study/07_benchmark.ipynb results/bench/07_benchmark.ipynb results="$(CURDIR)/results/bench"
 	cat results/bench/benchmark.md
 
 test: install  ## Run every test

@@ -31,7 +31,7 @@ sequence: int = 200                 # frames of one generated sequence
 many: int = 64                      # sequences of the large batch
 many_frames: int = 80               # their frames
 hour: int = 3600                    # seconds of sound that are streamed
-rounds: int = 5                     # in which candidates take turns
+rounds: int = 3                     # in which candidates take turns
 tiny: bool = False                  # small networks: a test of this notebook, no benchmark
 
 # %%
@@ -180,10 +180,10 @@ u = torch.randn(frames, batch, train.first.c_u)
 def outside():
     fold, linear = train.first.fold(), Reused().linear
     parts = train.first.outside(levels, fold).unflatten(1, (frames, batch)).transpose(0, 1)
-    sum(train.first.inside(u[t], parts[t], fold, linear).sum() for t in range(frames)).backward()
+    sum(train.first.inside(u_t, p, fold, linear).sum() for u_t, p in zip(u, parts.unbind(0))).backward()
 def inside():
-    linear, apart = Reused().linear, levels.unflatten(1, (frames, batch))
-    sum(train.first(torch.cat([u[t].expand(train.branches, -1, -1), apart[:, t]], -1), linear).sum() for t in range(frames)).backward()
+    linear, apart = Reused().linear, levels.unflatten(1, (frames, batch)).unbind(1)
+    sum(train.first(torch.cat([u_t.expand(train.branches, -1, -1), p], -1), linear).sum() for u_t, p in zip(u, apart)).backward()
 against("the audio's part of the first block outside of the loop", "the block on the concatenation at every step", outside, inside)
 
 def convolution(picture):
