@@ -80,8 +80,8 @@ class SyncerTraining:
     temperature: float = 1.
     margin: float = 10.
     levels: int = LEVELS
-    augment: tuple = ("mirror", "stretch", "swap")   # names of packed.AUGMENTATIONS or PRESETS
-    whiten: bool = True         # positions along principal axes
+    augment: tuple = ()         # names of packed.AUGMENTATIONS or PRESETS
+    whiten: bool = False        # positions along principal axes
     floor: float = 1e-4         # see Axes.fit
     eval_every: int = 100       # steps between measurements on held-out windows
     precision: str = "no"       # "bf16": forward passes in bfloat16
@@ -163,6 +163,8 @@ class GANTraining:
     batch: int = 128            # over all processes
     lr_g: float = 2e-5
     lr_d: float = 1e-5
+    betas: tuple = (0., .999)   # of Adam
+    decay: float = .1           # of the rates, in the decay steps
     lam: float = LAMBDA         # weight of L_AV^MS
     loss_levels: int = LEVELS   # 1: single-scale loss
     teacher_steps: int = 0      # before the others
@@ -291,7 +293,7 @@ class GANState:
     def __init__(self, G: Generator, D: Discriminators, syncers: SyncerPyramid, cfg: GANTraining, processes: Processes=ALONE):
         self.G, self.D, self.syncers, self.cfg, self.processes = G, D, syncers.eval().requires_grad_(False), cfg, processes
         self.average = copy.deepcopy(G).requires_grad_(False)
-        self.opt_g, self.opt_d, self.opt_t = (adam(m, lr, betas=(b, .999)) for m, lr, b in ((G, cfg.lr_g, 0.), (D, cfg.lr_d, 0.), (G, cfg.teacher_lr, .9)))
+        self.opt_g, self.opt_d, self.opt_t = (adam(m, lr, betas=tuple(b)) for m, lr, b in ((G, cfg.lr_g, cfg.betas), (D, cfg.lr_d, cfg.betas), (G, cfg.teacher_lr, (.9, .999))))
 
     @torch.no_grad()
     def follow(self, decay: float):
@@ -320,7 +322,7 @@ class GANState:
 
     def adversarial_step(self, packed: Packed, run: Run) -> dict[str, float]: # the terms
         G, cfg, step = self.G, self.cfg, run.step - self.cfg.teacher_steps
-        for o, lr in ((self.opt_g, cfg.lr_g), (self.opt_d, cfg.lr_d)): o.param_groups[0]["lr"] = lr * (1. if step < cfg.steps else .1)
+        for o, lr in ((self.opt_g, cfg.lr_g), (self.opt_d, cfg.lr_d)): o.param_groups[0]["lr"] = lr * (1. if step < cfg.steps else cfg.decay)
         real, a = self._sample(packed, cfg.batch, run)
         x0 = perturbed_start(real[:, 0], G.axes_x, cfg.perturb, run.rng, self.processes) if cfg.perturb else real[:, 0]
         with self.processes.autocast(): fake = G(x0, a, state=start_states(G, len(x0), run.rng, self.processes))   # once, for both
