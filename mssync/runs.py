@@ -194,7 +194,7 @@ def descend(
     loss: Tensor,                      # of this process's share
     terms: dict[str, Tensor],          # scalars that are checked and logged
     step: int,                         # the step that is being made, from 1
-    limit: float=0.,                   # see `check_terms`
+    limit: float=0.,                   # see `check_terms`; of the gradient's norm only where it is not clipped
     clip: float=0.,                    # largest norm of the gradient; 0: as it is
     processes: Processes=ALONE,
     reduction: str="mean",             # see `Processes.reduce_gradients`
@@ -206,7 +206,8 @@ def descend(
     processes.reduce_gradients(parameters, reduction)
     terms = terms | {norm: nn.utils.clip_grad_norm_(parameters, clip or torch.inf)}
     values = read_terms(terms, processes)
-    check_terms(step, values, limit)
+    check_terms(step, {k: v for k, v in values.items() if k != norm}, limit)
+    check_terms(step, {norm: values[norm]}, 0. if clip else limit)              # clipped, a large gradient does no harm
     optimiser.step()
     return values
 

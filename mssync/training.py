@@ -85,7 +85,7 @@ class SyncerTraining:
     floor: float = 1e-4         # see Axes.fit
     eval_every: int = 100       # steps between measurements on held-out windows
     precision: str = "no"       # "bf16": forward passes in bfloat16
-    limit: float = 1e6          # a loss or gradient norm beyond it stops the training; 0: only NaN and infinities do
+    limit: float = 1e6          # a loss beyond it stops the training, or a gradient norm where nothing clips it; 0: only NaN and infinities do
 
 def crop_steps(
     levels: int,
@@ -183,7 +183,7 @@ class GANTraining:
     floor: float = 1e-4         # see Axes.fit
     eval_every: int = 500
     precision: str = "no"       # "bf16": forward passes in bfloat16
-    limit: float = 1e6          # a term or gradient norm beyond it stops the training; 0: only NaN and infinities do
+    limit: float = 1e6          # a term beyond it stops the training, or a gradient norm where nothing clips it; 0: only NaN and infinities do
 
 # %% ../nbs/21_training.ipynb #c8b4c413
 def disturbance(
