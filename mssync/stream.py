@@ -7,7 +7,7 @@ __all__ = ['Stream', 'GraphedGenerator', 'export_onnx', 'motion_onnx']
 
 # %% ../nbs/16_stream.ipynb #fdc6c817
 from pathlib import Path
-import json, logging, warnings
+import copy, json, logging, warnings
 import numpy as np
 import torch
 from torch import nn, Tensor
@@ -125,7 +125,7 @@ class _Step(nn.Module):
 
 @torch.no_grad()
 def export_onnx(
-    G: Generator,        # on the CPU
+    G: Generator,        # on the CPU, not compiled
     folder: str|Path,    # audio.onnx, step.onnx and model.json are written there
 ) -> Path: # the folder
     "Write the generator as ONNX graphs. Raises ImportError where onnx and onnxscript are missing, ValueError on a generator with align_corners."
@@ -133,7 +133,7 @@ def export_onnx(
     except ImportError as e: raise ImportError("export_onnx needs the packages onnx and onnxscript: pip install 'mssync[export]'") from e
     if G.cfg.audio and G.cfg.interpolation != "fixed": raise ValueError(f"interpolation {G.cfg.interpolation!r} depends on the length of the sequence: only 'fixed' can be exported")
     if not G.cfg.audio: raise ValueError("a generator without audio (SUHMo) has no audio graph to export")
-    G, folder = G.float().eval(), Path(folder)
+    G, folder = copy.deepcopy(G).float().eval(), Path(folder)                       # the caller's stays as it is
     folder.mkdir(parents=True, exist_ok=True)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)                         # it tells of torchvision's absence every time
     loop = G.loop()._replace(linear=dense)
