@@ -41,6 +41,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                               'mssync.bench.best': ('bench.html#best', 'mssync/bench.py'),
                               'mssync.bench.floor': ('bench.html#floor', 'mssync/bench.py'),
                               'mssync.bench.matrix_flops': ('bench.html#matrix_flops', 'mssync/bench.py'),
+                              'mssync.bench.ordinary_products': ('bench.html#ordinary_products', 'mssync/bench.py'),
                               'mssync.bench.peak_flops': ('bench.html#peak_flops', 'mssync/bench.py'),
                               'mssync.bench.race': ('bench.html#race', 'mssync/bench.py'),
                               'mssync.bench.ratio': ('bench.html#ratio', 'mssync/bench.py'),

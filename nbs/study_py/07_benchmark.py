@@ -51,7 +51,7 @@ from mssync.syncer import SyncerConfig
 from mssync.generator import AudioPyramid, Generator, GeneratorConfig
 from mssync.discriminators import DiscriminatorConfig
 from mssync.stream import Stream
-from mssync.bench import GANBench, SyncerBench, best, floor, matrix_flops, peak_flops, race, ratio, read_rate, resident_memory, weight_bytes
+from mssync.bench import GANBench, SyncerBench, floor, matrix_flops, ordinary_products, peak_flops, race, ratio, read_rate, resident_memory, weight_bytes
 from mssync.study import run_record, write_figure, write_table, write_text
 
 results = Path(results)
@@ -60,11 +60,11 @@ if tiny: shape, disc, syncer = GeneratorConfig((16, 16), hidden=8, audio_widths=
 products = {library: peak_flops(256 if tiny else 1536, library) for library in ("torch", "onednn", "best")}
 peak, rate = products["best"], read_rate()
 rows = []
-def note(task, what, times, over=None, flops=0., weights=0., wanted=""):
+def note(task, what, times, flops, weights, wanted):
     "One row for every candidate of a race, beside the floor."
     least = floor(flops, weights, peak, rate)
     for name in times:
-        r = ratio(times, name, over or what) if name != (over or what) else (1., 1., 1.)
+        r = ratio(times, name, what)
         near = [t / least for t in times[name]]
         rows.append({"task": task, "version": name, "time over ours": r[0], "least": r[1], "most": r[2], "time over floor": np.median(near), "nearest": min(near), "farthest": max(near), "over floor by torch's product": np.median([t / floor(flops, weights, products["torch"], rate) for t in times[name]]),
                      "GFLOP": flops / 1e9 if name == what else float("nan"), "MB of weights": weights / 1e6 if name == what else float("nan"), "wanted": wanted if name == what else ""})
@@ -166,13 +166,9 @@ def against(idea, other, ours, theirs):
 train = Generator(shape)
 x0, a, state = torch.randn(batch, L, 2), torch.randn(batch, COLUMNS * (frames + 1), D), train.start(batch)
 def grads(loop): train.zero_grad(); train(x0, a, state=state, loop=loop).square().sum().backward()
-def other_library(f):
-    def run():
-        before, layers.ONEDNN = layers.ONEDNN, False
-        try: f()
-        finally: layers.ONEDNN = before
-    return run
-if layers.ONEDNN: against("products by oneDNN (the whole GAN step)", "torch's ordinary product", gan.ours, other_library(gan.ours))
+def other_library():
+    with ordinary_products(): gan.ours()
+if layers.ONEDNN: against("products by oneDNN (the whole GAN step)", "torch's ordinary product", gan.ours, other_library)
 against("weights' gradients in one product after the loop", "a product and a sum at every step", lambda: grads(train.loop()), lambda: grads(train.loop()._replace(linear=dense)))
 
 levels = torch.randn(train.branches, batch * frames, shape.audio_widths[-1])
