@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['best', 'peak_flops', 'read_rate', 'ordinary_products', 'matrix_flops', 'floor', 'race', 'ratio', 'resident_memory',
-           'weight_bytes', 'GANBench', 'SyncerBench']
+           'weight_bytes', 'GANBench', 'SyncerBench', 'SyncBench']
 
 # %% ../nbs/60_bench.ipynb #7aee3ef7
 import gc, os, resource, statistics, time
@@ -16,13 +16,14 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from .landmarks import L
 from .audio import COLUMNS
-from .pyramid import audio_pyramid, position_pyramid
+from .pyramid import WINDOW, audio_pyramid, position_pyramid
 from . import layers
 from .syncer import SyncerConfig, SyncerPyramid, info_nce, negatives, plain_embeddings
 from .generator import Generator, GeneratorConfig, plain_rollout
 from .discriminators import DiscriminatorConfig, Discriminators, plain_scores
 from .losses import discriminator_hinge, generator_hinge, total_loss
 from .runs import adam
+from .sync import SHIFTS, av_scores, shift_range
 from .training import GANState, GANTraining, SyncerTraining, crop_steps, syncer_losses
 
 # %% ../nbs/60_bench.ipynb #22b8baf5
@@ -203,3 +204,38 @@ class SyncerBench:
                 anchors.append(-(S[0].exp() / S.exp().sum()).log())                           # Eq. 2 with its logarithm
             losses.append(sum(anchors) / len(anchors))
         return self._step(torch.stack(losses))
+
+# %% ../nbs/60_bench.ipynb #e2cb9e74
+class SyncBench:
+    "AV-Off and AV-Conf of fixed clips, ours and SyncNet's way, by the same metric syncers."
+    def __init__(self, clips: int, frames: int, shape: SyncerConfig=SyncerConfig(normalised=False), seed: int=0):
+        torch.manual_seed(seed)
+        self.syncers = SyncerPyramid(shape).eval().requires_grad_(False)
+        self.x, self.a = torch.randn(clips, frames, L, 2), torch.randn(clips, COLUMNS * frames, shape.audio_dim)
+        self.weights = weight_bytes(self.syncers)
+
+    def ours(self,
+        batch: int=64, # clips at once
+    ) -> tuple[Tensor, Tensor]: # offsets and confidences (clips, levels)
+        parts = [av_scores(self.syncers, x, a) for x, a in zip(self.x.split(batch), self.a.split(batch))]
+        return tuple(torch.cat([p[k] for p in parts]) for k in ("offset", "confidence"))
+
+    def plain(self,
+        each: int=20,  # windows that go through the network together
+    ) -> tuple[Tensor, Tensor]: # as `ours`
+        "Clip by clip, level by level, `each` windows at a time, then window by window over the shifts."
+        offsets, confidences = [], []
+        for x, a in zip(self.x.split(1), self.a.split(1)):
+            for i, (s, x_i, a_i) in enumerate(zip(self.syncers.syncers, position_pyramid(x), audio_pyramid(a))):
+                early = torch.cat([a_i[:, [2, 1]], a_i], 1)                                    # two columns before the first, mirrored: windows are centred
+                W = x_i.shape[1] - WINDOW + 1
+                xs, sounds = [x_i[:, t:t + WINDOW] for t in range(W)], [early[:, COLUMNS * t:COLUMNS * (t + WINDOW)] for t in range(W)]
+                e_x = torch.cat([s.positions(s.axes(torch.cat(xs[k:k + each]).flatten(2)))[:, 0] for k in range(0, W, each)])
+                e_a = torch.cat([s.audio(torch.cat(sounds[k:k + each]))[:, 0] for k in range(0, W, each)])
+                S = shift_range(W, SHIFTS[i])
+                sums, n = [0.] * (2 * S + 1), [0] * (2 * S + 1)
+                for t in range(W):
+                    for k in range(max(-S, -t), min(S, W - 1 - t) + 1): sums[k + S] += torch.linalg.vector_norm(e_x[t] - e_a[t + k]); n[k + S] += 1
+                d = torch.stack([u / m for u, m in zip(sums, n)])
+                offsets.append(d.argmin() - S); confidences.append(d.median() - d.min())
+        return tuple(torch.stack(v).unflatten(0, (len(self.x), -1)) for v in (offsets, confidences))
