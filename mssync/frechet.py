@@ -42,11 +42,14 @@ def _features(f, name: str) -> np.ndarray: # (n, ..., d) float64, checked
     if not np.isfinite(f).all(): raise ValueError(f"{name}: sample {int(np.argwhere(~np.isfinite(f))[0, 0])} holds NaN or infinite features")
     return f
 
-def _moments(f, w=None): # mean and covariance of features (n, ..., d), clip k counted w[k] times
+def _factor(f, w=None): # mean and R, the covariance being R' R, of features (n, ..., d), clip k counted w[k] times
     w = np.repeat(np.ones(len(f)) if w is None else w, f[0].size // f.shape[-1])
     f = f.reshape(-1, f.shape[-1])[w > 0]; w = w[w > 0]
-    mean = w @ f / w.sum(); f = (f - mean) * np.sqrt(w)[:, None]
-    return mean, f.T @ f / (w.sum() - 1)
+    mean = w @ f / w.sum(); f = (f - mean) * np.sqrt(w / (w.sum() - 1))[:, None]
+    return mean, f if len(f) <= f.shape[1] else _root(f.T @ f)               # fewer samples than dimensions: they are a factor themselves
+
+def _distance(a, b): # of two pairs of mean and factor
+    return max(0., float(((a[0] - b[0])**2).sum() + (a[1]**2).sum() + (b[1]**2).sum() - 2*np.linalg.svd(a[1] @ b[1].T, compute_uv=False).sum()))
 
 def _pair(f1, f2, name: str, least: int=2) -> tuple[np.ndarray, np.ndarray]: # both, checked
     f1, f2 = _features(f1, name), _features(f2, name)
@@ -60,7 +63,7 @@ def frechet(
 ) -> float:
     "Fréchet distance of two sets of features. Raises ValueError on fewer than 2 samples, on NaN and where d differs."
     f1, f2 = _pair(f1, f2, "frechet")
-    return frechet_distance(*_moments(f1), *_moments(f2))
+    return _distance(_factor(f1), _factor(f2))
 
 def frechet_bias(
     f1,               # (n1, ..., d) features; the first axis (clips) is halved
@@ -91,7 +94,7 @@ def frechet_interval(
     for _ in range(draws):
         w = np.bincount(rng.integers(0, len(f1), len(f1)), minlength=len(f1))
         v = w if len(f1) == len(f2) else np.bincount(rng.integers(0, len(f2), len(f2)), minlength=len(f2))
-        redrawn.append(frechet_distance(*_moments(f1, w), *_moments(f2, v)))
+        redrawn.append(_distance(_factor(f1, w), _factor(f2, v)))
     value, bias = frechet(f1, f2), frechet_bias(f1, f2, seed=seed)
     low, high = value - bias + np.quantile(redrawn, [(1 - level) / 2, (1 + level) / 2]) - np.mean(redrawn)
     return value, bias, float(low), float(high)
