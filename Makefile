@@ -6,6 +6,7 @@ CORPUS ?=
 VIDEOS ?=
 LAYOUT ?=
 OPTIONS ?=
+SEEDS ?=
 DEVICE ?=
 SNAKEFLAGS ?=
 
@@ -36,7 +37,8 @@ help:  ## List the commands and variables
 	echo
 	echo "  Variables (make study PROFILE=smoke): PROFILE=$(PROFILE), CORPUS=folder made by mssync ingest, or"
 	echo "  VIDEOS=folder to be ingested first (default: the profile simulates or downloads its corpus),"
-	echo "  LAYOUT=grid, voxceleb2, ... of that folder, OPTIONS='videos=FOLDER ...' of the layout, DEVICE=cpu or cuda,"
+	echo "  LAYOUT=grid, voxceleb2, ... of that folder, OPTIONS='videos=FOLDER ...' of the layout, SEEDS=0 or 0,1,2 (default: the"
+	echo "  profile's; each is a whole training, and adding one later trains only that one), DEVICE=cpu or cuda,"
 	echo "  TORCH_BACKEND=$(TORCH_BACKEND) (cpu, cu128, ..., auto; a torch already in $(VENV) is kept), PYTHON=$(PYTHON), SNAKEFLAGS="
 
 install: $(STAMP)  ## Install everything into .venv (nothing to do: instant)
@@ -63,7 +65,7 @@ $(STAMP): requirements.lock setup.py settings.ini pyproject.toml
 	touch $@
 
 study: install  ## Run the study: tables and figures in results/PROFILE/
-	$(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(DEVICE),'device=$(DEVICE)')
+	$(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(SEEDS),'seeds=$(SEEDS)') $(if $(DEVICE),'device=$(DEVICE)')
 
 bench: install  ## Measure speed on this machine, which should be idle: results/bench/
 	OMP_WAIT_POLICY=active $(PY) -m mssync.study run nbs/study/07_benchmark.ipynb results/bench/07_benchmark.ipynb results="$(CURDIR)/results/bench"
@@ -80,8 +82,8 @@ export: install  ## After editing notebooks: mssync/, clean notebooks, README.md
 	$(BIN)/nbdev_clean
 	$(PY) workflow/readme.py
 
-weights: install  ## Ship the generator of results/cpu with the package (half precision)
-	$(PY) -c 'from mssync.runs import load_model, save_model; G = load_model("results/cpu/generator_long.safetensors"); save_model("mssync/weights/generator.safetensors", G, half=True, **G.meta)'
+weights: install  ## Ship the generator of results/cpu (seed 0) with the package (half precision)
+	$(PY) -c 'from mssync.runs import load_model, save_model; G = load_model("results/cpu/seed_0/generator_long.safetensors"); save_model("mssync/weights/generator.safetensors", G, half=True, **G.meta)'
 
 readme: install  ## Write README.md from nbs/index.ipynb
 	$(PY) workflow/readme.py

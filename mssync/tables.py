@@ -116,6 +116,7 @@ def cell(
 ) -> str:
     "A row as text."
     n = lambda v: f"{v:.{digits}f}"
+    r = {k: 0. if isinstance(v, float) and abs(v) < .5 * 10.**-digits else v for k, v in dict(r).items()}      # no -0.00
     return (mean_std(r["mean"], r.get("std", np.nan), digits) + f" [{n(r['low'])}, {n(r['high'])}]" + (f", bias {n(r['bias'])}" if "bias" in r else "")
             + (f", seeds {n(r['seeds_std'])}" if r["seeds"] > 1 else ", one seed"))
 

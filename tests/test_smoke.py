@@ -2,6 +2,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,8 @@ import yaml
 from conftest import BIN, ROOT, run, snakemake
 
 PROFILE = ROOT / "workflow/profiles/smoke.yaml"
-METHODS = {"Ground truth", "Static", "Shuffled audio", "MS-Sync-short", "MS-Sync-long", "MS-Sync-short, shuffled audio",
+SEEDS = [0, 1]
+METHODS = {"Ground truth", "Static", "Shuffled audio", "Mean motion", "Retrieval", "MS-Sync-short", "MS-Sync-long", "MS-Sync-short, shuffled audio",
            "MS-Sync-long, shuffled audio", "multi-scale loss, single-scale generator", "single-scale loss, single-scale generator"}
 
 
@@ -37,71 +39,142 @@ def planned(done) -> set[str]:
     return {line.split()[-1].rstrip(":") for line in done.stdout.splitlines() if line.startswith(("rule ", "localrule "))} - {"all"}
 
 
+def planned_seeds(done) -> dict[str, set[int]]:
+    "Of which seeds each rule would be run."
+    assert done.returncode == 0, done.stdout[-4000:]
+    jobs = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    wildcards: .*?seed=(\d+)", done.stdout, re.M)
+    return {rule: {int(s) for r, s in jobs if r == rule} for rule, _ in jobs}
+
+
+def measured(results: Path, name: str) -> pd.DataFrame:
+    "A table of all seeds, one row a clip."
+    return pd.concat([pd.read_csv(results / f"seed_{s}/{name}.csv").assign(seed=s) for s in SEEDS])
+
+
+def check_rows(rows: pd.DataFrame):
+    "Each number has its interval around it, both seeds, and their deviation."
+    assert (rows.seeds == len(SEEDS)).all() and not rows[["mean", "low", "high", "seeds_std", "seed_0", "seed_1"]].isna().any().any()
+    slack = 1e-4 * rows["mean"].abs() + 1e-6                                              # the file's digits
+    assert (rows.low <= rows["mean"] + slack).all() and (rows["mean"] <= rows.high + slack).all()
+    assert ((rows.seed_0 + rows.seed_1) / 2 - rows["mean"]).abs().le(slack + 1e-4 * (rows.seed_0.abs() + rows.seed_1.abs())).all()
+    assert ((rows.seed_0 - rows.seed_1).abs() / 2**.5 - rows.seeds_std).abs().le(1e-4 * (rows.seed_0.abs() + rows.seed_1.abs()) + 1e-6).all()
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("study") / "smoke"
     done = study(folder, start=partial(run, BIN / "python", "-m", "snakemake"))    # once as `make study` starts it, imports and all
     assert done.returncode == 0, done.stdout[-8000:]
-    for name in ("table2.md", "table3.md", "figure3.png", "figure4.png", "figure5.png", "claims.md"):
+    for name in ("table2.md", "table3.md", "lips.md", "heads.md", "figure3.png", "figure4.png", "figure5.png", "claims.md"):
         assert f"- `{name}`: " in done.stdout      # the list at the end
     return folder
 
 
 def test_every_output_is_there(results):
     files = outputs(results)
-    assert len(files) > 40
+    assert len(files) > 80
     assert [str(f) for f in files if not f.exists() or f.stat().st_size == 0] == []
 
 
 def test_table3(results):
-    t, sync = pd.read_csv(results / "table3.csv"), pd.read_csv(results / "sync.csv").query("split == 'test'")
+    t, sync = pd.read_csv(results / "table3.csv"), measured(results, "sync").query("split == 'test'")
     ours, paper = t[t.source == "this run"], t[t.source == "paper, Table 3"]
-    assert len(paper) == 8 * 4 and set(ours.method) == METHODS and set(ours.data) == {"simulated corpus"}
-    for scoring in ("overlap", "padded"):
-        assert {m: sorted(g["level"]) for m, g in ours[ours.scoring == scoring].groupby("method")} == {m: [1, 2, 3, 4] for m in METHODS}
-    assert not ours.isna().any().any() and (ours[["off_mean", "off_std", "conf_mean", "conf_std"]] >= 0).all().all()
+    assert len(paper) == 2 * 8 * 4 and set(ours.method) == METHODS and set(ours.data) == {"simulated corpus"}
+    assert len(ours) == len(METHODS) * 4 * 2 * 2 and not ours.duplicated(["method", "level", "scoring", "metric"]).any()
+    check_rows(ours)
+    assert (ours[["mean", "std"]] >= 0).all().all() and (ours.clips == 6).all() and (ours.drawn == "clips").all()     # too few speakers to draw them
     for r in ours.itertuples():
         own = sync[(sync.method == r.method) & (sync["level"] == r.level) & (sync.scoring == r.scoring)]
-        assert len(own) == own.id.nunique() == 6 and abs(own.confidence.mean() - r.conf_mean) < 1e-4 and abs(own.offset.abs().mean() - r.off_mean) < 1e-4
+        v = own.confidence if r.metric == "AV-Conf" else own.offset.abs()
+        means = v.groupby(own.seed).mean()
+        assert len(own) == 2 * 6 and own.id.nunique() == 6 and abs(v.mean() - r.mean) < 1e-3 and abs(means.std() - r.seeds_std) < 1e-3
+        assert abs(v.groupby(own.seed).var(ddof=0).mean()**.5 - r.std) < 1e-3
     text = (results / "table3.md").read_text()
     assert "3.62 ± 0.52" in text and "nan" not in text.lower()      # MS-Sync-short at 400 ms in the paper
+    r = ours[(ours.method == "Retrieval") & (ours["level"] == 1) & (ours.scoring == "overlap") & (ours.metric == "AV-Conf")].iloc[0]
+    assert re.search(rf"\| Retrieval +\| {r['mean']:.2f} ± {r['std']:.2f} \[{r.low:.2f}, {r.high:.2f}\], seeds {r.seeds_std:.2f} ", text)
+
+
+def test_seeds_are_other_trainings_on_the_same_clips(results):
+    sync = measured(results, "sync")
+    a, b = (sync[sync.seed == s].reset_index(drop=True) for s in SEEDS)
+    assert a[["method", "scoring", "id", "level", "speaker"]].equals(b[["method", "scoring", "id", "level", "speaker"]]) and not a.confidence.equals(b.confidence)
+    dynamics = pd.read_csv(results / "dynamics_ratios.csv")
+    spread = dynamics.groupby("method").seeds_std.max()
+    assert (spread[["Ground truth", "Static", "Mean motion", "Retrieval"]] == 0).all() and (spread[["MS-Sync-short", "MS-Sync-long"]] > 0).all()    # what is trained differs, and only that
 
 
 def test_table2(results):
     t = pd.read_csv(results / "table2.csv")
     ours = t[t.source == "this run"]
     assert (t.source == "paper, Table 2").sum() == 6 * 11
-    assert set(ours.method) == METHODS - {"Ground truth", "Shuffled audio"} | {"Ground truth, other clips"}
-    expected = {(40, "FFD"), (40, "FMD_40"), *((d, m) for d in (80, 200) for m in ("FFD", "FMD_40", "FMD_80"))}
+    assert set(ours.method) == METHODS - {"Ground truth"} | {"Ground truth, other clips"}
+    faces = ("FFD", "FD_velocity", "FD_pose")
+    expected = {(40, m) for m in (*faces, "FMD_40")} | {(d, m) for d in (80, 200) for m in (*faces, "FMD_40", "FMD_80")}
     for method, rows in ours.groupby("method"): assert set(zip(rows.duration_frames, rows.metric)) == expected, method
-    assert not ours.isna().any().any() and (ours.value >= 0).all()
+    assert (ours.seeds == 2).all() and not ours[["mean", "low", "high", "bias", "seeds_std"]].isna().any().any() and (ours.low <= ours.high).all()
+    raw = measured(results, "frechet")
+    for r in ours.itertuples():
+        own = raw[(raw.method == r.method) & (raw.frames == r.duration_frames) & (raw.metric == r.metric)].sort_values("seed")
+        less = own.value - own.bias
+        assert abs(less.mean() - r.mean) < 1e-3 * (1 + own.value.abs().max()) and abs(less.std() - r.seeds_std) < 1e-3 * (1 + own.value.abs().max())
+    assert ours[ours.method == "Shuffled audio"]["mean"].abs().max() < 1e-6              # it moves as the ground truth
     ratios = pd.read_csv(results / "dynamics_ratios.csv")
-    assert not ratios.isna().any().any() and set(ratios.frames) == {40, 80, 200}
-    truth = ratios[ratios.method == "Ground truth"].drop(columns=["method", "frames", "shape_residual"])
-    assert ((truth - 1).abs() < 1e-4).all().all()
-    assert (ratios[ratios.method == "Static"][["lip_speed", "head_speed"]].abs() < 1e-9).all().all()
+    check_rows(ratios)
+    assert set(ratios.frames) == {40, 80, 200} and set(ratios.method) == METHODS
+    truth = ratios[ratios.method.isin(["Ground truth", "Shuffled audio"]) & ~ratios.metric.isin(["shape_residual", "deformation"])]
+    assert ((truth["mean"] - 1).abs() < 1e-4).all()
+    assert (ratios[(ratios.method == "Static") & ratios.metric.isin(["lip_speed", "head_speed"])]["mean"].abs() < 1e-9).all()
+    text = (results / "table2.md").read_text()
+    assert "Not computed" in text and "images: true" in text and "nan" not in text.lower()      # FID, FVD and t-FID
+
+
+def test_lips_and_heads(results):
+    lips, heads = (pd.read_csv(results / f"{n}.csv") for n in ("lips", "heads"))
+    assert set(lips.method) == METHODS and set(heads.method) == METHODS | {"Ground truth, other clips"}
+    check_rows(lips)
+    check_rows(heads[heads.clips.notna()])
+    get = lambda t, method, metric: t[(t.method == method) & t.metric.str.startswith(metric)]["mean"].item()
+    assert get(lips, "Ground truth", "LMD, ") == get(lips, "Ground truth", "Maximum lip error") == 0 < get(lips, "Retrieval", "LMD, ")
+    assert get(heads, "Static", "Head diversity") == 0 < get(heads, "Ground truth", "Head diversity")
+    assert get(heads, "Static", "Head spectrum") == 40 and get(heads, "Shuffled audio", "Head spectrum") == 0
+    beats = measured(results, "heads").query("method in ['Ground truth', 'Shuffled audio']").pivot_table(index=["seed", "id"], columns="method", values="nod_alignment")
+    assert (beats["Ground truth"] != beats["Shuffled audio"]).any()                         # the same motion, another sound
+    for name in ("lips.md", "heads.md"): assert "nan" not in (results / name).read_text().lower()
+
+
+def test_drift_goes_on_beyond_the_clips(results):
+    drift = measured(results, "drift")
+    assert (drift.groupby(["seed", "method"]).frame.max() == 240).all() and set(drift.method) == {"Static", "MS-Sync-short", "MS-Sync-long", *(m for m in METHODS if "generator" in m)}
+    static = drift[drift.method == "Static"]
+    assert (static.position == 0).all() and not drift.isna().any().any()
 
 
 def test_claims(results):
     c = pd.read_csv(results / "claims.csv")
     assert not c.isna().any().any() and (c.low <= c.high).all() and set(c.holds) <= {"yes", "no"}
     conf = c[c.claim.str.startswith("AV-Conf")]
-    assert len(conf) == 2 * 4 * 3 + 4 and ((conf.low > 0) == (conf.holds == "yes")).all()
+    assert len(conf) == 2 * 4 * 4 + 4 and ((conf.low > 0) == (conf.holds == "yes")).all() and (c.seeds == 2).all() and c.seeds_holding.between(0, 2).all()
+    assert (conf.claim.str.endswith("exceeds Retrieval")).sum() == 8
     for part in ("lip speed", "head speed", "shape residual", "FMD_40 below", "FMD_80 below"):
         assert set(c[c.claim.str.contains(part)].method) == {"MS-Sync-short", "MS-Sync-long"}
+    sync = measured(results, "sync").query("split == 'test' and scoring == 'overlap' and level == 2").pivot_table(index=["seed", "id"], columns="method", values="confidence")
+    d = (sync["MS-Sync-long"] - sync["Retrieval"]).groupby("seed").mean()
+    r = c[(c.method == "MS-Sync-long") & (c.claim == "AV-Conf at 400 ms exceeds Retrieval")].iloc[0]
+    assert abs(d.mean() - r.value) < 1e-4 and r.seeds_holding == (d > 0).sum() and abs(d.std() - r.seeds_std) < 1e-4
 
 
 def test_figure5_has_all_trainings(results):
     t = pd.read_csv(results / "figure5.csv")
     assert set(t.variant) == {"short", "long", "multi_single", "single_single"}
     assert not t[[f"AV-Conf_{i}" for i in range(1, 5)] + ["lip_speed", "head_speed", "shape_residual"]].isna().any().any()
-    assert (t.groupby("variant").step.max() == 14).all()
+    assert (t.groupby(["variant", "seed"]).step.max() == 14).all() and t.groupby("variant").seed.nunique().eq(2).all()
 
 
 def test_record(results):
     record = json.loads((results / "run.json").read_text())
     assert record["profile"] == "smoke" and record["settings"]["training"]["steps"] == 12 and record["corpus"]["clips"] == 24
-    assert len(record["seconds"]) == 9 and all(s > 0 for s in record["seconds"].values())
+    assert record["seeds"] == SEEDS and len(record["seconds"]) == 1 + 2 * 8 and all(s > 0 for s in record["seconds"].values())
 
 
 def test_second_run_does_nothing(results):
@@ -111,10 +184,10 @@ def test_second_run_does_nothing(results):
 
 def test_deleted_picture_is_noticed(results):
     "And what it took hours to train comes from its checkpoint."
-    (results / "generator_short.png").rename(results / "kept.png")
-    rules = planned(study(results, "--dry-run"))
-    (results / "kept.png").rename(results / "generator_short.png")
-    assert rules == {"generator", "evaluate", "report"}
+    (results / "seed_1/generator_short.png").rename(results / "kept.png")
+    done = study(results, "--dry-run")
+    (results / "kept.png").rename(results / "seed_1/generator_short.png")
+    assert planned(done) == {"generator", "evaluate", "report"} and planned_seeds(done) == {"generator": {1}, "evaluate": {1}}
 
 
 def test_deleted_table_reruns_the_report_only(results):
@@ -141,15 +214,25 @@ def test_another_device_reruns_nothing(results):
     assert planned(study(results, "--dry-run", device="cuda")) == set()
 
 
+def test_another_seed_adds_its_own_only(results):
+    done = study(results, "--dry-run", seeds="0,1,2")
+    assert planned(done) == {"syncers", "motion_encoder", "generator", "evaluate", "report"}
+    assert planned_seeds(done) == {rule: {2} for rule in ("syncers", "motion_encoder", "generator", "evaluate")}
+
+
+def test_fewer_seeds_train_nothing(results):
+    assert planned(study(results, "--dry-run", seeds=1)) == {"report"}
+
+
 # --- a corpus of the user's own, with clips as short as GRID's
 
 def test_given_corpus(tmp_path):
-    "Lengths adapt and say so, and nobody's landmarks are drawn or copied."
+    "Lengths adapt and say so, and nobody's landmarks are drawn or copied. One seed has no deviation, and the tables say that too."
     from mssync.simulate import simulate_corpus
     simulate_corpus(tmp_path / "mine", clips=24, speakers=12, seconds=3, progress=False)
     profile = yaml.safe_load(PROFILE.read_text())
     for s in ("loss_syncers", "metric_syncers"): profile[s] |= dict(steps=4, eval_every=4)
-    profile["motion_encoder"]["steps"] = 4
+    profile["motion_encoder"]["steps"], profile["seeds"] = 4, [3]
     profile["training"] |= dict(steps=2, decay_steps=0, eval_every=2)
     profile["variants"] = {v: profile["variants"][v] for v in ("short", "long")}      # both lengths; the study above has the ablations
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(profile))
@@ -162,7 +245,9 @@ def test_given_corpus(tmp_path):
     assert json.loads((folder / "corpus.json").read_text())["lengths"]["durations"] == [40, 72]
     for table in ("table2.md", "table3.md", "claims.md"): assert "reduced" in (folder / table).read_text() and "corpus mine" in (folder / table).read_text()
     assert {f"FMD_{n}" for n in (40, 72)} <= set(pd.read_csv(folder / "table2.csv").metric)
-    assert not pd.read_csv(folder / "table3.csv").query("source == 'this run'").isna().any().any()
+    table3 = pd.read_csv(folder / "table3.csv")
+    assert not table3.query("source == 'this run'").isna().any().any() and "seeds_std" not in table3 and "seed_3" in table3
+    for table in ("table2.md", "table3.md", "lips.md", "heads.md"): assert ", one seed" in (folder / table).read_text() and "nan" not in (folder / table).read_text().lower()
     assert not (folder / "figure4.png").exists() and not list(folder.rglob("*.mp4")) and not (folder / "corpus").exists()
 
 
@@ -194,7 +279,7 @@ def test_grid_is_downloaded(tmp_path):
 # --- what is wrong is said by name
 
 @pytest.mark.parametrize("given, told", [(dict(videos="nowhere"), "nowhere: no such folder of videos"), (dict(videos=".", corpus="."), "both given"),
-                                         (dict(videos=".", layout="gird"), "unknown layout 'gird': choose from folder, grid"), (dict(video="."), "unknown option 'video'"),
+                                         (dict(videos=".", layout="gird"), "unknown layout 'gird': choose from folder, grid"), (dict(video="."), "unknown option 'video'"), (dict(seed=1), "unknown option 'seed'"), (dict(seeds="1,x"), "'1,x' is no list of seeds"), (dict(seeds="1,1"), "names a seed twice"),
                                          (dict(videos=".", shards="no"), "shards is 'no'"), (dict(videos=".", options="fast"), "KEY=VALUE pairs")])
 def test_bad_options(tmp_path, given, told):
     done = study(tmp_path / "out", "--dry-run", **given)

@@ -28,7 +28,7 @@
 profile: str = "smoke"              # name of a file in workflow/profiles, or a path to one
 results: str = "../../results/smoke"  # folder that everything goes to
 corpus: str = ""                    # folder of an ingested corpus; empty: simulate one
-seed: int = 0                       # of everything random
+seed: int = 0                       # of the training; files go to results/seed_0
 device: str = "cpu"                 # cpu, cuda, cuda:1, ...
 role: str = "loss"                  # loss or metric
 
@@ -40,19 +40,19 @@ from mssync.packed import Packed
 from mssync.sync import av_scores
 from mssync.runs import save_model
 from mssync.training import train_syncers
-from mssync.study import checkpoint, corpus_folder, load_profile, syncer_config, syncer_training, write_figure, write_table
+from mssync.study import checkpoint, corpus_folder, load_profile, seed_folder, syncer_config, syncer_training, write_figure, write_table
 
 settings, results = load_profile(profile), Path(results)
-folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text())
+folder, facts, out = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text()), seed_folder(results, seed)
 packed, held_out = Packed(folder, "train" if role == "loss" else "metric", device=device), Packed(folder, "val", device=device)
 shape, training = syncer_config(settings, role, packed), syncer_training(settings, role)
 print(f"{len(packed)} clips to train on, {len(held_out)} held out; {training.loss}, {'unit' if shape.normalised else 'free'} embeddings of {shape.dim}")
 
 # %%
 depends = vars(shape), vars(training), seed, results/"corpus.json", folder/"clips.csv"
-syncers, log = train_syncers(packed, held_out, shape, training, seed + 1000 * (role == "metric"), checkpoint(results, f"syncers_{role}", *depends), logdir=results/"logs"/f"syncers_{role}")
-save_model(results/f"syncers_{role}.safetensors", syncers, role=role, clips=len(packed), corpus=facts["name"], seed=seed)
-write_table(log, results/f"syncers_{role}.csv")
+syncers, log = train_syncers(packed, held_out, shape, training, seed + 1000 * (role == "metric"), checkpoint(out, f"syncers_{role}", *depends), logdir=out/"logs"/f"syncers_{role}")
+save_model(out/f"syncers_{role}.safetensors", syncers, role=role, clips=len(packed), corpus=facts["name"], seed=seed)
+write_table(log, out/f"syncers_{role}.csv")
 
 # %% [markdown]
 # ## Retrieval
@@ -83,5 +83,5 @@ for i, (ax, c, s) in enumerate(zip(axes, curves["curve"], curves["shifts"])):
     ax.axvline(0, color="grey", lw=.8, ls=":"); ax.set(title=f"{200 * 2**i} ms, |off| {off.mean():.2f}", xlabel=f"shift, {40 * 2**i} ms each")
 axes[0].set_ylabel("mean distance")
 fig2.tight_layout()
-write_figure(fig, results/f"syncers_{role}.png")
-write_figure(fig2, results/f"syncers_{role}_shift.png")
+write_figure(fig, out/f"syncers_{role}.png")
+write_figure(fig2, out/f"syncers_{role}_shift.png")

@@ -27,7 +27,7 @@
 profile: str = "smoke"              # name of a file in workflow/profiles, or a path to one
 results: str = "../../results/smoke"  # folder that everything goes to
 corpus: str = ""                    # folder of an ingested corpus; empty: simulate one
-seed: int = 0                       # of everything random
+seed: int = 0                       # of the training; files go to results/seed_0
 device: str = "cpu"                 # cpu, cuda, cuda:1, ...
 
 # %%
@@ -39,17 +39,17 @@ from mssync.packed import Packed
 from mssync.baselines import static
 from mssync.frechet import frechet, frechet_bias, train_motion_encoder
 from mssync.runs import save_model
-from mssync.study import corpus_folder, load_profile, write_table
+from mssync.study import corpus_folder, load_profile, seed_folder, write_table
 
 settings, results = load_profile(profile), Path(results)
-folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text())
+folder, facts, out = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text()), seed_folder(results, seed)
 packed = Packed(folder, "train", device=device)
 
 # %%
 encoders = {}
 for name, frames in facts["lengths"]["motion"].items():
     encoders[name] = train_motion_encoder(packed, frames, seed=seed, **settings["motion_encoder"])
-    save_model(results/f"motion_encoder_{name}.safetensors", encoders[name], corpus=facts["name"], clips=len(packed), seed=seed)
+    save_model(out/f"motion_encoder_{name}.safetensors", encoders[name], corpus=facts["name"], clips=len(packed), seed=seed)
 
 # %% [markdown]
 # ## Does it see what it should?
@@ -67,5 +67,5 @@ for name, e in encoders.items():
         for what, y in {"training clips": other, "backwards": x.flip(1), "frozen": static(x[:, 0], x.shape[1] - 1), "twice as large": x[:, :1] + 2 * (x - x[:, :1])}.items():
             rows.append(dict(encoder=f"FMD_{e.cfg.frames}", motion=what, distance=frechet(e(y), real), bias=frechet_bias(e(y), real)))
 checks = pd.DataFrame(rows)
-write_table(checks, results/"motion_encoders.csv")
+write_table(checks, out/"motion_encoders.csv")
 checks.round(2)

@@ -33,7 +33,7 @@
 profile: str = "smoke"              # name of a file in workflow/profiles, or a path to one
 results: str = "../../results/smoke"  # folder that everything goes to
 corpus: str = ""                    # folder of an ingested corpus; empty: simulate one
-seed: int = 0                       # of everything random
+seed: int = 0                       # of the training; files go to results/seed_0
 device: str = "cpu"                 # cpu, cuda, cuda:1, ...
 variant: str = "short"              # a key of the profile's variants
 
@@ -48,10 +48,10 @@ from mssync.packed import Packed
 from mssync.sync import av_scores
 from mssync.runs import load_model, save_model
 from mssync.training import train_gan
-from mssync.study import checkpoint, corpus_folder, gan_configs, generate, load_profile, shape_space, write_figure, write_table
+from mssync.study import checkpoint, corpus_folder, gan_configs, generate, load_profile, seed_folder, shape_space, write_figure, write_table
 
 settings, results = load_profile(profile), Path(results)
-folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text())
+folder, facts, out = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text()), seed_folder(results, seed)
 label, T = settings["variants"][variant]["label"], facts["lengths"]["train"][variant]
 packed, val = Packed(folder, "train", device=device), Packed(folder, "val", device=device)
 shape, disc, training = gan_configs(settings, variant, packed)
@@ -65,9 +65,9 @@ print(f"{label}: {training.teacher_steps} teacher-forced steps, then {training.s
 # beside it stand the speed of lips and head and the distance to the shape space of the training faces, each over the data's own.
 
 # %%
-metric = load_model(results/"syncers_metric.safetensors", device)
+metric = load_model(out/"syncers_metric.safetensors", device)
 x_val, a_val, _ = val.windows(facts["lengths"]["sync"])
-space = shape_space(packed, seed)
+space = shape_space(packed)
 own = {k: f(x_val.cpu().numpy()).mean() for k, f in dict(lip_speed=lip_speed, head_speed=head_speed).items()}
 
 def evaluate(G):
@@ -85,12 +85,12 @@ def evaluate(G):
 # The checkpoint's name holds everything that the result depends on, so a stopped run goes on and a changed one begins anew.
 
 # %%
-loss_syncers = results/"syncers_loss.safetensors"
-depends = vars(shape), vars(disc), vars(training), seed, results/"corpus.json", loss_syncers, results/"syncers_metric.safetensors"
-G, log = train_gan(packed, load_model(loss_syncers, device), shape, disc, training, seed, checkpoint(results, f"generator_{variant}", *depends), evaluate, name=label, logdir=results/"logs"/f"generator_{variant}")
-save_model(results/f"generator_{variant}.safetensors", G, label=label, variant=variant, profile=settings["name"], frames=T, teacher_steps=training.teacher_steps,
+loss_syncers = out/"syncers_loss.safetensors"
+depends = vars(shape), vars(disc), vars(training), seed, results/"corpus.json", loss_syncers, out/"syncers_metric.safetensors"
+G, log = train_gan(packed, load_model(loss_syncers, device), shape, disc, training, seed, checkpoint(out, f"generator_{variant}", *depends), evaluate, name=label, logdir=out/"logs"/f"generator_{variant}")
+save_model(out/f"generator_{variant}.safetensors", G, label=label, variant=variant, profile=settings["name"], frames=T, teacher_steps=training.teacher_steps,
            steps=training.steps + training.decay_steps, corpus=facts["name"], seed=seed)
-write_table(log, results/f"generator_{variant}.csv")
+write_table(log, out/f"generator_{variant}.csv")
 log.filter(regex="step|AV-Conf|speed|residual").tail(3).round(2)
 
 # %%
@@ -100,4 +100,4 @@ log.plot("step", [c for c in log if c.startswith("L_AV_")], ax=axes[1], title="E
 log.plot("step", ["lip_speed", "head_speed", "shape_residual"], ax=axes[2], title="over the data's (1 is as real)"); axes[2].axhline(1, color="grey", lw=.8, ls=":"); axes[2].set_ylim(0)
 for ax in axes: ax.legend(fontsize=7)
 fig.tight_layout()
-write_figure(fig, results/f"generator_{variant}.png")
+write_figure(fig, out/f"generator_{variant}.png")

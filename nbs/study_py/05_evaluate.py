@@ -17,59 +17,80 @@
 # %% [markdown]
 # # Measuring everything
 #
-# > All methods on the test clips: synchrony at four scales, dynamics, faces, and distances of distributions
+# > All methods on the test clips, with the networks of one seed: synchrony at four scales, dynamics, lips, heads, and distances of distributions
 #
-# Every method gets the first frame and the sound of each test clip; nobody in split `test` was seen by any training. Beside the four trained generators stand rows that
+# Every method gets the first frame and the sound of each test clip; nobody in split `test` was seen by any training. Beside the trained generators stand rows that
 # say what a number is worth:
 #
 # - **Ground truth**, the clip itself;
 # - **Static**, its first frame repeated;
-# - **Shuffled audio**, real motion scored against another clip's sound: synchrony by chance, with nothing wrong in the motion;
+# - **Shuffled audio**, real motion scored against another clip's sound: synchrony by chance, with nothing wrong in the motion. Where a measure hears nothing it has the ground truth's value;
+# - **Mean motion**, the training clips' mean displacement, put on every face: what can be known without listening;
+# - **Retrieval**, the motion of the training window that sounds most alike: what can be had without learning;
 # - **MS-Sync-short, shuffled audio**, motion generated from another clip's sound: what remains if the generator does not listen.
 
 # %% tags=["parameters"]
 profile: str = "smoke"              # name of a file in workflow/profiles, or a path to one
 results: str = "../../results/smoke"  # folder that everything goes to
 corpus: str = ""                    # folder of an ingested corpus; empty: simulate one
-seed: int = 0                       # of everything random
+seed: int = 0                       # whose networks measure and are measured; files go to results/seed_0
 device: str = "cpu"                 # cpu, cuda, cuda:1, ...
 
 # %%
 import json
+from functools import cache
 from pathlib import Path
 import numpy as np
 import pandas as pd
+import torch
 from tqdm.auto import tqdm
+from mssync.audio import KINDS, loudness
 from mssync.packed import Packed
 from mssync.sync import MultiScaleSync
-from mssync.frechet import frame_axes, frechet, frechet_bias, frechet_features
+from mssync.frechet import frame_axes, frechet, frechet_features, frechet_interval
 from mssync.dynamics import dynamics_table, residual_curve
-from mssync.baselines import shuffled_audio, static
+from mssync.lips import lips_table
+from mssync.heads import drift_curve, heads_table, motion_spectrum, spectrum_distance
+from mssync.images import WeightsError, image_features, image_networks
+from mssync.baselines import MeanMotion, Retrieval, derangement, shuffled_audio, static
 from mssync.runs import load_model
-from mssync.study import corpus_folder, generate, load_profile, shape_space, write_table
+from mssync.study import corpus_folder, full_models, generate, load_profile, seed_folder, shape_space, write_table
 
 settings, results = load_profile(profile), Path(results)
-folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text())
-lengths = facts["lengths"]
+folder, facts, out = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text()), seed_folder(results, seed)
+lengths, asked = facts["lengths"], settings["evaluation"]
 packed = {s: Packed(folder, s, device=device) for s in ("train", "metric", "val", "test")}
-test = packed["test"]
-models = {d["label"]: load_model(results/f"generator_{v}.safetensors", device) for v, d in settings["variants"].items()}
-metric = load_model(results/"syncers_metric.safetensors", device)
+test, speakers = packed["test"], pd.concat([p.index for p in packed.values()])[["id", "speaker"]]
+models = {d["label"]: load_model(out/f"generator_{v}.safetensors", device) for v, d in settings["variants"].items()}
+metric = load_model(out/"syncers_metric.safetensors", device)
 print(f"{len(test)} test clips of {test.index.speaker.nunique()} speakers" + (f"; the clips are short: {facts['shortened']} frames" if facts["shortened"] else ""))
 
-
 # %% [markdown]
-# Motion of a method for clips `x`, `a`, anew for every duration, since a generator that hears less of the future at the end moves differently there.
+# Motion of a method, anew for every duration, since a generator that hears less of the future at the end moves differently there. Retrieval chooses from at most 20,000 training windows.
 
 # %%
-def motion(method, x, a):
-    if method in ("Ground truth", "Shuffled audio"): return x
-    if method == "Static": return static(x[:, 0], x.shape[1] - 1)
-    if method.endswith(", shuffled audio"): return generate(models[method.removesuffix(", shuffled audio")], x[:, 0], shuffled_audio(a, seed), seed)
-    return generate(models[method], x[:, 0], a, seed)
+WRONG = ", shuffled audio"
 
-full = [d["label"] for d in settings["variants"].values() if d["generator"].get("multiscale") is not False and d["training"].get("loss_levels") != 1]     # without the single-scale ablations
-methods = ["Ground truth", "Static", "Shuffled audio", *models, *(f"{m}, shuffled audio" for m in full)]
+@cache
+def clips(split, T): return packed[split].windows(T)
+
+@cache
+def baseline(name, T):
+    if name == "Mean motion": return MeanMotion(packed["train"], T)
+    room = int((packed["train"].lengths - T).clamp(min=0).sum())
+    return Retrieval(packed["train"], T, 5 * max(1, -(-room // 100_000)))
+
+@cache
+def motion(method, T, split="test"):
+    x, a, _ = clips(split, T)
+    if method in ("Ground truth", "Shuffled audio"): return x
+    if method == "Static": return static(x[:, 0], T)
+    if method in ("Mean motion", "Retrieval"): return baseline(method, T)(x[:, 0], a)
+    return generate(models[method.removesuffix(WRONG)], x[:, 0], shuffled_audio(a, seed) if method.endswith(WRONG) else a, seed)
+
+def host(method, T): return motion(method, T).cpu().numpy()
+
+methods = ["Ground truth", "Static", "Shuffled audio", "Mean motion", "Retrieval", *models, *(l + WRONG for l in full_models(settings).values())]
 
 # %% [markdown]
 # ## Synchrony (Table 3, Figure 3)
@@ -80,16 +101,16 @@ methods = ["Ground truth", "Static", "Shuffled audio", *models, *(f"{m}, shuffle
 # %%
 rows = []
 for split, names in (("test", methods), ("val", methods[:2])):
-    x, a, ids = packed[split].windows(lengths["sync"])
+    _, a, ids = clips(split, lengths["sync"])
     for method in names:
-        y, heard = motion(method, x, a), shuffled_audio(a, seed) if method == "Shuffled audio" else a
+        y, heard = motion(method, lengths["sync"], split), shuffled_audio(a, seed) if method == "Shuffled audio" else a
         for padded in (False, True):
             s = MultiScaleSync(metric, padded); s.update(y[:, 1:], heard[:, 4:], ids)
             for id, r in s.compute().iterrows():
                 rows += [dict(split=split, method=method, scoring="padded" if padded else "overlap", id=id, level=i, offset=int(r[f"offset_{i}"]), confidence=r[f"confidence_{i}"])
                          for i in range(1, metric.levels + 1)]
-sync = pd.DataFrame(rows).merge(pd.concat([p.index for p in packed.values()])[["id", "speaker"]], on="id")
-write_table(sync, results/"sync.csv")
+sync = pd.DataFrame(rows).merge(speakers, on="id")
+write_table(sync, out/"sync.csv")
 sync[sync.split == "test"].assign(off=sync.offset.abs()).groupby(["scoring", "method", "level"], sort=False)[["off", "confidence"]].mean().unstack().round(2)
 
 # %% [markdown]
@@ -99,53 +120,121 @@ sync[sync.split == "test"].assign(off=sync.offset.abs()).groupby(["scoring", "me
 # residual is the distance of a frame to the linear space of the training faces: what makes a torn face visible in a number.
 
 # %%
-space, rows = shape_space(packed["train"], seed), []
+space, rows = shape_space(packed["train"]), []
 for T in lengths["durations"]:
-    x, a, ids = test.windows(T)
+    x, _, ids = clips("test", T); x = x.cpu().numpy()
     for method in methods:
-        if method == "Shuffled audio": continue                     # its motion is the ground truth's
-        y = motion(method, x, a)
+        y = host(method, T)
         for span, part in (("whole", slice(None)), ("last 40", slice(-40, None))):
-            d = dynamics_table(y[:, part].cpu().numpy(), x[:, part].cpu().numpy(), space, ids)
-            rows.append(d.reset_index().assign(method=method, frames=T, span=span))
-dynamics = pd.concat(rows)[["method", "frames", "span", "id", *rows[0].columns.difference(["method", "frames", "span", "id"], sort=False)]]
-dynamics = dynamics.merge(test.index[["id", "speaker"]], on="id")
-write_table(dynamics, results/"dynamics.csv")
+            rows.append(dynamics_table(y[:, part], x[:, part], space, ids).reset_index().assign(method=method, frames=T, span=span))
+dynamics = pd.concat(rows)[["method", "frames", "span", "id", *rows[0].columns.difference(["method", "frames", "span", "id"], sort=False)]].merge(speakers, on="id")
+write_table(dynamics, out/"dynamics.csv")
 dynamics[dynamics.span == "whole"].groupby(["frames", "method"], sort=False).mean(numeric_only=True).round(2)
 
 # %% [markdown]
 # How the residual grows with the length of the sequence, frame by frame:
 
 # %%
-x, a, _ = test.windows(lengths["durations"][-1])
-curves = [pd.DataFrame(dict(method=m, frame=range(x.shape[1]), residual=residual_curve(motion(m, x, a).cpu().numpy(), x.cpu().numpy(), space))) for m in methods if m != "Shuffled audio"]
-write_table(pd.concat(curves), results/"residual.csv")
+T = lengths["durations"][-1]; x = clips("test", T)[0].cpu().numpy()
+curves = [pd.DataFrame(dict(method=m, frame=range(T + 1), residual=residual_curve(host(m, T), x, space))) for m in methods if m != "Shuffled audio"]
+write_table(pd.concat(curves), out/"residual.csv")
+
+# %% [markdown]
+# And far beyond the clips: to 1000 frames (40 s), from the first frames of some test clips and a chain of test clips' sound. The seams are not speech, but a face must survive
+# them. There is no true motion to that sound, so the rows are the generators' and Static's; 1 is as far as real clips go (`mssync.heads.drift_curve`).
+
+# %%
+_, a, _ = clips("test", T); frames = asked["drift_frames"] + 1
+some, links = min(asked["drift_clips"], len(a)), -(-frames // (T + 1))
+chain = torch.stack([torch.cat([a[(k + j) % len(a)] for j in range(links)])[:4 * frames] for k in range(some)])
+x0 = clips("test", T)[0][:some, 0]
+rows = [drift_curve(y.cpu().numpy(), x, space).rename_axis("frame").reset_index().assign(method=m)
+        for m, y in [("Static", static(x0, frames - 1)), *((m, generate(G, x0, chain, seed)) for m, G in models.items())]]
+drift = pd.concat(rows)
+write_table(drift[["method", *drift.columns.drop("method")]], out/"drift.csv")
+drift[drift.frame.isin([40, 200, frames - 1])].groupby(["method", "frame"], sort=False).mean().round(2)
+
+
+# %% [markdown]
+# ## Lips and heads
+#
+# Distances to the real lips, and what they do in pauses (`mssync.lips`); beats of head and speech, brows and lids, diversity (`mssync.heads`). What a measure hears is what the method heard; `Shuffled audio` is heard with
+# the wrong sound, which shows what alignment is worth that comes by chance. Pauses belong to the sound, so `sound` names the clip that was heard. Features that do not hold the loudness leave both out.
+
+# %%
+def heard(method, T): # loudness of what the method heard, and whose sound it is
+    _, a, ids = clips("test", T)
+    order = derangement(len(ids), seed).tolist() if method == "Shuffled audio" or method.endswith(WRONG) else range(len(ids))
+    return loudness(a, test.features, *test.stats)[order] if hears else np.zeros(a.shape[:2]), [ids[k] for k in order]
+
+def measured(table, T):
+    rows = []
+    for m in methods:
+        loud, sound = heard(m, T)
+        rows.append(table(host(m, T), clips("test", T)[0].cpu().numpy(), loud, clips("test", T)[2]).assign(sound=sound, method=m, frames=T).reset_index())
+    df = pd.concat(rows).merge(speakers, on="id").merge(speakers.rename(columns=dict(id="sound", speaker="sound_speaker")), on="sound")
+    df = df if hears else df.drop(columns=[c for c in df if c.startswith(("silent", "beat", "nod", "speech", "head_beats"))])
+    first = ["method", "frames", "id", "speaker", "sound", "sound_speaker"]
+    return df[first + [c for c in df if c not in first]]
+
+hears = test.features in KINDS
+if not hears: print(f"pauses and beats are left out: features {test.features!r} do not hold the loudness")
+lips, heads = measured(lips_table, lengths["sync"]), measured(heads_table, lengths["durations"][-1])
+write_table(lips, out/"lips.csv"); write_table(heads, out/"heads.csv")
+for df in (lips, heads): display(df.groupby("method", sort=False).mean(numeric_only=True).round(2))
+
+
+# %% [markdown]
+# Spectra are compared between sets of clips. The interval draws clips again, where both sets are the same clips the same ones for both.
+
+# %%
+def redrawn(f, n, m, paired, draws=500): # interval of a measure of two sets; f takes which clips of each
+    rng = np.random.default_rng(0)
+    v = [f(i := rng.integers(0, n, n), i if paired else rng.integers(0, m, m)) for _ in range(draws)]
+    return np.quantile(v, .025), np.quantile(v, .975)
+
+T, rows = lengths["durations"][-1], []
+for region in ("head", "lips"):
+    real = motion_spectrum(clips("test", T)[0].cpu().numpy(), region)
+    for m in ["Ground truth, other clips", *methods[1:]]:
+        s = motion_spectrum(clips("metric", T)[0].cpu().numpy() if m.endswith("other clips") else host(m, T), region)
+        low, high = redrawn(lambda i, j: spectrum_distance(s[i], real[j]), len(s), len(real), not m.endswith("other clips"))
+        rows.append(dict(method=m, frames=T, metric=f"{region.capitalize()} spectrum distance, dB", value=spectrum_distance(s, real), low=low, high=high))
+sets = pd.DataFrame(rows)
+write_table(sets, out/"sets.csv")
+sets.pivot_table(index="method", columns="metric", values="value", sort=False).round(2)
 
 # %% [markdown]
 # ## Distances of distributions (Table 2)
 #
-# FFD compares single faces, FMD windows of motion in the learned encoders; both on the last frames, as the paper does for long sequences (Section 4.2). The floor is
-# what *other* real motion reaches, the clips of split `metric` (other speakers where there are several). `bias` is how much a distance is too large for so few clips. The interval of the difference to Static draws the clips
-# again with replacement, the same ones for both.
+# FFD compares single faces, FD_velocity and FD_pose velocities and the head's pose, FMD windows of motion in the learned encoders; all on the last frames, as the paper does for long sequences (Section 4.2). The floor is
+# what *other* real motion reaches, the clips of split `metric` (other speakers where there are several). `bias` is how much a distance is too large for so few clips, and `low` and `high` bound the distance less its bias
+# (`mssync.frechet.frechet_interval`). The interval of the difference to Static draws the clips again with replacement, the same ones for both.
+#
+# FID, FVD and t-FID need two published networks and, without a GPU, hours: they are computed where the profile says `evaluation: {images: true}` and the networks can be had (`mssync.images`). In their 2048 dimensions fewer
+# draws must do.
 
 # %%
-encoders = {n: load_model(results/f"motion_encoder_{n}.safetensors", device) for n in lengths["motion"]}
+encoders = {n: load_model(out/f"motion_encoder_{n}.safetensors", device) for n in lengths["motion"]}
 encoders = {e.cfg.frames: e for e in encoders.values()}
-axes, rng, rows = frame_axes(packed["train"], lengths["sync"], seed=seed), np.random.default_rng(seed), []
-def features(y): return frechet_features(y, axes, encoders)
+axes, rows = frame_axes(packed["train"], lengths["sync"]), []
+networks = {}
+if asked["images"]:
+    try: networks = image_networks(device=device)
+    except WeightsError as e: print(f"FID, FVD and t-FID are left out: {e}")
+def features(y): return frechet_features(y, axes, encoders) | (image_features(y.cpu().numpy(), networks, lengths=tuple(sorted(encoders))) if networks else {})
 
 for T in tqdm(lengths["durations"], desc="Fréchet distances"):
-    x, a, _ = test.windows(T)
-    real = features(x)
-    made = {"Ground truth, other clips": features(packed["metric"].windows(T)[0])}
-    made |= {m: features(motion(m, x, a)) for m in methods if m not in ("Ground truth", "Shuffled audio")}
-    for name in real:
-        draws = [rng.integers(0, len(x), len(x)) for _ in range(200)] if name != "FFD" else []
-        redrawn = {m: np.array([frechet(f[name][i], real[name][i]) for i in draws]) for m, f in made.items() if m != "Ground truth, other clips"}
-        for m, f in made.items():
-            less = redrawn[m] - redrawn["Static"] if m in redrawn and draws else np.array([np.nan])
-            rows.append(dict(method=m, frames=T, metric=name, value=frechet(f[name], real[name]), bias=frechet_bias(f[name], real[name]),
-                             minus_static_low=np.quantile(less, .025), minus_static_high=np.quantile(less, .975)))
+    real = features(clips("test", T)[0])
+    made = {"Ground truth, other clips": features(clips("metric", T)[0])} | {m: features(motion(m, T)) for m in methods[1:]}
+    for m, f in made.items():
+        for name in real:
+            value, bias, low, high = frechet_interval(f[name], real[name], asked["draws"] if name.startswith(("FFD", "FD_", "FMD")) else min(asked["draws"], 20))
+            less = [np.nan]
+            if name.startswith("FMD") and m in full_models(settings).values():
+                rng = np.random.default_rng(0)
+                less = [frechet(f[name][i], real[name][i]) - frechet(made["Static"][name][i], real[name][i]) for i in (rng.integers(0, len(real[name]), len(real[name])) for _ in range(200))]
+            rows.append(dict(method=m, frames=T, metric=name, value=value, bias=bias, low=low, high=high, minus_static_low=np.quantile(less, .025), minus_static_high=np.quantile(less, .975)))
 distances = pd.DataFrame(rows)
-write_table(distances, results/"frechet.csv")
+write_table(distances, out/"frechet.csv")
 distances.pivot_table(index="method", columns=["frames", "metric"], values="value", sort=False).round(2)

@@ -17,13 +17,15 @@
 # %% [markdown]
 # # Tables and figures
 #
-# > Tables 2 and 3 and Figures 3, 4 and 5, beside the paper's figures, and what they say about its claims
+# > Tables 2 and 3, lips and heads, Figures 3, 4 and 5, beside the paper's figures, and what they say about its claims
+#
+# Every number stands with its interval over clips and its deviation over seeds (notebook 39_tables). A seed is a whole training of syncers, encoders and generators on the same corpus.
 
 # %% tags=["parameters"]
 profile: str = "smoke"              # name of a file in workflow/profiles, or a path to one
 results: str = "../../results/smoke"  # folder that everything goes to
 corpus: str = ""                    # folder of an ingested corpus; empty: simulate one
-seed: int = 0                       # of everything random
+seeds: str = ""                     # 0,1,2: which have been trained; empty: those of the profile
 device: str = "cpu"                 # cpu, cuda, cuda:1, ...
 draw_people: bool = False           # draw landmarks of the people of a given corpus (Figure 4, videos); leave that out of what you publish
 
@@ -38,95 +40,154 @@ from mssync.landmarks import EDGES, FPS
 from mssync.packed import Packed
 from mssync.pyramid import WINDOW
 from mssync.sync import PADDED_SHIFT, SHIFTS, shift_range
-from mssync.stats import interval, paired_difference
+from mssync.stats import mean_std
+from mssync.tables import differences, legend, over_seeds, summary, wide
 from mssync.runs import load_model
-from mssync.study import corpus_folder, generate, load_profile, mean_std, paper_table, run_record, write_figure, write_table, write_text
+from mssync.study import corpus_folder, full_models, generate, load_profile, paper_table, read_measurements, run_record, seed_list, write_figure, write_table, write_text
 
 settings, results = load_profile(profile), Path(results)
+seeds = seed_list(settings, seeds)
 folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text())
 data = "simulated corpus" if facts["simulated"] else f"corpus {facts['name']} ({', '.join(facts['sources'])})"
 note = f"Lengths reduced because the clips are short: {facts['shortened']} frames. " if facts["shortened"] else ""
-sync, dynamics, residual, distances = (pd.read_csv(results/f"{n}.csv", dtype=dict(id=str, speaker=str)) for n in ("sync", "dynamics", "residual", "frechet"))
+sync, dynamics, lips, heads, sets, drift, residual, distances = (read_measurements(results, n, seeds) for n in ("sync", "dynamics", "lips", "heads", "sets", "drift", "residual", "frechet"))
+sync = sync.assign(off=sync.offset.abs())
 val, sync = sync[sync.split == "val"], sync[sync.split == "test"]
 labels = {v: d["label"] for v, d in settings["variants"].items()}
-full = {v: l for v, l in labels.items() if settings["variants"][v]["generator"].get("multiscale") is not False and settings["variants"][v]["training"].get("loss_levels") != 1}       # without the single-scale ablations
+full = full_models(settings)
 methods, first = list(sync.method.unique()), next(iter((full or labels).values()))
-T_sync, written = facts["lengths"]["sync"], {}
-print(f"{data}: {sync.id.nunique()} test clips of {sync.speaker.nunique()} speakers. {note}")
+T_sync, T_long, written = facts["lengths"]["sync"], facts["lengths"]["durations"][-1], {}
+print(f"{data}: {sync.id.nunique()} test clips of {sync.speaker.nunique()} speakers, {'seeds' if len(seeds) > 1 else 'seed'} {', '.join(map(str, seeds))}. {note}")
+
+md = lambda d: d.to_markdown(index=False, disable_numparse=True)
+def under(level, *blocks): return "\n\n".join(f"{'#' * level} {t}\n\n{md(b) if isinstance(b, pd.DataFrame) else b}" for t, b in blocks)   # headings and tables as Markdown
 
 # %% [markdown]
 # ## Table 3: synchrony at four time scales
 #
-# |AV-Off| and AV-Conf, mean ± standard deviation over the test clips. A confidence is a difference of distances in one particular syncer, so ours and the paper's have no common
-# unit: compare orders and gaps within a block, not values between blocks.
+# |AV-Off| and AV-Conf. A confidence is a difference of distances in one particular syncer, so ours and the paper's have no common unit, and a part of the deviation over seeds is that each seed has its own metric syncer:
+# compare orders and gaps within a block, not values between blocks. The paired differences at the end are free of that part.
 
 # %%
-s = sync.assign(off=sync.offset.abs()).groupby(["scoring", "method", "level"], sort=False).agg(
-    off_mean=("off", "mean"), off_std=("off", lambda v: v.std(ddof=0)), conf_mean=("confidence", "mean"), conf_std=("confidence", lambda v: v.std(ddof=0))).reset_index()
-ours = s.assign(source="this run", data=data)
-p = paper_table(3).pivot_table(index=["method", "level"], columns="metric", values=["mean", "std"], sort=False)
-p.columns = [f"{dict([('AV-Off', 'off'), ('AV-Conf', 'conf')])[m]}_{k}" for k, m in p.columns]
-table3 = pd.concat([ours, p.reset_index().assign(source="paper, Table 3", data="VoxCeleb2 (II)", scoring="not stated")])
-table3["scale_ms"] = 100 * 2**table3.level
-write_table(table3[["source", "data", "scoring", "method", "level", "scale_ms", "off_mean", "off_std", "conf_mean", "conf_std"]], results/"table3.csv")
+names = dict(off="AV-Off", confidence="AV-Conf")
+ours = summary(sync, list(names), ["scoring", "level"]).replace(dict(metric=names)).assign(source="this run", data=data)
+paper = paper_table(3)[["method", "level", "metric", "mean", "std"]].assign(source="paper, Table 3", data="VoxCeleb2 (II)", scoring="not stated")
+table3 = pd.concat([ours, paper]); table3["scale_ms"] = 100 * 2**table3.level
+order = ["source", "data", "scoring", "method", "level", "scale_ms", "metric"]
+write_table(table3[order + [c for c in table3 if c not in order]], results/"table3.csv")
 
-def wide(block):
-    rows = {}
-    for r in block.itertuples():
-        rows.setdefault(r.method, {}).update({f"AV-Off {r.scale_ms} ms": mean_std(r.off_mean, r.off_std), f"AV-Conf {r.scale_ms} ms": mean_std(r.conf_mean, r.conf_std)})
-    return pd.DataFrame([dict(method=m) | r for m, r in rows.items()]).fillna("")
-
+ms = lambda l: f"{100 * 2**l} ms"
+def blocks(rows): return [(f"{n}, {better} is better", wide(rows[rows.metric == n], "level", ms)) for n, better in (("AV-Conf", "higher"), ("AV-Off", "lower"))]
+def as_printed(t, columns): # the paper's own mean ± std
+    t = t.assign(text=[mean_std(m, s) for m, s in zip(t["mean"], t["std"])]).pivot(index="method", columns=columns, values="text").loc[t.method.unique()]
+    return t.fillna("").rename_axis(columns=None).reset_index()
 shifts = ", ".join(str(shift_range(-(-T_sync // 2**i) - WINDOW + 1, s)) for i, s in enumerate(SHIFTS))
-blocks = {f"This run, {data}, {T_sync} frames, scored on the overlap": table3[table3.scoring == "overlap"],
-          f"This run, {data}, {T_sync} frames, zero-padded as in SyncNet's code": table3[table3.scoring == "padded"],
-          "The paper's Table 3, VoxCeleb2 (II), 80 frames: other data, other syncers": table3[table3.source != "this run"]}
-write_text(f"# Table 3: landmark-domain synchrony at four time scales\n\n{note}|AV-Off| (lower is better, in samples of the level: 40, 80, 160, 320 ms) and AV-Conf (higher is better), "
-           f"mean ± standard deviation over test clips. Overlap: shifts up to {shifts} samples; padded: up to {PADDED_SHIFT} at every level.\n\n" + "\n\n".join(f"## {t}\n\n{wide(b).to_markdown(index=False, disable_numparse=True)}" for t, b in blocks.items()) + "\n", results/"table3.md")
+overlap = blocks(ours[ours.scoring == "overlap"])
+write_text(f"# Table 3: landmark-domain synchrony at four time scales\n\n{note}{legend(ours)} |AV-Off| in samples of the level (40, 80, 160, 320 ms). Overlap: shifts up to {shifts} samples; padded: up to {PADDED_SHIFT} at every level.\n\n"
+           + f"## This run, {data}, {T_sync} frames, scored on the overlap\n\n" + under(3, *overlap)
+           + f"\n\n## This run, {data}, {T_sync} frames, zero-padded as in SyncNet's code\n\n" + under(3, *blocks(ours[ours.scoring == "padded"]))
+           + "\n\n## The paper's Table 3, VoxCeleb2 (II), 80 frames: other data, other syncers\n\nMean ± standard deviation over clips.\n\n"
+           + under(3, *((n, as_printed(paper[paper.metric == n], "level").rename(columns=lambda c: ms(c) if isinstance(c, int) else c)) for n in ("AV-Conf", "AV-Off"))) + "\n", results/"table3.md")
 written |= {"table3.md": "Table 3, beside the paper's", "table3.csv": "the same as data"}
-display(*(wide(b) for b in blocks.values()))
+print(legend(ours)); display(*(b for _, b in overlap))
 
 # %% [markdown]
 # ## Table 2: dynamics
 #
 # The paper's FID, FVD and t-FID compare drawn landmarks in networks trained on photographs and videos; our FFD and FMD compare the landmarks themselves in a basis and an encoder
-# trained on landmarks. They answer the same question in different units: only the order of methods can be compared.
+# trained on landmarks, FD_velocity and FD_pose velocities and the head's pose. They answer the same question in different units: only the order of methods can be compared. Each seed has its own encoders, so here too a part of the deviation over seeds is the
+# measure's.
 
 # %%
-t2 = distances.rename(columns=dict(frames="duration_frames"))
-t2["text"] = [f"{v:.2f} (bias {b:.2f})" for v, b in zip(t2.value, t2.bias)]
-w2 = t2.pivot(index="method", columns=["duration_frames", "metric"], values="text").loc[t2.method.unique()]
-w2 = w2[sorted(w2.columns)]; w2.columns = [f"{m}, {d} frames" for d, m in w2.columns]
+t2 = over_seeds(distances.rename(columns=dict(frames="duration_frames")), ["duration_frames", "metric"]).assign(source="this run", data=data)
 pp = paper_table(2)
-wp = pp.pivot(index="method", columns=["duration_frames", "metric"], values="mean").loc[pp.method.unique()]
-wp = wp[sorted(wp.columns)]; wp.columns = [f"{m}, {d} frames" for d, m in wp.columns]
-ratios = dynamics[(dynamics.span == "whole")].groupby(["method", "frames"], sort=False)[["lip_speed", "head_speed", "lip_amplitude", "head_amplitude", "jitter", "shape_residual"]].mean()
-late = dynamics[(dynamics.span == "last 40") & (dynamics.frames == dynamics.frames.max())].groupby("method", sort=False).shape_residual.mean()
-w_ratios = ratios.reset_index().round(2).astype(str).rename(columns=dict(frames="duration"))
-write_table(pd.concat([t2.drop(columns="text").assign(source="this run", data=data), pp.rename(columns=dict(mean="value"))[["method", "duration_frames", "metric", "value"]].assign(source="paper, Table 2", data="VoxCeleb2 (II)")])
-            [["source", "data", "method", "duration_frames", "metric", "value", "bias"]], results/"table2.csv")
-write_table(ratios.reset_index(), results/"dynamics_ratios.csv")
-md = lambda d: d.to_markdown(index=False, disable_numparse=True)
-write_text(f"# Table 2: quality of dynamics\n\n{note}All distances are to be minimised, and measured on the last frames of each duration.\n\n## This run, {data}: Fréchet distances of faces (FFD) and of motion (FMD)\n\n"
-           f"{md(w2.reset_index())}\n\n## This run: motion and faces over the data's own (1 is as real)\n\n{md(w_ratios)}\n\n"
-           f"## The paper's Table 2, VoxCeleb2 (II): FID, FVD and t-FID of drawn landmarks; other quantities on other data\n\n{md(wp.reset_index().astype(str))}\n", results/"table2.md")
+order = ["source", "data", "method", "duration_frames", "metric"]
+write_table(pd.concat([t2, pp[["method", "duration_frames", "metric", "mean"]].assign(source="paper, Table 2", data="VoxCeleb2 (II)")])[order + [c for c in t2 if c not in order]], results/"table2.csv")
+whole = dynamics[dynamics.span == "whole"]
+kinds = dict(lip_speed="Lip speed", head_speed="Head speed", lip_amplitude="Lip amplitude", head_amplitude="Head amplitude", jitter="Jitter", shape_residual="Shape residual", deformation="Deformation residual")
+ratios = summary(whole, list(kinds), ["frames"])
+write_table(ratios, results/"dynamics_ratios.csv")
+what = dict(FFD="faces", FD_velocity="velocities", FD_pose="the head's pose") | {m: f"motion over {m.split('_')[1]} frames" for m in t2.metric.unique() if m.startswith("FMD")}
+frames = lambda d: f"{d} frames"
+fd = [(f"{m}: Fréchet distance of {w}", wide(t2[t2.metric == m], "duration_frames", frames)) for m, w in what.items() if (t2.metric == m).any()]
+drawn = dict(FID="drawn frames", **{f"{k}_{n}": f"{w}, {n} frames" for n in facts["lengths"]["motion"].values() for k, w in (("FVD", "drawn sequences"), ("t-FID", "drawn traces"))})
+fid = [(f"{m}: Fréchet distance of {w}", wide(t2[t2.metric == m], "duration_frames", frames)) for m, w in drawn.items() if (t2.metric == m).any()]
+fid = under(3, *fid) if fid else ("Not computed. They need `evaluation: {images: true}` in the profile and two published networks, which are downloaded on first use or named by a path (notebook 37_images); the profiles `paper` and `authors` ask for them. "
+                                  "The distances above stand beside them, not for them.")
+dyn = [(k, wide(ratios[ratios.metric == m], "frames", frames)) for m, k in kinds.items()]
+still = "Shuffled audio moves as the ground truth does, and no measure here hears anything: its values are the ground truth's."
+write_text(f"# Table 2: quality of dynamics\n\n{note}## This run, {data}: Fréchet distances\n\nTo be minimised, measured on the last frames of each duration. {legend(t2)} Other clips are those of split `metric`. {still}\n\n{under(3, *fd)}\n\n"
+           f"## This run: FID, FVD and t-FID of drawn landmarks\n\n{fid}\n\n"
+           f"## This run: motion and faces over the data's own (1 is as real)\n\n{legend(ratios)} {still}\n\n{under(3, *dyn)}\n\n"
+           f"## The paper's Table 2, VoxCeleb2 (II): FID, FVD and t-FID of drawn landmarks; other quantities on other data\n\n"
+           + under(3, *((m, g.pivot(index="method", columns="duration_frames", values="mean").loc[g.method.unique()].rename(columns=frames).rename_axis(columns=None).reset_index().astype(str)) for m, g in pp.groupby("metric", sort=False))) + "\n", results/"table2.md")
 written |= {"table2.md": "Table 2 (our distances), motion and faces over the data's, and the paper's Table 2", "table2.csv": "the distances as data", "dynamics_ratios.csv": "speeds, amplitudes and shape residuals over the data's"}
-display(w2, wp, ratios.round(2))
+display(*(b for _, b in fd), *(b for _, b in dyn))
+
+# %% [markdown]
+# ## Lips
+#
+# Distances to the real lips, in per cent of the face's size, and what the lips do in pauses (`mssync.lips`). A generated motion may be as good as the recorded one and differ from it; ground truth is 0 by construction, and the baselines say what
+# a value means. The paper's Table 5 measures LMD after rendering to images, in a unit that it does not state, so it is not set beside ours.
+
+# %%
+def pick(columns, df): return {c: n for c, n in columns.items() if c in df}
+by_sound = lambda df, keep: df[keep].drop(columns=["id", "speaker"]).rename(columns=dict(sound="id", sound_speaker="speaker"))      # pauses and beats belong to the sound that was heard
+to_lips = dict(lmd="LMD, %", lmd_front="LMD_front, %", max_lip_error="Maximum lip error, %", opening_difference="Opening difference, %")
+in_pauses = dict(silent_opening="Opening in pauses, %", silent_speed="Lip speed in pauses, % a frame")
+lip_rows, lip_text = [summary(lips, list(to_lips)).replace(dict(metric=to_lips))], []
+lip_text = [("Distance to the real lips", f"{legend(lip_rows[0])} {still}\n\n{md(wide(lip_rows[0]))}")]
+if "silent_frames" in lips:
+    quiet = by_sound(lips, lips.silent_frames > 0)
+    if quiet.id.nunique() >= 5:
+        lip_rows.append(summary(quiet, list(in_pauses)).replace(dict(metric=in_pauses)))
+        lip_text.append(("Lips in pauses", f"{legend(lip_rows[1])} Only clips with a pause count; Shuffled audio is real motion in another clip's pauses.\n\n{md(wide(lip_rows[1]))}"))
+    else: lip_text.append(("Lips in pauses", f"Not computed: {quiet.id.nunique()} of {lips.id.nunique()} clips have a pause within {T_sync} frames, 5 are needed."))
+else: lip_text.append(("Lips in pauses", "Not computed: the corpus' audio features do not hold the loudness."))
+write_table(pd.concat(lip_rows).assign(frames=T_sync), results/"lips.csv")
+write_text(f"# Lips\n\n{note}This run, {data}, {T_sync} frames.\n\n{under(2, *lip_text)}\n", results/"lips.md")
+written |= {"lips.md": "lips: distances to the real ones, and what they do in pauses", "lips.csv": "the same as data"}
+display(*(wide(r) for r in lip_rows))
+
+# %% [markdown]
+# ## Heads
+#
+# Beats of head and speech, brows and lids, how differently the clips of a method move, and how far the spectrum of its motion lies from the real one (`mssync.heads`).
+
+# %%
+to_heads = pick(dict(beat_alignment="Beat alignment", beat_excess="Beat alignment over chance", nod_alignment="Nod alignment", nod_excess="Nod alignment over chance"), heads)
+to_faces = pick(dict(upper_face_deviation="Upper-face dynamics deviation, %", head_diversity="Head diversity, %", lip_diversity="Lip diversity, %"), heads)
+head_rows = [summary(heads, list(c)).replace(dict(metric=c)) for c in (to_heads, to_faces) if c]
+spectra = over_seeds(sets, ["metric"])
+write_table(pd.concat([*head_rows, spectra]).assign(frames=T_long), results/"heads.csv")
+head_text = [("Beats of head and speech", f"{legend(head_rows[0])} A clip in which head or speech has no beat has 0, as Static does. Shuffled audio is real motion with another clip's sound.\n\n{md(wide(head_rows[0]))}" if to_heads
+              else "Not computed: the corpus' audio features do not hold the loudness."),
+             ("Brows and lids, diversity", f"{legend(head_rows[-1])} Deviation: real less generated, so positive is too little motion. {still}\n\n{md(wide(head_rows[-1]))}"),
+             ("Spectra of motion", f"{legend(spectra)} Static has the largest distance there is, 40 dB. {still}\n\n{md(wide(spectra))}")]
+write_text(f"# Heads\n\n{note}This run, {data}, {T_long} frames.\n\n{under(2, *head_text)}\n", results/"heads.md")
+written |= {"heads.md": "heads: beats, brows and lids, diversity, spectra", "heads.csv": "the same as data"}
+display(*(wide(r) for r in head_rows), wide(spectra))
 
 # %% [markdown]
 # ## Figure 3: not only the mean
 #
-# Distributions of AV-Conf$_1$ and of AV-Off$_1$ (with its sign) at the finest scale.
+# Distributions of AV-Conf$_1$ and of AV-Off$_1$ (with its sign) at the finest scale: mean over seeds, and a band from the lowest to the highest seed.
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(11, 3.4))
-level1, colour = sync[(sync.level == 1) & (sync.scoring == "overlap")], {m: f"C{i}" for i, m in enumerate(methods)}
-grid = np.linspace(level1.confidence.min(), level1.confidence.max(), 200)
+level1, colour = sync[(sync.level == 1) & (sync.scoring == "overlap")], {m: f"C{i}" if i < 10 else f"C{i - 10}" for i, m in enumerate(methods)}
+style = {m: dict(color=colour[m], ls="--" if i >= 10 else "-", lw=2 if m == "Ground truth" else 1.2) for i, m in enumerate(methods)}
+grid, offsets = np.linspace(level1.confidence.min(), level1.confidence.max(), 200), np.arange(-15, 16)
+def density(v): # Gaussian kernel, Silverman's width
+    h = max(1.06 * v.std() * len(v)**-.2, 1e-3)
+    return np.exp(-((grid[:, None] - v.values) / h)**2 / 2).mean(1) / h / np.sqrt(2 * np.pi)
+def banded(ax, at, curves, label, **kw): # curves (seeds, points)
+    curves = np.stack(curves)
+    ax.plot(at, curves.mean(0), label=label, **kw)
+    if len(curves) > 1: ax.fill_between(at, curves.min(0), curves.max(0), color=kw["color"], alpha=.15, lw=0)
 for m, g in level1.groupby("method", sort=False):
-    style = dict(color=colour[m], label=m, lw=2 if m == "Ground truth" else 1.2)
-    h = max(1.06 * g.confidence.std() * len(g)**-.2, 1e-3)                                       # Gaussian kernel, Silverman's width
-    axes[0].plot(grid, np.exp(-((grid[:, None] - g.confidence.values) / h)**2 / 2).mean(1) / h / np.sqrt(2 * np.pi), **style)
-    n = g.offset.value_counts(normalize=True).reindex(range(-15, 16), fill_value=0)
-    axes[1].plot(n.index, n, drawstyle="steps-mid", **style)
+    banded(axes[0], grid, [density(v) for _, v in g.groupby("seed").confidence], m, **style[m])
+    banded(axes[1], offsets, [v.value_counts(normalize=True).reindex(offsets, fill_value=0).values for _, v in g.groupby("seed").offset], m, **style[m])
 axes[0].set(xlabel="AV-Conf at 200 ms", ylabel="density", ylim=0); axes[1].set(xlabel="AV-Off at 200 ms, frames", ylabel="share of clips"); axes[1].legend(fontsize=7)
 fig.tight_layout()
 write_figure(fig, results/"figure3.png"); written["figure3.png"] = "Figure 3: distributions of AV-Conf and AV-Off at 200 ms"
@@ -135,14 +196,14 @@ write_figure(fig, results/"figure3.png"); written["figure3.png"] = "Figure 3: di
 # %% [markdown]
 # ## Figure 4: look at them
 #
-# Test sequences over 120 frames: ground truth and every method from the same first frame and sound. Landmarks of real people are not drawn unless you ask for it
+# Test sequences over 120 frames: ground truth and every method from the same first frame and sound, by the networks of the first seed. Landmarks of real people are not drawn unless you ask for it
 # (`draw_people`); numbers never replace this look, so ask for it on your own corpus.
 
 # %%
 def sequences():
     x, a, ids = Packed(folder, "test", device=device).windows(facts["lengths"]["figure4"])
     pick = slice(0, settings["evaluation"]["sequences"]); x, a = x[pick], a[pick]
-    return ids[pick], {"Ground truth": x} | {l: generate(load_model(results/f"generator_{v}.safetensors", device), x[:, 0], a, seed) for v, l in labels.items()}
+    return ids[pick], {"Ground truth": x} | {l: generate(load_model(results/f"seed_{seeds[0]}"/f"generator_{v}.safetensors", device), x[:, 0], a, seeds[0]) for v, l in labels.items()}
 
 if facts["simulated"] or draw_people:
     ids, tracks = sequences()
@@ -161,20 +222,20 @@ else: print("Figure 4 and videos are left out: they would show the landmarks of 
 # %% [markdown]
 # ## Figure 5: what the scales are for
 #
-# AV-Conf at four scales on split `val` while training goes on, for the full model and the two ablations of Section 4.6. The paper's finding: little difference at the finest scale;
+# AV-Conf at four scales on split `val` while training goes on, for the full model and the two ablations of Section 4.6, mean over seeds and a band from the lowest to the highest. The paper's finding: little difference at the finest scale;
 # at coarser ones the single-scale loss falls behind, and a single-scale generator cannot make full use of the multi-scale loss. Where a profile starts teacher-forced (`teacher_steps`, which the
 # paper does not have), a grey line marks the step at which the adversarial and synchrony losses begin: left of it the two ablations are one and the same. Mind that a single-scale generator is also smaller,
 # and that its one level of the audio pyramid looks ahead 60 ms only.
 
 # %%
-logs = {v: pd.read_csv(results/f"generator_{v}.csv") for v in labels}
+logs = {v: read_measurements(results, f"generator_{v}", seeds) for v in labels}
 fig, axes = plt.subplots(4, 1, figsize=(7, 9), sharex=True)
 for i, ax in enumerate(axes, 1):
-    for v, log in logs.items():
-        if v in full and labels[v] != first: continue                                     # the paper shows the short model and the ablations
-        ax.plot(log.step, log[f"AV-Conf_{i}"], marker=".", label=labels[v])
-    for m, style in (("Ground truth", "--"), ("Static", ":")):
-        ax.axhline(val[(val.method == m) & (val.level == i) & (val.scoring == "overlap")].confidence.mean(), color="k", lw=.8, ls=style, label=m)
+    for k, (v, log) in enumerate((v, l) for v, l in logs.items() if v not in full or labels[v] == first):            # the paper shows the short model and the ablations
+        curves = log.pivot(index="step", columns="seed", values=f"AV-Conf_{i}")
+        banded(ax, curves.index, curves.values.T, labels[v], marker=".", color=f"C{k}")
+    for m, ls in (("Ground truth", "--"), ("Static", ":")):
+        ax.axhline(val[(val.method == m) & (val.level == i) & (val.scoring == "overlap")].confidence.mean(), color="k", lw=.8, ls=ls, label=m)
     if begin := settings["training"].get("teacher_steps"): ax.axvline(begin, color="grey", lw=.8)
     ax.set_ylabel(f"AV-Conf, {100 * 2**i} ms")
 axes[0].legend(fontsize=7); axes[-1].set_xlabel("step")
@@ -190,47 +251,64 @@ written |= {"figure5.png": "Figure 5: AV-Conf over training, with the ablations"
 # MS-Sync-long is for.
 
 # %%
-fig, ax = plt.subplots(figsize=(8, 3))
-for m, g in residual.groupby("method", sort=False): ax.plot(g.frame, g.residual, label=m, color=colour[m], lw=2 if m == "Ground truth" else 1.2)
-for v, l in full.items(): ax.axvline(facts["lengths"]["train"][v], color=colour[l], lw=.8, ls=":")
-ax.axhline(1.5, color="grey", lw=.8, ls="--"); ax.set(xlabel="frame", ylabel="shape residual over the data's", yscale="log"); ax.legend(fontsize=7)
+def over_time(ax, df, column, frame="frame"):
+    for m, g in df.groupby("method", sort=False):
+        curves = g.pivot(index=frame, columns="seed", values=column)
+        banded(ax, curves.index, curves.values.T, m, **style[m])
+    for v, l in full.items(): ax.axvline(facts["lengths"]["train"][v], color=colour[l], lw=.8, ls=":")
+    ax.axhline(1.5, color="grey", lw=.8, ls="--"); ax.set(xlabel="frame", yscale="log")
+
+fig, ax = plt.subplots(figsize=(8, 3.4))
+over_time(ax, residual, "residual")
+ax.set_ylabel("shape residual over the data's"); ax.legend(fontsize=6, ncol=2)
 write_figure(fig, results/"residual.png"); written["residual.png"] = "growth of the shape residual with the length of the sequence"
+
+# %% [markdown]
+# The same far beyond any clip, to a chain of test clips' sound: how far the head wanders, how its size changes, and whether the face stays one. 1 is as far as real clips go.
+
+# %%
+fig, axes = plt.subplots(1, 3, figsize=(13, 3.2))
+for ax, (c, name) in zip(axes, dict(position="head's way", size="change of size", residual="shape residual").items()):
+    over_time(ax, drift[(drift.frame > 0) & ((c == "residual") | (drift.method != "Static"))], c); ax.set_ylabel(f"{name} over the data's")
+axes[2].legend(fontsize=7)
+fig.tight_layout()
+write_figure(fig, results/"drift.png"); written["drift.png"] = f"drift of place, size and shape to {int(drift.frame.max())} frames"
 
 # %% [markdown]
 # ## What holds
 #
-# Each claim with its number, the 95 % bootstrap interval and a verdict. Clips of one speaker resemble each other, so where there are 8 test speakers or more a speaker is one
-# value, else a clip. Synchrony is compared pairwise on the same clips and must exceed the reference by an interval that excludes 0.
+# Each claim with its number, the 95 % bootstrap interval over clips or speakers (a clip's value is averaged over the seeds first), in how many seeds it holds, and a verdict. Synchrony is compared pairwise, clip by clip within a seed, and must exceed the
+# reference by an interval that excludes 0.
 
 # %%
-unit = "speaker" if sync.speaker.nunique() >= 8 else "id"
 claims = []
-def claim(method, what, i, holds): claims.append(dict(method=method, claim=what, value=i.mean, low=i.low, high=i.high, n=i.n, unit=dict(id="clip").get(unit, unit), holds="yes" if holds else "no"))
+def claim(method, what, r, holds, seeds_holding):
+    claims.append(dict(method=method, claim=what, value=r["mean"], low=r["low"], high=r["high"], **({"seeds_std": r["seeds_std"]} if "seeds_std" in r else {}), clips=r["clips"], drawn=r["drawn"], seeds=len(seeds),
+                       seeds_holding=int(seeds_holding), holds="yes" if holds else "no"))
+def own(r): return np.array([r[f"seed_{s}"] for s in seeds])
 
-overlap = sync[sync.scoring == "overlap"]
-conf = overlap.pivot_table(index=unit, columns=["method", "level"], values="confidence")
-for l in full.values():
-    for other in ["Static", "Shuffled audio", *([f"{l}, shuffled audio"] if f"{l}, shuffled audio" in methods else [])]:
-        for i in sorted(overlap.level.unique()):
-            d = paired_difference(conf[l, i], conf[other, i]); claim(l, f"AV-Conf at {100 * 2**i} ms exceeds {other}", d, d.low > 0)
-for loss_only in [(labels[a], labels[b]) for a in labels for b in labels if a != b and settings["variants"][a]["generator"] == settings["variants"][b]["generator"]    # the same network, another loss
-                  and settings["variants"][b]["training"] == dict(settings["variants"][a]["training"], loss_levels=1)]:
-    for i in sorted(overlap.level.unique()):
-        d = paired_difference(conf[loss_only[0], i], conf[loss_only[1], i]); claim(loss_only[0], f"AV-Conf at {100 * 2**i} ms exceeds {loss_only[1]}", d, d.low > 0)
+conf = sync[sync.scoring == "overlap"]
+others = lambda l: ["Static", "Shuffled audio", "Retrieval", *([f"{l}, shuffled audio"] if f"{l}, shuffled audio" in methods else [])]
+loss_only = [(labels[a], labels[b]) for a in labels for b in labels if a != b and settings["variants"][a]["generator"] == settings["variants"][b]["generator"]    # the same network, another loss
+             and settings["variants"][b]["training"] == dict(settings["variants"][a]["training"], loss_levels=1)]
+for r in differences(conf, [(l, o) for l in full.values() for o in others(l)] + loss_only, ["confidence"], ["level"]).to_dict("records"):
+    claim(r["a"], f"AV-Conf at {100 * 2**r['level']} ms exceeds {r['b']}", r, r["low"] > 0, r["positive"])
 for v, l in full.items():
     T = min(facts["lengths"]["durations"], key=lambda d: abs(d - facts["lengths"]["train"][v]))
-    own = dynamics[(dynamics.method == l) & (dynamics.span == "whole") & (dynamics.frames == T)].groupby(unit).mean(numeric_only=True)
+    rows = ratios[(ratios.method == l) & (ratios.frames == T)].set_index("metric")
     for name in ("lip_speed", "head_speed"):
-        d = interval(own[name]); claim(l, f"{name.replace('_', ' ')} over the data's within 0.5 to 2, {T} frames", d, .5 <= d.mean <= 2)
-    d = interval(own.shape_residual); claim(l, f"shape residual over the data's at most 1.5, {T} frames", d, d.mean <= 1.5)
-    for r in distances[(distances.method == l) & distances.metric.str.startswith("FMD")].itertuples():
-        static = distances[(distances.method == "Static") & (distances.frames == r.frames) & (distances.metric == r.metric)].value.item()
-        claims.append(dict(method=l, claim=f"{r.metric} below Static's, {r.frames} frames (difference)", value=r.value - static, low=r.minus_static_low, high=r.minus_static_high,
-                           n=sync.id.nunique(), unit="clip", holds="yes" if r.value < static and r.minus_static_high < 0 else "no"))
+        r = rows.loc[name]; claim(l, f"{name.replace('_', ' ')} over the data's within 0.5 to 2, {T} frames", r, .5 <= r["mean"] <= 2, ((own(r) >= .5) & (own(r) <= 2)).sum())
+    r = rows.loc["shape_residual"]; claim(l, f"shape residual over the data's at most 1.5, {T} frames", r, r["mean"] <= 1.5, (own(r) <= 1.5).sum())
+    d = distances.merge(distances.loc[distances.method == "Static", ["seed", "frames", "metric", "value"]], on=["seed", "frames", "metric"], suffixes=("", "_static"))
+    d = d[(d.method == l) & d.metric.str.startswith("FMD")].assign(value=lambda t: t.value - t.value_static, low=lambda t: t.minus_static_low, high=lambda t: t.minus_static_high)
+    for r in over_seeds(d.drop(columns="bias"), ["frames", "metric"]).to_dict("records"):
+        claim(l, f"{r['metric']} below Static's, {r['frames']} frames (difference)", r | dict(clips=sync.id.nunique(), drawn="clips"), r["high"] < 0, (own(r) < 0).sum())
 claims = pd.DataFrame(claims)
 write_table(claims, results/"claims.csv")
-shown = claims.assign(value=[f"{v:.2f} [{a:.2f}, {b:.2f}]" for v, a, b in zip(claims.value, claims.low, claims.high)]).drop(columns=["low", "high"])
-write_text(f"# What holds on the {data}\n\n{note}Profile {settings['name']}, seed {seed}. {(claims.holds == 'yes').sum()} of {len(claims)} claims hold.\n\n{md(shown.astype(str))}\n", results/"claims.md")
+shown = pd.DataFrame(dict(method=claims.method, claim=claims.claim, value=[f"{v:.2f} [{a:.2f}, {b:.2f}]" for v, a, b in zip(claims.value, claims.low, claims.high)],
+                          **({"deviation over seeds": claims.seeds_std.map("{:.2f}".format)} if "seeds_std" in claims else {}), drawn=claims.drawn, **{"holds in seeds": [f"{k} of {n}" for k, n in zip(claims.seeds_holding, claims.seeds)]}, holds=claims.holds))
+write_text(f"# What holds on the {data}\n\n{note}Profile {settings['name']}, {'seeds' if len(seeds) > 1 else 'one seed,'} {', '.join(map(str, seeds))}. {(claims.holds == 'yes').sum()} of {len(claims)} claims hold, "
+           f"{((claims.holds == 'yes') & (claims.seeds_holding == claims.seeds)).sum()} of them in every seed.\n\n{md(shown)}\n", results/"claims.md")
 written |= {"claims.md": f"each claim with its interval and verdict ({(claims.holds == 'yes').sum()} of {len(claims)} hold)", "claims.csv": "the same as data"}
 shown
 
@@ -248,7 +326,7 @@ if facts["simulated"] or draw_people:
         wave, c = None, settings["corpus"]
         if facts["simulated"]:
             n = int(id.removeprefix("sim"))
-            wave = simulate_clip(n, draw_speaker(n % c["speakers"], seed), seed, c["seconds"], return_wave=True)[1]
+            wave = simulate_clip(n, draw_speaker(n % c["speakers"], c["seed"]), c["seed"], c["seconds"], return_wave=True)[1]
         panels = []
         for m in ("Ground truth", *full.values()):
             frames = draw_faces(tracks[m][k].cpu().numpy() * .17 + .5, 320)
@@ -262,9 +340,9 @@ if facts["simulated"] or draw_people:
 
 # %%
 durations = {}
-for f in sorted((results/"notebooks").glob("*.ipynb")):
-    if not f.name.startswith("06") and ".failed" not in f.name: durations[f.stem] = round(json.loads(f.read_text())["metadata"].get("papermill", {}).get("duration") or 0)
-write_text(json.dumps(run_record(settings, seed, device=device, corpus={k: facts[k] for k in ("name", "simulated", "clips", "speakers", "lengths")}, seconds=durations), indent=1), results/"run.json")
-written |= {"run.json": f"revision, versions, settings and time of the run ({sum(durations.values()) / 60:.0f} minutes in all)",
-            "corpus.png": "speeds and scales of the corpus", "sync.csv, dynamics.csv, frechet.csv": "all measurements, one row a clip", "notebooks/": "the executed notebooks"}
+for f in sorted([*(results/"notebooks").glob("01*.ipynb"), *(f for s in seeds for f in (results/f"seed_{s}"/"notebooks").glob("*.ipynb"))]):
+    if ".failed" not in f.name and ".part" not in f.name: durations["/".join((*f.relative_to(results).parts[:-2], f.stem))] = round(json.loads(f.read_text())["metadata"].get("papermill", {}).get("duration") or 0)
+write_text(json.dumps(run_record(settings, seeds, device=device, corpus={k: facts[k] for k in ("name", "simulated", "clips", "speakers", "lengths")}, seconds=durations), indent=1), results/"run.json")
+written |= {"run.json": f"revision, versions, settings and time of the run ({sum(durations.values()) / 60:.0f} minutes of notebooks, some of them side by side)",
+            "corpus.png": "speeds and scales of the corpus", "seed_0/, ...": "what each seed trained, its logs, its measurements (sync.csv, dynamics.csv, lips.csv, heads.csv: one row a clip; frechet.csv, sets.csv, drift.csv), its executed notebooks", "notebooks/": "the other executed notebooks"}
 write_text(f"# Study, profile {settings['name']}, {data}\n\n{note}{settings['about']}\n\n" + "".join(f"- `{n}`: {w}\n" for n, w in written.items()), results/"README.md")

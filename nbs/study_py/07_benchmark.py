@@ -32,6 +32,8 @@ many: int = 64                      # sequences of the large batch
 many_frames: int = 80               # their frames
 hour: int = 3600                    # seconds of sound that are streamed
 rounds: int = 3                     # in which candidates take turns
+scored: int = 8                     # clips of 80 frames whose synchrony is scored in turns
+measured: int = 500                 # clips of 80 frames that all metrics are taken of
 tiny: bool = False                  # small networks: a test of this notebook, no benchmark
 
 # %%
@@ -43,15 +45,24 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import nn
-from mssync.landmarks import L
+from dataclasses import replace
+from mssync.landmarks import L, ShapeSpace, pose_proxies
 from mssync.audio import COLUMNS, D
 from mssync import layers
-from mssync.layers import Reused, dense
+from mssync.layers import Axes, Reused, dense
 from mssync.syncer import SyncerConfig
 from mssync.generator import AudioPyramid, Generator, GeneratorConfig
 from mssync.discriminators import DiscriminatorConfig
+from mssync.simulate import neutral_face
 from mssync.stream import Stream
-from mssync.bench import GANBench, SyncerBench, floor, matrix_flops, ordinary_products, peak_flops, race, ratio, read_rate, resident_memory, weight_bytes
+from mssync.sync import MultiScaleSync
+from mssync.frechet import FrameAxes, MotionConfig, MotionEncoder, frechet_features, frechet_interval
+from mssync.dynamics import dynamics_table, residual_curve
+from mssync.lips import lips_table
+from mssync.heads import heads_table, spectrum_distance
+from mssync.raster import pictures
+from mssync.images import I3DFeatures, InceptionFeatures, i3d_like, inception_like, seconds_per_frame
+from mssync.bench import GANBench, SyncBench, SyncerBench, floor, matrix_flops, ordinary_products, peak_flops, race, ratio, read_rate, resident_memory, weight_bytes
 from mssync.study import run_record, write_figure, write_table, write_text
 
 results = Path(results)
@@ -153,6 +164,49 @@ grown = resident_memory() - early
 print(f"{stream.next} frames; {stream.a.shape[1]} columns of sound kept; memory grew by {grown:.1f} MB of {early:.0f} MB after the first twelfth; {hour / streamed:.1f} times as fast as the sound")
 
 # %% [markdown]
+# ## Metrics
+#
+# Synchrony of some clips at four levels, beside SyncNet's way of scoring (20 windows at a time) and beside one window after the other.
+
+# %%
+sync = SyncBench(scored, 80, replace(syncer, normalised=False))
+times = race({"ours": sync.ours, "plain, 20 windows at a time": sync.plain, "plain": lambda: sync.plain(1)}, rounds, slow=("plain",))
+note(f"AV-Off and AV-Conf, {scored} clips of 80 frames", "ours", times, flops=matrix_flops(sync.ours), weights=sync.weights, wanted="plain at least 10")
+
+# %% [markdown]
+# All metrics that need no pictures, of one method on the whole test set (faces that wander and talk at random; syncers of the paper's size, encoders of the `paper` profile's), each timed once; the networks are there already. What the pictures of FID, FVD and t-FID cost is given a frame: drawing, and the two networks in their true architectures with
+# random weights.
+
+# %%
+rng = np.random.default_rng(0)
+def wander(n, T=80): # (n, T + 1, 68, 2) normalised
+    t = neutral_face()[:, :2] / 1.1 + .01 * rng.normal(size=(n, 1, L, 2)).cumsum(1) + .01 * rng.normal(size=(n, T + 1, 1, 2)).cumsum(1)
+    t[:, :, 48:, 1] += (np.arange(20) < 10) * .02 * rng.normal(size=(n, T + 1, 1)).cumsum(1)
+    return t.astype(np.float32)
+real, made = wander(measured), wander(measured)
+loud = -30 + 15 * rng.normal(size=(measured, COLUMNS * 81)).cumsum(1) / 10
+heard = torch.randn(measured, COLUMNS * 81, D)
+x_real, x_made = torch.from_numpy(real), torch.from_numpy(made)
+axes = FrameAxes(Axes.fit(x_real[:, 1:], floor=.01), Axes.fit(x_real.diff(dim=1), centre=False, floor=.01), pose_proxies(real[:64]).std((0, 1)))
+encoders = {n: MotionEncoder(MotionConfig(n, **({} if tiny else dict(dim=64, width=128)))).eval() for n in (40, 80)}
+for e in encoders.values(): e.fit_inputs(x_real[:64, 1:])
+space = ShapeSpace.fit(real[:64, ::8])
+def synchrony():
+    m = MultiScaleSync(sync.syncers); m.update(x_made[:, 1:], heard[:, COLUMNS:]); m.summary()
+def distances():
+    f, g = frechet_features(x_made, axes, encoders), frechet_features(x_real, axes, encoders)
+    for k in f: frechet_interval(f[k], g[k])
+parts = {"AV-Off, AV-Conf at four levels": synchrony, "FFD, FD_velocity, FD_pose, FMD_40, FMD_80 with bias and interval": distances, "speeds, amplitudes, jitter, residuals": lambda: dynamics_table(made, real, space),
+         "residual frame by frame": lambda: residual_curve(made, real, space), "LMD, lip errors, silent lips": lambda: lips_table(made, real, loud), "beats, upper face, diversity": lambda: heads_table(made, real, loud),
+         "spectrum distance": lambda: spectrum_distance(made, real), "drawing 224 x 224": lambda: sum(1 for _ in pictures(made[:, 1:]))}
+seconds = {k: race({"": f}, 1)[""][0] for k, f in parts.items()}
+total = sum(v for k, v in seconds.items() if not k.startswith("drawing"))
+networks = dict(inception=InceptionFeatures(inception_like(*([.125] if tiny else [])), progress=False), i3d=I3DFeatures(i3d_like(*([.125] if tiny else [])), progress=False))
+each = seconds_per_frame(networks)
+metrics = pd.DataFrame([dict(what=k, seconds=v) for k, v in seconds.items()] + [dict(what="all but drawing (wanted: under 60 s for 500 clips)", seconds=total)] + [dict(what=f"one frame: {k}", seconds=v) for k, v in each.items()])
+metrics.round(4)
+
+# %% [markdown]
 # ## What was tried
 #
 # Each idea beside what it replaces, forward and backward where it is used in training, on the shapes of the step above. `time over ours` is what the other way costs.
@@ -235,10 +289,11 @@ tried.round(2)
 table = pd.DataFrame(rows)
 ours = table[table.version == "ours"].set_index("task")
 text = table.assign(**{k: [("" if pd.isna(v) else f"{v:.2f}") for v in table[k]] for k in table.select_dtypes("number")})
-for name, t in (("benchmark", text), ("tried", tried.assign(**{k: [("" if pd.isna(v) else f"{v:.2f}") for v in tried[k]] for k in ("time over ours", "least", "most")})), ("linear", linear.assign(**{"time each over the largest": linear["time each over the largest"].map("{:.2f}".format)}))):
-    write_table(t, results/f"{name}.md"); write_table({"benchmark": table, "tried": tried, "linear": linear}[name], results/f"{name}.csv")
+metrics_text = metrics.assign(seconds=metrics.seconds.map("{:.3g}".format))
+for name, t in (("benchmark", text), ("metrics", metrics_text), ("tried", tried.assign(**{k: [("" if pd.isna(v) else f"{v:.2f}") for v in tried[k]] for k in ("time over ours", "least", "most")})), ("linear", linear.assign(**{"time each over the largest": linear["time each over the largest"].map("{:.2f}".format)}))):
+    write_table(t, results/f"{name}.md"); write_table({"benchmark": table, "metrics": metrics, "tried": tried, "linear": linear}[name], results/f"{name}.csv")
 settings = dict(name="bench", batch=batch, crops=crops, frames=frames, sequence=sequence, many=many, many_frames=many_frames, hour=hour, rounds=rounds, tiny=tiny)
-record = run_record(settings, 0, gflops={k: round(v / 1e9) for k, v in products.items()}, read_gb_s=round(rate / 1e9), memory_mb=dict(after_a_twelfth=round(early), at_the_end=round(early + grown)), streamed_frames=stream.next, streamed_faster_than_sound=round(hour / streamed, 1))
+record = run_record(settings, [0], gflops={k: round(v / 1e9) for k, v in products.items()}, read_gb_s=round(rate / 1e9), memory_mb=dict(after_a_twelfth=round(early), at_the_end=round(early + grown)), streamed_frames=stream.next, streamed_faster_than_sound=round(hour / streamed, 1))
 write_text(json.dumps(record, indent=1) + "\n", results/"bench.json")
 fig, axs = plt.subplots(1, 2, figsize=(11, 3.4), width_ratios=(3, 2))
 tasks = list(ours.index)
