@@ -7,6 +7,7 @@ VIDEOS ?=
 LAYOUT ?=
 OPTIONS ?=
 SEEDS ?=
+GENERATED ?=
 DEVICE ?=
 SNAKEFLAGS ?=
 
@@ -29,7 +30,7 @@ export PYTHONUNBUFFERED := 1
 # tqdm warns, with a path, where there is no ipywidgets
 export PYTHONWARNINGS := ignore:IProgress not found
 
-.PHONY: help install study bench test export readme weights clean
+.PHONY: help install study calibration bench test export readme weights clean
 .SILENT:
 
 help:  ## List the commands and variables
@@ -64,11 +65,16 @@ $(STAMP): requirements.lock setup.py settings.ini pyproject.toml
 	$(PY) -m pip install --no-deps -e .
 	touch $@
 
+STUDY = $(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(SEEDS),'seeds=$(SEEDS)') $(if $(DEVICE),'device=$(DEVICE)') $(if $(GENERATED),'generated=$(GENERATED)')
+
 study: install  ## Run the study: tables and figures in results/PROFILE/
-	$(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(SEEDS),'seeds=$(SEEDS)') $(if $(DEVICE),'device=$(DEVICE)')
+	$(STUDY)
+
+calibration: install  ## Only what says whether the metrics can be trusted (part of the study too): results/PROFILE/calibration.md
+	$(subst -m snakemake,-m snakemake calibration,$(STUDY))
 
 bench: install  ## Measure speed on this machine, which should be idle: results/bench/
-	OMP_WAIT_POLICY=active $(PY) -m mssync.study run nbs/study/07_benchmark.ipynb results/bench/07_benchmark.ipynb results="$(CURDIR)/results/bench"
+	OMP_WAIT_POLICY=active $(PY) -m mssync.study run nbs/study/08_benchmark.ipynb results/bench/08_benchmark.ipynb results="$(CURDIR)/results/bench"
 	cat results/bench/benchmark.md
 
 test: install  ## Run every test
@@ -82,8 +88,10 @@ export: install  ## After editing notebooks: mssync/, clean notebooks, README.md
 	$(BIN)/nbdev_clean
 	$(PY) workflow/readme.py
 
-weights: install  ## Ship the generator of results/cpu (seed 0) with the package (half precision)
-	$(PY) -c 'from mssync.runs import load_model, save_model; G = load_model("results/cpu/seed_0/generator_long.safetensors"); save_model("mssync/weights/generator.safetensors", G, half=True, **G.meta)'
+weights: install  ## Ship generator and metric syncers of results/cpu (seed 0) with the package (half precision)
+	$(PY) -c 'from mssync.runs import load_model, save_model
+	for name, trained in (("generator", "generator_long"), ("metric_syncers", "syncers_metric")):
+	    m = load_model(f"results/cpu/seed_0/{trained}.safetensors"); save_model(f"mssync/weights/{name}.safetensors", m, half=True, **m.meta)'
 
 readme: install  ## Write README.md from nbs/index.ipynb
 	$(PY) workflow/readme.py

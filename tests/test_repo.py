@@ -90,7 +90,7 @@ def test_parameters(notebook):
 
 def test_benchmark(tmp_path):
     "The benchmark notebook runs, on networks that are too small to say anything."
-    done = run(BIN / "python", "-m", "mssync.study", "run", "nbs/study/07_benchmark.ipynb", tmp_path / "07.ipynb", f"results={tmp_path}", "tiny=true",
+    done = run(BIN / "python", "-m", "mssync.study", "run", "nbs/study/08_benchmark.ipynb", tmp_path / "07.ipynb", f"results={tmp_path}", "tiny=true",
                *"batch=4 crops=8 sequence=50 many=4 many_frames=20 hour=60 rounds=2".split())
     assert done.returncode == 0, done.stdout[-8000:]
     t = pd.read_csv(tmp_path / "benchmark.csv")

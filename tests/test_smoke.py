@@ -82,12 +82,12 @@ def test_table3(results):
     assert len(paper) == 2 * 8 * 4 and set(ours.method) == METHODS and set(ours.data) == {"simulated corpus"}
     assert len(ours) == len(METHODS) * 4 * 2 * 2 and not ours.duplicated(["method", "level", "scoring", "metric"]).any()
     check_rows(ours)
-    assert (ours[["mean", "std"]] >= 0).all().all() and (ours.clips == 6).all() and (ours.drawn == "clips").all()     # too few speakers to draw them
+    assert (ours[["mean", "std"]] >= 0).all().all() and (ours.clips == 10).all() and (ours.drawn == "clips").all()     # too few speakers to draw them
     for r in ours.itertuples():
         own = sync[(sync.method == r.method) & (sync["level"] == r.level) & (sync.scoring == r.scoring)]
         v = own.confidence if r.metric == "AV-Conf" else own.offset.abs()
         means = v.groupby(own.seed).mean()
-        assert len(own) == 2 * 6 and own.id.nunique() == 6 and abs(v.mean() - r.mean) < 1e-3 and abs(means.std() - r.seeds_std) < 1e-3
+        assert len(own) == 2 * 10 and own.id.nunique() == 10 and abs(v.mean() - r.mean) < 1e-3 and abs(means.std() - r.seeds_std) < 1e-3
         assert abs(v.groupby(own.seed).var(ddof=0).mean()**.5 - r.std) < 1e-3
     text = (results / "table3.md").read_text()
     assert "3.62 ± 0.52" in text and "nan" not in text.lower()      # MS-Sync-short at 400 ms in the paper
@@ -171,9 +171,25 @@ def test_figure5_has_all_trainings(results):
     assert (t.groupby(["variant", "seed"]).step.max() == 14).all() and t.groupby("variant").seed.nunique().eq(2).all()
 
 
+def test_calibration(results):
+    "What the metrics say about planted errors is measured, with intervals and seeds (that it is right, the cpu profile shows)."
+    shift, rows = pd.read_csv(results / "calibration_shift.csv"), pd.read_csv(results / "calibration_rows.csv")
+    assert set(shift["level"]) == {1, 2, 3, 4} and set(shift.metric) == {"right", "near", "follows", "error_ms"} and set(rows.method) == {"Ground truth", "Retrieval", "Mean motion", "Static", "Shuffled audio"}
+    check_rows(shift), check_rows(rows)
+    damage = pd.read_csv(results / "calibration_damage.csv")
+    assert set(damage.seed) == {0, 1} and not damage.isna().any().any()
+    own = damage[(damage.step == 0) & damage.measure.isin(["lmd", "lmd_front", "max_lip_error", "opening_difference"])]
+    assert (own.value.abs() < 1e-4).all()                                                   # undamaged, a clip is its own original
+    noise = damage[(damage.damage == "noise") & (damage.measure == "lmd")].sort_values("step").value
+    assert noise.is_monotonic_increasing and noise.iloc[-1] > 1
+    assert set(pd.read_csv(results / "calibration_coupling.csv").method) == {f"{ms} ms {what}" for ms in (200, 400, 800, 1600) for what in ("removed", "alone")}
+    text = (results / "calibration.md").read_text()
+    assert "nan" not in text.lower() and text.count("seeds ") > 50
+
+
 def test_record(results):
     record = json.loads((results / "run.json").read_text())
-    assert record["profile"] == "smoke" and record["settings"]["training"]["steps"] == 12 and record["corpus"]["clips"] == 24
+    assert record["profile"] == "smoke" and record["settings"]["training"]["steps"] == 12 and record["corpus"]["clips"] == 48
     assert record["seeds"] == SEEDS and len(record["seconds"]) == 1 + 2 * 8 and all(s > 0 for s in record["seconds"].values())
 
 
@@ -200,7 +216,7 @@ def test_deleted_table_reruns_the_report_only(results):
 
 @pytest.mark.parametrize("section, change, rules", [
     ("discriminators", dict(hidden=16), {"generator", "evaluate", "report"}),
-    ("metric_syncers", dict(margin=3), {"syncers", "generator", "evaluate", "report"}),
+    ("metric_syncers", dict(margin=3), {"syncers", "generator", "evaluate", "report", "calibration"}),
     ("evaluation", dict(sequences=1), {"report"}),
 ])
 def test_changed_section_reruns_what_depends_on_it(results, tmp_path, section, change, rules):
@@ -216,12 +232,12 @@ def test_another_device_reruns_nothing(results):
 
 def test_another_seed_adds_its_own_only(results):
     done = study(results, "--dry-run", seeds="0,1,2")
-    assert planned(done) == {"syncers", "motion_encoder", "generator", "evaluate", "report"}
+    assert planned(done) == {"syncers", "motion_encoder", "generator", "evaluate", "report", "calibration"}
     assert planned_seeds(done) == {rule: {2} for rule in ("syncers", "motion_encoder", "generator", "evaluate")}
 
 
 def test_fewer_seeds_train_nothing(results):
-    assert planned(study(results, "--dry-run", seeds=1)) == {"report"}
+    assert planned(study(results, "--dry-run", seeds=1)) == {"report", "calibration"}
 
 
 # --- a corpus of the user's own, with clips as short as GRID's

@@ -51,12 +51,12 @@ from mssync.packed import Packed
 from mssync.runs import load_model
 from mssync.simulate import SCALES, Coupling, draw_speaker, simulate_clip
 from mssync.stats import interval
-from mssync.study import available_frames, corpus_folder, load_profile, read_seeds, seed_folder, shape_space, write_figure, write_table, write_text
+from mssync.study import available_frames, corpus_folder, load_profile, seed_folder, seed_list, shape_space, write_figure, write_table, write_text
 from mssync.sync import MultiScaleSync, av_scores
 from mssync.tables import legend, over_seeds, summary, wide
 
 settings, results = load_profile(profile), Path(results)
-seeds = read_seeds(seeds or settings["seeds"])
+seeds = seed_list(settings, seeds)
 folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text())
 train, test = (Packed(folder, s, device=device) for s in ("train", "test"))
 load = lambda s, name: load_model(seed_folder(results, s)/f"{name}.safetensors", device)
@@ -150,21 +150,25 @@ else: print("Left out: what couples real motion to speech is not known.")
 # %%
 T = facts["lengths"]["sync"]; x, a, ids = test.windows(T)
 order = np.random.default_rng(0).permutation(len(x)); half, rest = np.sort(order[:len(x) // 2]), np.sort(order[len(x) // 2:])
+x_rest, halves = x[rest], f"two random halves of the test clips ({len(half)} and {len(rest)})"
+if len(x) < 10:                                                            # too few to be halved
+    half, x_rest = np.arange(len(x)), Packed(folder, "metric", device=device).windows(T)[0]
+    halves = f"the {len(x)} test clips and the {len(x_rest)} of split metric, as there are too few test clips to be halved"
 space, loud = shape_space(train, seeds[0]), loudness(a, test.features, *test.stats) if test.features in ("mfcc", "fbank") else None
 encoders = {s: {e.cfg.frames: e for e in (load(s, f"motion_encoder_{k}") for k in facts["lengths"]["motion"])} for s in seeds}
 axes_of = {s: frame_axes(train, T, seed=s) for s in seeds}
 def features(y, s): return frechet_features(y, axes_of[s], encoders[s])
 
-there = {s: features(x[rest], s) for s in seeds}
+there = {s: features(x_rest, s) for s in seeds}
 rows = []
 for s in seeds:
     here = features(x[half], s)
     for k in here:
         v, b, lo, hi = frechet_interval(here[k], there[s][k], 200)
-        rows.append(dict(seed=s, method="two halves of the test clips", metric=k, value=v, bias=b, low=lo, high=hi))
+        rows.append(dict(seed=s, method="two halves", metric=k, value=v, bias=b, low=lo, high=hi))
 t_half = over_seeds(pd.DataFrame(rows), ["metric"])
 write_table(t_half, results/"calibration_halves.csv")
-texts["Two halves of one set"] = f"Distances between two random halves of the test clips ({len(half)} and {len(rest)}). {legend(t_half)} An interval with 0 in it: no more than the bias.\n\n{md(wide(t_half, 'metric', method='method'))}"
+texts["Two halves of one set"] = f"Distances between {halves}. {legend(t_half)} An interval with 0 in it: no more than the bias.\n\n{md(wide(t_half, 'metric', method='method'))}"
 wide(t_half, "metric", method="method")
 
 # %%
@@ -174,7 +178,7 @@ def measured(y, a, s): # everything about damaged clips of the first half, means
     r = {f"AV-Conf {SCALES[i]} ms": float(conf[i]) for i in range(levels)} | {k: frechet(f[k], there[s][k]) for k in f}
     if s != seeds[0]: return r                                             # the rest knows no seed
     clean, y = x[half].cpu().numpy(), y.cpu().numpy()
-    r |= measures(y, space).mean().to_dict() | {"head_spectrum_distance": spectrum_distance(y, x[rest].cpu().numpy())}
+    r |= measures(y, space).mean().to_dict() | {"head_spectrum_distance": spectrum_distance(y, x_rest.cpu().numpy())}
     if loud is not None: r |= lips_table(y, clean, loud[half])[["lmd", "lmd_front", "max_lip_error", "opening_difference", "silent_speed"]].mean().to_dict()
     return r | {"upper_face_deviation": heads_table(y, clean, loud[half] if loud is not None else None)["upper_face_deviation"].mean()}
 
@@ -343,7 +347,7 @@ share = lambda metric: ", ".join(f"{100 * v:.0f} % at {ms} ms" for v, ms in t_sh
 lines += [f"Within half a sample: {share('right')}; within one: {share('near')}; following a clip's own offset: {share('follows')}."]
 if facts["simulated"]: lines.append(f"Coupling at one scale shows most at its own level in {sum(own.values())} of {len(own)} trials.")
 apart = t_half[(t_half.low > 0)].metric.tolist()
-lines.append("Two halves of the test clips are no farther apart than the bias" + (f", but for {', '.join(apart)}." if apart else "."))
+lines.append("Two halves of one set are no farther apart than the bias" + (f", but for {', '.join(apart)}." if apart else "."))
 lines.append(f"{len(asked) - len(failed)} of {len(asked)} measures move steadily with the damage that they should see.")
 lines.append(f"Orders of the reference rows keep a Kendall tau of {t_rank.tau.min():.2f} or more under resampling.")
 write_text(f"# Calibration of the metrics on the {data}\n\nProfile {settings['name']}; networks of {len(seeds)} seed{'s' if len(seeds) > 1 else ''}; {len(test)} test clips of {test.index.speaker.nunique()} speakers.\n\n" + "\n".join(f"- {l}" for l in lines) + "\n\n"
