@@ -44,6 +44,20 @@ def _animate(a) -> int:
     print(animate(a.portrait, a.speech, a.out, weights=a.weights, landmarker=a.landmarker, seed=a.seed))
     return 0
 
+def _score(a) -> int:
+    from mssync.runs import load_model
+    from mssync.sync import score_corpus
+    syncers = load_model(a.syncers) if a.syncers else None
+    if syncers is not None and not hasattr(syncers, "syncers"): raise ValueError(f"{a.syncers}: no metric syncers, but a {type(syncers).__name__}")
+    t = score_corpus(a.corpus, syncers, a.frames)
+    if a.out: t.to_csv(a.out, index=False, float_format="%.6g")
+    levels = sum(c.startswith("offset_") for c in t)
+    print(f"{len(t)} clips, {int(t.windows.sum())} windows of {a.frames} frames" + ("" if a.syncers else "; syncers of the package, trained on simulated speakers: on recorded people they can say next to nothing"))
+    for i in range(1, levels + 1):
+        off, conf = t[f"offset_{i}"].abs(), t[f"confidence_{i}"]
+        print(f"{100 * 2**i:5} ms: |AV-Off| {off.mean():.2f} ± {off.std(ddof=0):.2f}, AV-Conf {conf.mean():.2f} ± {conf.std(ddof=0):.2f}")
+    return 0
+
 def _simulate(a) -> int:
     from mssync.simulate import simulate_corpus
     simulate_corpus(a.out, clips=a.clips, seconds=a.seconds, speakers=a.speakers, jitter=a.jitter, features=a.features, jobs=a.jobs, seed=a.seed)
@@ -82,6 +96,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--landmarker", default="dlib", help="dlib (default) or face-alignment")
     p.add_argument("--seed", type=int, default=0, help="of the generator's initial state (default 0)")
     p.set_defaults(run=_animate)
+
+    p = commands.add_parser("score", help="AV-Off and AV-Conf of a corpus at four time scales", description="Score the synchrony of an ingested corpus at four time scales: mean ± standard deviation over its clips.")
+    p.add_argument("corpus", metavar="CORPUS", help="made by mssync ingest")
+    p.add_argument("--syncers", metavar="FILE", help="metric syncers of a study (default: those that come with the package, which know simulated speakers only)")
+    p.add_argument("--frames", type=int, default=80, help="of a window; shorter clips are left out (default 80)")
+    p.add_argument("--out", metavar="CSV", help="a file for the scores clip by clip")
+    p.set_defaults(run=_score)
 
     p = commands.add_parser("simulate", help="make the simulated corpus", description="Make the simulated corpus: synthesised speech, a rig, and head motion of known coupling.")
     p.add_argument("out", metavar="OUT", help="the corpus")

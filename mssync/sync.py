@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SHIFTS', 'PADDED_SHIFT', 'SHIPPED', 'shift_range', 'shift_curve', 'padded_curve', 'av_scores', 'prepare',
-           'shipped_syncers', 'MultiScaleSync']
+           'shipped_syncers', 'MultiScaleSync', 'score_corpus']
 
 # %% ../nbs/30_sync.ipynb #673fd51e
 from pathlib import Path
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import nn, Tensor
 from .landmarks import FPS, L, centre_size, normalise
 from .audio import COLUMNS, features
+from .packed import Packed
 from .pyramid import WINDOW
 from .runs import load_model
 
@@ -185,3 +186,20 @@ class MultiScaleSync(nn.Module):
             c = shift_curve(e_x, e_a, S)
             levels.append(c[:, S] - c.median(1).values)
         return torch.stack(levels).mean()
+
+# %% ../nbs/30_sync.ipynb #61d198fa
+def score_corpus(
+    folder: str|Path,       # an ingested corpus
+    syncers=None,           # metric `SyncerPyramid`; those of the package by default
+    frames: int=80,         # of a window; shorter clips are left out
+    splits: tuple=("train", "metric", "val", "test", "dev", ""),   # which
+    device="cpu",
+) -> pd.DataFrame: # one row a clip: id, speaker, windows, offset_1.. (medians, samples of the level), confidence_1.. (means)
+    "AV-Off and AV-Conf of all clips. Raises CorpusError where no clip is long enough, ValueError on audio features of another width than the syncers'."
+    syncers = (shipped_syncers() if syncers is None else syncers).to(device)
+    packed = Packed(folder, splits, (syncers.audio_mean.cpu().numpy(), syncers.audio_std.cpu().numpy()), device)
+    x, a, ids = packed.windows(frames - 1, frames)
+    m = MultiScaleSync(syncers); m.update(x, a, ids)
+    g = m.compute().groupby("id", sort=False)
+    df = pd.concat([g.size().rename("windows"), g[[f"offset_{i}" for i in range(1, syncers.levels + 1)]].median(), g[[f"confidence_{i}" for i in range(1, syncers.levels + 1)]].mean()], axis=1).reset_index()
+    return df.merge(packed.index[["id", "speaker"]], on="id")[["id", "speaker", *df.columns[1:]]]

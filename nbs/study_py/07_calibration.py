@@ -41,10 +41,9 @@ from tqdm.auto import tqdm
 from mssync.audio import loudness
 from mssync.baselines import MeanMotion, Retrieval, shuffled_audio, static
 from mssync.calibrate import DAMAGES, damage, monotone, planted_shift, rank_stability
-from mssync.corpus import CorpusError
 from mssync.dynamics import measures
 from mssync.frechet import frame_axes, frechet, frechet_bias, frechet_features, frechet_interval
-from mssync.heads import heads_table, motion_spectrum, spectrum_distance
+from mssync.heads import heads_table, spectrum_distance
 from mssync.landmarks import normalise
 from mssync.lips import lips_table
 from mssync.packed import Packed
@@ -286,15 +285,7 @@ t_rank.round(3)
 # confidence alone would not say.
 
 # %%
-def windows(packed, T, most=8): # windows of every clip, one after the other: x, a, ids
-    parts = [(k, t) for k, n in enumerate(packed.lengths.tolist()) for t in range(0, n - T, T + 1)][:]
-    parts = [p for p in parts if p[1] < most * (T + 1)]
-    if not parts: raise CorpusError(f"no clip has the {T + 1} frames of a window")
-    k, t = (torch.tensor(v, device=packed.x.device) for v in zip(*parts))
-    y, b = packed.gather(k, t, T)
-    return normalise(y, y[:, 0]), b, [packed.ids[j] for j in k.tolist()]
-
-def free(y, b, names, methods, heard=None, stats=None): # reference-free measures, one row a clip and seed
+def free(y, b, names, methods): # reference-free measures, one row a clip and seed
     rows, base = [], measures(y.cpu().numpy(), space)[["lip_speed", "head_speed", "jitter"]] * 100
     h = heads_table(y.cpu().numpy(), y.cpu().numpy(), loudness(b, test.features, *test.stats)) if loud is not None else None
     if h is not None: base["beat_excess"] = h.beat_excess.to_numpy()
@@ -309,8 +300,8 @@ def free(y, b, names, methods, heard=None, stats=None): # reference-free measure
 if generated:
     T = available_frames(np.asarray(test.lengths), facts["lengths"]["sync"], .5)
     others = Packed(generated, ("train", "metric", "val", "test"), train.stats, device)
-    y, b, names = windows(others, T); who = dict(zip(others.index.id, others.index.speaker))
-    rx, ra, rn = windows(test, T)
+    y, b, names = others.windows(T, T + 1); who = dict(zip(others.index.id, others.index.speaker))
+    rx, ra, rn = test.windows(T, T + 1)
     every = pd.concat([free(y, b, names, [who[n] for n in names]), free(rx, ra, rn, "real test clips"), free(rx, shuffled_audio(ra, 0), rn, "real, shuffled audio"), free(y, shuffled_audio(b, 0), names, "all systems, shuffled audio")])
     write_table(every, results/"calibration_generated_clips.csv")
     values, rows = [c for c in every if c not in ("seed", "method", "id")], []
