@@ -50,6 +50,7 @@ SECTIONS: dict[str, dict] = dict(
     generator=_fields(GeneratorConfig, "audio_dim", "features"), discriminators=_fields(DiscriminatorConfig), training=_fields(GANTraining),
     evaluation=dict(sync_frames=80, durations=(40, 80, 200), motion_frames=(40, 80),   # Sections 4.2 and 4.3
                     draws=100,                                                         # redrawn sets of clips for the interval of a Fréchet distance
+                    metric_split="metric",                                             # clips that the metric syncers learn from; "train", as the loss syncers, is the paper's protocol
                     images=False,                                                      # FID, FVD and t-FID too: two networks that are downloaded, and without a GPU hours
                     drift_frames=1000, drift_clips=8,                                  # how errors grow over a chain of test clips' sound
                     figure4_frames=120, sequences=3, videos=1))
@@ -125,6 +126,7 @@ def load_profile(
     for s, allowed in SECTIONS.items(): profile[s] = allowed | _section(given.get(s), allowed, f"{path}, section {s}")
     for s in ("corpus", "ingest"):
         if (kind := profile[s]["features"]) not in KINDS: raise ProfileError(f"{path}, section {s}, features: {kind!r} is neither {' nor '.join(KINDS)} (a corpus with the features of a speech model is made in Python and given as corpus=FOLDER)")
+    if (split := profile["evaluation"]["metric_split"]) not in ("metric", "train"): raise ProfileError(f"{path}, section evaluation, metric_split: {split!r} is neither 'metric' nor 'train'")
     variants = given.get("variants")
     if isinstance(variants, list) and all(isinstance(v, str) for v in variants): variants = dict.fromkeys(variants)
     if not isinstance(variants, dict) or not variants: raise ProfileError(f"{path}: section variants names no training: a list of names, or names with fields, expected")

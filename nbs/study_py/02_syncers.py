@@ -22,7 +22,7 @@
 # A syncer embeds five samples of landmarks and the sound around them, and is trained so that what belongs together lies together (Section 3.1, Eq. 2 and 3). On the levels of
 # the pyramid (Eq. 5) the same five samples span 200, 400, 800 and 1600 ms. Two pyramids of syncers are trained apart: one to be the generator's loss, with unit
 # embeddings and Eq. 2, on split `train`; one to score what it generates, with Euclidean distances and a margin loss (Section 4.3), on split `metric`. They share no clip, so
-# the score does not reward having learned the loss syncers' own errors.
+# the score does not reward having learned the loss syncers' own errors. (In the paper both learn from the same clips, Section 4.3: `evaluation: {metric_split: train}`, as in the profile `paper`.)
 
 # %% tags=["parameters"]
 profile: str = "smoke"              # name of a file in workflow/profiles, or a path to one
@@ -44,14 +44,15 @@ from mssync.study import checkpoint, corpus_folder, load_profile, seed_folder, s
 
 settings, results = load_profile(profile), Path(results)
 folder, facts, out = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text()), seed_folder(results, seed)
-packed, held_out = Packed(folder, "train" if role == "loss" else "metric", device=device), Packed(folder, "val", device=device)
+split = "train" if role == "loss" else settings["evaluation"]["metric_split"]
+packed, held_out = Packed(folder, split, device=device), Packed(folder, "val", device=device)
 shape, training = syncer_config(settings, role, packed), syncer_training(settings, role)
 print(f"{len(packed)} clips to train on, {len(held_out)} held out; {training.loss}, {'unit' if shape.normalised else 'free'} embeddings of {shape.dim}")
 
 # %%
-depends = vars(shape), vars(training), seed, results/"corpus.json", folder/"clips.csv"
+depends = vars(shape), vars(training), split, seed, results/"corpus.json", folder/"clips.csv"
 syncers, log = train_syncers(packed, held_out, shape, training, seed + 1000 * (role == "metric"), checkpoint(out, f"syncers_{role}", *depends), logdir=out/"logs"/f"syncers_{role}")
-save_model(out/f"syncers_{role}.safetensors", syncers, role=role, clips=len(packed), corpus=facts["name"], seed=seed)
+save_model(out/f"syncers_{role}.safetensors", syncers, role=role, split=split, clips=len(packed), corpus=facts["name"], seed=seed)
 write_table(log, out/f"syncers_{role}.csv")
 
 # %% [markdown]
