@@ -39,7 +39,8 @@ help:  ## List the commands and variables
 	echo "  Variables (make study PROFILE=smoke): PROFILE=$(PROFILE), CORPUS=folder made by mssync ingest, or"
 	echo "  VIDEOS=folder to be ingested first (default: the profile simulates or downloads its corpus),"
 	echo "  LAYOUT=grid, voxceleb2, ... of that folder, OPTIONS='videos=FOLDER ...' of the layout, SEEDS=0 or 0,1,2 (default: the"
-	echo "  profile's; each is a whole training, and adding one later trains only that one), DEVICE=cpu or cuda,"
+	echo "  profile's; each is a whole training, and adding one later trains only that one), GENERATED=folder of ingested videos"
+	echo "  of other systems, for the calibration, DEVICE=cpu or cuda,"
 	echo "  TORCH_BACKEND=$(TORCH_BACKEND) (cpu, cu128, ..., auto; a torch already in $(VENV) is kept), PYTHON=$(PYTHON), SNAKEFLAGS="
 
 install: $(STAMP)  ## Install everything into .venv (nothing to do: instant)
@@ -90,8 +91,7 @@ export: install  ## After editing notebooks: mssync/, clean notebooks, README.md
 
 weights: install  ## Ship generator and metric syncers of results/cpu (seed 0) with the package (half precision)
 	$(PY) -c 'from mssync.runs import load_model, save_model
-	for name, trained in (("generator", "generator_long"), ("metric_syncers", "syncers_metric")):
-	    m = load_model(f"results/cpu/seed_0/{trained}.safetensors"); save_model(f"mssync/weights/{name}.safetensors", m, half=True, **m.meta)'
+	for name, trained in (("generator", "generator_long"), ("metric_syncers", "syncers_metric")): m = load_model(f"results/cpu/seed_0/{trained}.safetensors"); save_model(f"mssync/weights/{name}.safetensors", m, half=True, **m.meta)'
 
 readme: install  ## Write README.md from nbs/index.ipynb
 	$(PY) workflow/readme.py

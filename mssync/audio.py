@@ -141,11 +141,15 @@ def loudness(
     mean=None,         # (26,) of the features, where they are standardised: `Packed.stats`
     std=None,          # (26,)
 ) -> np.ndarray: # (..., 4n) mean level of the mel bands, dB
-    "Loudness along time. For a waveform give it its `features`. Raises ValueError on a kind that does not hold it, or on one of `mean` and `std` without the other."
+    "Loudness along time. For a waveform give it its `features`. Raises ValueError on a kind that does not hold it, on one of `mean` and `std` without the other, on nothing and on NaN."
     if kind not in KINDS: raise ValueError(f"loudness: features {kind!r} do not hold the loudness; give those of {' or '.join(map(repr, KINDS))} of the same sound")
     if (mean is None) != (std is None): raise ValueError("loudness: standardised features need both their mean and their std")
     host = lambda v: np.asarray(v.detach().cpu() if hasattr(v, "detach") else v, np.float64)
     a = host(a)
-    if a.ndim < 2 or a.shape[-1] != D: raise ValueError(f"loudness: features (..., 4n, {D}) expected, got {a.shape}")
-    if mean is not None: a = a * host(std) + host(mean)
+    if a.ndim < 2 or a.shape[-1] != D or not a.size: raise ValueError(f"loudness: features (..., 4n, {D}) expected, got {a.shape}")
+    if mean is not None:
+        for what, v in (("mean", mean), ("std", std)):
+            if host(v).shape != (D,) or not np.isfinite(host(v)).all(): raise ValueError(f"loudness: the {what} of the features must be {D} finite numbers")
+        a = a * host(std) + host(mean)
+    if not np.isfinite(a).all(): raise ValueError(f"loudness: {f'clip {np.argwhere(~np.isfinite(a))[0, 0]} holds' if a.ndim > 2 else 'features hold'} NaN or infinite values")
     return a[..., 0] / 40**.5 if kind == "mfcc" else 10 / np.log(10) * a.mean(-1)

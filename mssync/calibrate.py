@@ -25,7 +25,7 @@ def planted_shift(
 ) -> tuple[Tensor, Tensor]: # x (B, T+1, 68, 2) normalised, a (B, 4(T+1), width) standardised
     "Windows whose sound is out of place. Raises ValueError where the shift exceeds the room or a clip is too short."
     if abs(shift) > room: raise ValueError(f"a shift of {shift} frames exceeds the room of {room}")
-    if (short := packed.lengths[clips] < frames + 1 + 2*room).any(): raise ValueError(f"clip {packed.ids[int(clips[int(short.nonzero()[0])])]}: {int(packed.lengths[clips][short][0])} frames, {frames + 1 + 2*room} are needed for {frames + 1} frames shifted by {room} either way")
+    if (short := packed.lengths[clips.cpu()] < frames + 1 + 2*room).any(): raise ValueError(f"clip {packed.ids[int(clips[int(short.nonzero()[0])])]}: {int(packed.lengths[clips.cpu()][short][0])} frames, {frames + 1 + 2*room} are needed for {frames + 1} frames shifted by {room} either way")
     start = torch.full_like(clips, room)
     x, _ = packed.gather(clips, start, frames)
     return normalise(x, x[:, 0]), packed.gather(clips, start - shift, frames)[1]
@@ -58,7 +58,7 @@ class Damage:
 
 DAMAGES: dict[str, Damage] = dict(
     noise=Damage(_noise, (0, .005, .01, .02, .05), "deviation, face sizes"), smooth=Damage(_smooth, (0, .04, .08, .16, .32), "s"),
-    hold=Damage(_hold, (0, 1, 2, 4, 8), "frames"), slow=Damage(_slow, (0, .05, .1, .2, .4), "share"),
+    hold=Damage(_hold, (0, 1, 2, 4, 8), "further frames"), slow=Damage(_slow, (0, .05, .1, .2, .4), "share"),
     freeze=Damage(_freeze, (0, .25, .5, .75, 1), "share"), torn=Damage(_torn, (0, .05, .1, .2, .5), "RMS at the end, face sizes"))
 
 def damage(
@@ -69,6 +69,7 @@ def damage(
 ) -> Tensor: # (B, n, 68, 2) float32
     "Clips with a planted error. Raises ValueError on an unknown name or NaN."
     if name not in DAMAGES: raise ValueError(f"unknown damage {name!r}: choose from {', '.join(DAMAGES)}")
+    if not strength >= 0 or name in ("slow", "freeze") and strength > 1: raise ValueError(f"damage {name!r}: strength {strength} must be at least 0" + (" and at most 1" if name in ("slow", "freeze") else ""))
     v = np.asarray(x, np.float64)
     if v.ndim != 4 or not np.isfinite(v).all(): raise ValueError(f"damage: finite clips (B, n, 68, 2) expected, got shape {v.shape}" + ("" if np.isfinite(v).all() else " with NaN or infinite landmarks"))
     return torch.from_numpy(DAMAGES[name].apply(v, strength, np.random.default_rng(seed)).astype(np.float32))
@@ -85,19 +86,21 @@ def monotone(
     return float((sign * np.diff(v) > -slack * np.ptp(v)).mean()) if np.ptp(v) > 0 else 0.
 
 def rank_stability(
-    values: dict,      # row -> (clips,) one value a clip, the same clips in every row
-    draws: int=1000,
+    values: dict,      # row -> (clips,) one value a clip, the same clips in every row; or a function of weights (clips,) that gives a set's value
+    clips: int|None=None,  # how many, where all rows are functions
+    draws: int=1000,   # bootstrap resamples of clips
     seed: int=0,
-) -> tuple[float, pd.DataFrame]: # mean Kendall's tau; upper, lower, kept (share of draws) for every pair of neighbours, highest mean first
+) -> tuple[float, pd.DataFrame]: # mean Kendall's tau; upper, lower, kept (share of draws) for every pair of neighbours, highest value first
     "How stable the order of rows is under resampling of clips. Raises ValueError where rows differ in their clips, on NaN, below 2 rows or 5 clips."
-    v = [np.asarray(u, np.float64) for u in values.values()]
-    if len(v) < 2 or any(u.shape != v[0].shape for u in v) or v[0].ndim != 1: raise ValueError(f"rank_stability: at least 2 rows of the same clips are needed, got {[u.shape for u in v]}")
-    if len(v[0]) < 5: raise ValueError(f"rank_stability: {len(v[0])} clips are too few, at least 5 are needed")
-    v, names = np.stack(v), list(values)
-    if not np.isfinite(v).all(): raise ValueError(f"rank_stability: row {names[int(np.argwhere(~np.isfinite(v))[0, 0])]} holds NaN or infinite values")
-    w = np.random.default_rng(seed).multinomial(v.shape[1], np.full(v.shape[1], 1 / v.shape[1]), draws)      # (draws, clips)
-    order = np.argsort(-v.mean(1), kind="stable")
-    means = (w @ v[order].T) / v.shape[1]                                                                    # (draws, rows)
+    names, arrays = list(values), [np.asarray(v, np.float64) for v in values.values() if not callable(v)]
+    n = len(arrays[0]) if arrays and arrays[0].ndim else clips or 0
+    if len(names) < 2 or any(v.shape != (n,) for v in arrays): raise ValueError(f"rank_stability: at least 2 rows of the same clips are needed, got {[v.shape for v in arrays]}" + (f" for {clips} clips" if clips else ""))
+    if n < 5: raise ValueError(f"rank_stability: {n} clips are too few, at least 5 are needed")
+    w = np.concatenate((np.ones((1, n)), np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws)))       # all clips first
+    means = np.stack([[v(u) for u in w] if callable(v) else w @ np.asarray(v, np.float64) / n for v in values.values()], 1)     # (1 + draws, rows)
+    if not np.isfinite(means).all(): raise ValueError(f"rank_stability: row {names[int(np.argwhere(~np.isfinite(means))[0, 1])]} holds NaN or infinite values")
+    order = np.argsort(-means[0], kind="stable")
+    means = means[1:, order]
     i, j = np.triu_indices(len(names), 1)
     tau = np.sign(means[:, i] - means[:, j]).mean()
     kept = (means[:, :-1] > means[:, 1:]).mean(0)

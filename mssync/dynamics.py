@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from .landmarks import FPS, REGIONS, ShapeSpace, centre_size, head_speed, lip_speed, mouth_opening, pose_proxies, similarity_align
+from .landmarks import FPS, REGIONS, ShapeSpace, centre_size, check_clips, head_speed, lip_speed, mouth_opening, pose_proxies, similarity_align
 from .audio import COLUMNS
 from .corpus import Clip, read_clip, read_index
 from .simulate import SCALES, split_bands
@@ -21,7 +21,7 @@ def within_head(
     x,  # (..., n, 68, 2) sequence
 ) -> np.ndarray: # (..., n, 68, 2) the same with the head's points held in place
     "Take the head's in-plane motion out: every frame's head points are aligned with the first frame's by a similarity."
-    x = np.asarray(x, np.float64)
+    x = check_clips(x, "within_head")
     return similarity_align(x, x[..., :1, :, :], REGIONS["head"])
 
 def amplitude(
@@ -29,14 +29,14 @@ def amplitude(
     region: str,    # a key of REGIONS
 ) -> np.ndarray: # (...) in the unit of x
     "RMS distance of a region's points to their mean over the clip."
-    p = np.asarray(x, np.float64)[..., REGIONS[region], :]
+    p = check_clips(x, "amplitude", sized=False)[..., REGIONS[region], :]
     return np.sqrt(((p - p.mean(-3, keepdims=True))**2).sum(-1).mean((-1, -2)))
 
 def jitter(
     x,  # (..., n, 68, 2) sequence
 ) -> np.ndarray: # (...) mean length of the second difference over frames and points, in the unit of x
-    "How much velocity changes from frame to frame."
-    return np.linalg.norm(np.diff(np.asarray(x, np.float64), n=2, axis=-3), axis=-1).mean((-1, -2))
+    "How much velocity changes from frame to frame. Raises ValueError below 3 frames or on NaN."
+    return np.linalg.norm(np.diff(check_clips(x, "jitter", frames=3, sized=False), n=2, axis=-3), axis=-1).mean((-1, -2))
 
 # %% ../nbs/32_dynamics.ipynb #566c4b0c
 def deformation_residual(
@@ -44,7 +44,7 @@ def deformation_residual(
     space: ShapeSpace,
 ) -> np.ndarray: # (..., n) RMS distance of a point, in units of the mean face's size
     "Distance to the shape space of what has changed since the first frame."
-    aligned = similarity_align(x, space.mean)
+    aligned = similarity_align(check_clips(x, "deformation_residual"), space.mean)
     d = aligned - aligned[..., :1, :, :]
     d = d.reshape(*d.shape[:-2], -1)
     return np.sqrt(((d - d @ space.basis.T @ space.basis)**2).sum(-1) / d.shape[-1] * 2)
@@ -55,9 +55,11 @@ def residual_curve(
     space: ShapeSpace,
     deformation: bool=False, # the stricter residual instead
 ) -> np.ndarray: # (n,) ratio at each frame; 1 is as real
-    "RMS shape residual over clips at each frame, over the real clips' RMS over all frames (of the deformation: without the first)."
+    "RMS shape residual over clips at each frame, over the real clips' RMS over all frames (of the deformation: without the first). Raises ValueError on NaN, on a face without size and where the real clips have no residual."
+    x, real = check_clips(x, "residual_curve", batch=True), check_clips(real, "residual_curve", "real ", frames=1 + deformation, batch=True)
     f = (lambda v: deformation_residual(v, space)) if deformation else space.residual
     own = f(real)[:, 1:] if deformation else f(real)
+    if not (own**2).mean() > 1e-24: raise ValueError("residual_curve: the real clips have no residual, nothing can be compared with that")
     return np.sqrt((f(x)**2).mean(0) / (own**2).mean())
 
 # %% ../nbs/32_dynamics.ipynb #03f80add
@@ -65,10 +67,8 @@ def measures(
     x,                  # (B, n, 68, 2) clips
     space: ShapeSpace,
 ) -> pd.DataFrame: # one row a clip: lip_speed, head_speed, lip_amplitude, head_amplitude, jitter, shape_residual, deformation
-    "The raw measures, in the unit of x (the residuals in units of the mean face). Raises ValueError below 3 frames or on NaN."
-    x = np.asarray(x, np.float64)
-    if x.ndim != 4 or x.shape[2:] != (68, 2) or x.shape[1] < 3: raise ValueError(f"measures: clips of shape (B, n >= 3, 68, 2) expected, got {x.shape}")
-    if not np.isfinite(x).all(): raise ValueError(f"measures: clip {int(np.argwhere(~np.isfinite(x))[0, 0])} holds NaN or infinite landmarks")
+    "The raw measures, in the unit of x (the residuals in units of the mean face). Raises ValueError below 3 frames, on NaN and on a face without size."
+    x = check_clips(x, "measures", frames=3, batch=True)
     rms = lambda v: np.sqrt((v**2).mean(-1))
     return pd.DataFrame(dict(
         lip_speed=lip_speed(x).mean(-1), head_speed=head_speed(x).mean(-1),
@@ -82,7 +82,7 @@ def dynamics_table(
     ids=None,           # B names; running numbers by default
 ) -> pd.DataFrame: # one row a clip: ratios (1 is as real)
     "Measures of generated clips over the real clips' means. Raises ValueError where a measure of the real clips is 0."
-    gen, own = measures(x_gen, space), measures(x_real, space).mean()
+    gen, own = (measures(check_clips(v, "dynamics_table", which, frames=3, batch=True), space) for v, which in ((x_gen, "generated "), (x_real, "real "))); own = own.mean()
     if (own == 0).any(): raise ValueError(f"dynamics_table: the real clips have {own.index[own == 0][0]} 0, nothing can be compared with that")
     df = gen / own
     return df.set_index(pd.Index(ids if ids is not None else range(len(df)), name="id"))

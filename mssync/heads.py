@@ -4,18 +4,19 @@
 
 # %% auto #0
 __all__ = ['HEAD_BEATS', 'DIRECTIONS', 'UPPER', 'FLOOR', 'head_beats', 'speech_beats', 'beat_alignment', 'upper_dynamics',
-           'upper_face_deviation', 'diversity', 'motion_spectrum', 'spectrum_distance', 'drift_curve', 'heads_table']
+           'upper_face_deviation', 'motion_distances', 'set_diversity', 'diversity', 'motion_spectrum',
+           'spectrum_distance', 'drift_curve', 'heads_table']
 
 # %% ../nbs/35_heads.ipynb #8a379ef7
-from itertools import combinations
 import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
-from .landmarks import FPS, REGIONS, ShapeSpace, centre_size
+from scipy.spatial.distance import pdist, squareform
+from .landmarks import FPS, REGIONS, ShapeSpace, centre_size, check_clips, check_pair
 from .audio import COLUMNS
 from .dynamics import HERTZ, residual_curve, within_head
-from .lips import _clips, _pair, face_size, fit_head, frontalise
+from .lips import face_size, fit_head, frontalise
 
 # %% ../nbs/35_heads.ipynb #b4399910
 def _peaks(v): # (n,) -> places of its local maxima, ends excluded
@@ -28,8 +29,9 @@ def head_beats(
     kind: str="pause",   # "pause": local minima of the head's speed (Li et al. 2021); "nod": where the chin is lowest, of nods of at least 0.1 degrees
     smooth: float=2.,    # frames, width of the Gaussian that the motion is smoothed with
 ) -> np.ndarray: # frames; a minimum of the speed lies between two of them
-    "The beats of a head. A head that does not move has none."
-    x = np.asarray(x, np.float64)
+    "The beats of a head. A head that does not move has none. Raises ValueError on an unknown kind, on NaN and on a face of no size."
+    x = check_clips(x, "head_beats")
+    if x.ndim != 3: raise ValueError(f"head_beats: one clip (n, 68, 2) expected, got {x.shape}")
     if kind not in HEAD_BEATS: raise ValueError(f"head_beats: unknown kind {kind!r}, choose {' or '.join(map(repr, HEAD_BEATS))}")
     h = gaussian_filter1d(x[:, REGIONS["head"]], smooth, axis=0, mode="nearest")
     v = np.linalg.norm(np.diff(h, axis=0), axis=-1).mean(-1)
@@ -40,8 +42,11 @@ def speech_beats(
     loud,                # (4n,) loudness at 100 Hz, dB
     smooth: float=2.,    # frames
 ) -> np.ndarray: # frames
-    "Where the speech is loudest: local maxima of its smoothed loudness."
-    return _peaks(gaussian_filter1d(np.asarray(loud, np.float64), smooth * COLUMNS, mode="nearest")) / COLUMNS
+    "Where the speech is loudest: local maxima of its smoothed loudness. Raises ValueError on NaN."
+    loud = np.asarray(loud, np.float64)
+    if loud.ndim != 1 or not loud.size: raise ValueError(f"speech_beats: loudness ({COLUMNS}n,) of one clip expected, got {loud.shape}")
+    if not np.isfinite(loud).all(): raise ValueError("speech_beats: loudness holds NaN or infinite values")
+    return _peaks(gaussian_filter1d(loud, smooth * COLUMNS, mode="nearest")) / COLUMNS
 
 # %% ../nbs/35_heads.ipynb #f3d3be51
 DIRECTIONS = ("head", "speech")
@@ -53,11 +58,11 @@ def beat_alignment(
     sigma: float=3.,         # frames
     direction: str="head",   # "head": each beat of the head to the nearest of the speech (Li et al. 2021); "speech": the other way (Siyao et al. 2022)
     smooth: float=2.,        # frames, of both
-) -> pd.DataFrame: # one row a clip: alignment in [0, 1], chance (of beats strewn at random), head_beats and speech_beats (how many)
+) -> pd.DataFrame: # one row a clip: alignment in [0, 1], chance (its expectation for beats at random times), head_beats and speech_beats (how many)
     "How near the beats of head and speech lie. A clip where one of them has no beats has 0 in alignment and chance."
-    x, loud = _clips(x, "beat_alignment", least=3), np.asarray(loud, np.float64)
-    if x.ndim != 4 or loud.shape != (len(x), COLUMNS * x.shape[1]): raise ValueError(f"beat_alignment: loudness {loud.shape} does not fit clips {x.shape}: (B, {COLUMNS}n) and (B, n, 68, 2) expected")
-    if not np.isfinite(loud).all(): raise ValueError("beat_alignment: loudness holds NaN or infinite values")
+    x, loud = check_clips(x, "beat_alignment", frames=3, batch=True), np.asarray(loud, np.float64)
+    if loud.shape != (len(x), COLUMNS * x.shape[1]): raise ValueError(f"beat_alignment: loudness {loud.shape} does not fit clips {x.shape}: (B, {COLUMNS}n) and (B, n, 68, 2) expected")
+    if not np.isfinite(loud).all(): raise ValueError(f"beat_alignment: loudness of clip {np.argwhere(~np.isfinite(loud))[0, 0]} holds NaN or infinite values")
     if direction not in DIRECTIONS: raise ValueError(f"beat_alignment: unknown direction {direction!r}, choose {' or '.join(map(repr, DIRECTIONS))}")
     near = lambda a, b: float(np.exp(-np.abs(a[:, None] - b).min(1)**2 / (2 * sigma**2)).mean())
     rows = []
@@ -77,7 +82,7 @@ def upper_dynamics(
     front: str="pose",   # how the head's pose is taken out (`lips.frontalise`)
 ) -> np.ndarray: # (..., points) in the unit of x
     "How much each point of brows and lids moves within the head: standard deviation over time of the length of its displacement."
-    ref = np.asarray(ref, np.float64)[..., None, :, :]
+    x, ref = check_clips(x, "upper_dynamics"), check_clips(ref, "upper_dynamics", "reference ", frames=0)[..., None, :, :]
     d = frontalise(x, ref, front) - frontalise(ref, ref, front)
     return np.linalg.norm(d[..., UPPER, :], axis=-1).std(-2)
 
@@ -87,28 +92,50 @@ def upper_face_deviation(
     front: str="pose",   # as above
 ) -> np.ndarray: # (...) one value a clip, % of face size; positive: less motion than the real one
     "Real dynamics of brows and lids less the generated ones, mean over the points."
-    x, real = _pair(x, real, "upper_face_deviation"); size = face_size(real)
+    x, real = check_pair(x, real, "upper_face_deviation"); size = face_size(real)
     return 100 * (upper_dynamics(real, real[..., 0, :, :], front) - upper_dynamics(x, real[..., 0, :, :], front)).mean(-1) / size
 
 # %% ../nbs/35_heads.ipynb #0f73190d
-def _moves(x, region): # (..., n, 68, 2) -> (..., n, points, 2) displacement since the first frame, % of face size
-    x = np.asarray(x, np.float64); v = within_head(x) if region == "lips" else x
+def _moves(x, region, name, **kw): # (..., n, 68, 2) -> (..., n, points, 2) displacement since the first frame, % of face size
+    x = check_clips(x, name, **kw)
+    if region not in ("head", "lips"): raise ValueError(f"{name}: unknown region {region!r}, choose 'head' or 'lips'")
+    v = within_head(x) if region == "lips" else x
     return 100 * (v - v[..., :1, :, :])[..., REGIONS[region], :] / face_size(x)[..., None, None, None]
+
+def motion_distances(
+    x,                   # (B, n, 68, 2) clips
+    region: str="head",  # "head", or "lips" (within the head)
+) -> np.ndarray: # (B, B) % of face size: RMS over frames and points, 0 on the diagonal
+    "How far apart the motions of each two clips are."
+    m = _moves(x, region, "motion_distances", batch=True)
+    return squareform(pdist(m.reshape(len(m), -1)) * (m.shape[-1] / m[0].size)**.5)          # m holds two numbers a point
+
+def set_diversity(
+    D,      # (B, B) `motion_distances`
+    w=None, # (..., B) how often each clip counts: one bootstrap resample, or many; once by default
+) -> "float|np.ndarray": # (...) in the unit of D; 0 for a resample that is one clip over and over
+    "Mean distance over all pairs of different clips. Raises ValueError on fewer than two clips and on NaN."
+    D = np.asarray(D, np.float64)
+    if D.ndim != 2 or len(D) != D.shape[1] or len(D) < 2 or not np.isfinite(D).all(): raise ValueError(f"set_diversity: a matrix (B, B) of finite distances of at least 2 clips is needed, got shape {D.shape}")
+    w = _counts(w, len(D), "set_diversity")
+    d = ((w @ D) * w).sum(-1) / np.where((w > 0).sum(-1) > 1, w.sum(-1)**2 - (w**2).sum(-1), 1)
+    return float(d) if d.ndim == 0 else d
+
+def _counts(w, n, name): # (..., n) checked
+    if w is None: return np.ones(n)
+    w = np.asarray(w, np.float64)
+    if w.shape[-1:] != (n,) or not (np.isfinite(w) & (w >= 0)).all() or not (w.sum(-1) > 0).all(): raise ValueError(f"{name}: weights (..., {n}) of clips expected, not negative and not all 0, got shape {w.shape}")
+    return w
 
 def diversity(
     x,                   # (S, B, n, 68, 2) S samples for each of B inputs, or (B, n, 68, 2) a set of clips
-    region: str="head",  # "head", or "lips" (within the head)
-) -> np.ndarray: # (B,) % of face size: mean RMS distance of motions, between the samples of an input, or to the other clips of the set
+    region: str="head",  # as above
+) -> np.ndarray: # (B,) % of face size: mean distance between the samples of an input, or of a clip to the others of the set
     "How differently they move: 0 where all samples, or all clips of the set, move alike."
-    x = _clips(x, "diversity")
-    if region not in ("head", "lips"): raise ValueError(f"diversity: unknown region {region!r}, choose 'head' or 'lips'")
-    if x.ndim not in (4, 5) or len(x) < 2: raise ValueError(f"diversity: at least 2 samples (S, B, n, 68, 2) or 2 clips (B, n, 68, 2) are needed, got {x.shape}")
-    m = _moves(x, region)
-    if x.ndim == 5: return np.mean([np.sqrt(((a - b)**2).sum(-1).mean((-1, -2))) for a, b in combinations(m, 2)], 0)
-    p = m.reshape(len(m), -1) * (m.shape[-1] / m[0].size)**.5                            # squared distances of rows are then means over frames and points
-    g = p @ p.T; s = np.diag(g)
-    d = np.sqrt(np.maximum(s[:, None] + s - 2 * g, 0)); np.fill_diagonal(d, 0)
-    return d.sum(1) / (len(d) - 1)
+    shape = np.shape(x)
+    if len(shape) not in (4, 5) or shape[0] < 2: raise ValueError(f"diversity: at least 2 samples (S, B, n, 68, 2) or 2 clips (B, n, 68, 2) are needed, got {shape}")
+    if len(shape) == 4: return motion_distances(x, region).sum(1) / (shape[0] - 1)
+    return np.array([set_diversity(motion_distances(x[:, i], region)) for i in range(shape[1])])
 
 # %% ../nbs/35_heads.ipynb #71d86f0a
 def motion_spectrum(
@@ -116,8 +143,7 @@ def motion_spectrum(
     region: str="head",  # as in `diversity`
 ) -> np.ndarray: # (B, 4) power of the velocity in the bands of HERTZ, (% of face size a frame)^2, mean over the points
     "How fast the motion is, band by band (Hann window)."
-    x = _clips(x, "motion_spectrum", least=13)
-    v = np.diff(_moves(x, region), axis=-3); n = v.shape[-3]
+    v = np.diff(_moves(x, region, "motion_spectrum", frames=13, batch=True), axis=-3); n = v.shape[-3]
     w = np.hanning(n + 2)[1:-1]
     p = (np.abs(np.fft.rfft((v - v.mean(-3, keepdims=True)) * w[:, None, None], axis=-3))**2).sum(-1).mean(-1) * 2 / (n * (w**2).sum())
     f = np.fft.rfftfreq(n, 1 / FPS)
@@ -129,14 +155,21 @@ def spectrum_distance(
     x,                   # (B, n, 68, 2) clips, or (B, 4) their `motion_spectrum`
     real,                # (B', n, 68, 2) real clips, or (B', 4)
     region: str="head",  # as in `diversity`
-) -> float: # dB
-    "Log-spectral distance of the mean spectra of two sets: RMS over the bands of the ratio in dB. No motion at all is 40 dB."
-    p, q = (np.asarray(v) if np.ndim(v) == 2 else motion_spectrum(v, region) for v in (x, real))
-    if len(p) < 1 or p.shape[1:] != q.shape[1:]: raise ValueError(f"spectrum_distance: spectra {p.shape} and {q.shape} cannot be compared")
-    p, q = p.mean(0), q.mean(0)
+    w=None,              # (..., B) how often each clip of x counts, as in `set_diversity`
+    w_real=None,         # (..., B') of the real ones
+) -> "float|np.ndarray": # (...) dB
+    "Log-spectral distance of the mean spectra of two sets: RMS over the bands of the ratio in dB. No motion at all is 40 dB. Raises ValueError on no clips, on NaN and where the real ones do not move in a band."
+    def mean(v, w, which):
+        v = np.asarray(v, np.float64) if np.ndim(v) == 2 else motion_spectrum(v, region)
+        if not len(v) or v.shape[1] != len(HERTZ): raise ValueError(f"spectrum_distance: {which}spectra (B, {len(HERTZ)}) of at least one clip expected, got {v.shape}")
+        bad = ~(np.isfinite(v) & (v >= 0))
+        if bad.any(): raise ValueError(f"spectrum_distance: the {which}spectrum of clip {np.argwhere(bad)[0, 0]} holds NaN, infinite or negative values")
+        w = _counts(w, len(v), "spectrum_distance")
+        return w @ v / w.sum(-1, keepdims=True)
+    p, q = mean(x, w, ""), mean(real, w_real, "real ")
     if (q <= 1e-12).any(): raise ValueError("spectrum_distance: the real clips do not move in every band, nothing can be compared with that")
-    db = 10 * np.log10(np.maximum(p / q, 10**(FLOOR / 10)))
-    return float(np.sqrt((db**2).mean()))
+    d = np.sqrt((10 * np.log10(np.maximum(p / q, 10**(FLOOR / 10))))**2 @ np.full(len(HERTZ), 1 / len(HERTZ)))
+    return float(d) if d.ndim == 0 else d
 
 # %% ../nbs/35_heads.ipynb #5fc0b00b
 def drift_curve(
@@ -144,8 +177,8 @@ def drift_curve(
     real,                # (B', m, 68, 2) real clips, of any length
     space: ShapeSpace,   # fitted on training faces
 ) -> pd.DataFrame: # one row a frame of x: seconds, position, size, residual, deformation; each over the real clips', 1 is as far as real ones go
-    "Where head, size and shape are after many frames. Raises ValueError where the real clips do not move."
-    x, real = _clips(x, "drift_curve"), _clips(real, "drift_curve", "real ", 2)
+    "Where head, size and shape are after many frames. Raises ValueError where the real clips do not move, on no clips, on NaN and on a face of no size."
+    x, real = check_clips(x, "drift_curve", batch=True), check_clips(real, "drift_curve", "real ", frames=2, batch=True)
     def far(v): # RMS over clips at each frame, (n,) each
         c, s = centre_size(v[..., REGIONS["head"], :])
         return (np.sqrt((((c - c[:, :1]) / face_size(v)[:, None, None, None])**2).sum((-1, -2)).mean(0)), np.sqrt((np.log(np.maximum(s / s[:, :1], 1e-9))**2).mean((0, -1, -2))))
@@ -158,11 +191,13 @@ def drift_curve(
 def heads_table(
     x,                   # (B, n, 68, 2) generated clips
     real,                # (B, n, 68, 2) the real clips, in the same order
-    loud,                # (B, 4n) loudness of the sound that x was made for, dB
+    loud=None,           # (B, 4n) loudness of the sound that x was made for, dB; without it the beats are left out
     ids=None,            # B names; running numbers by default
-) -> pd.DataFrame: # one row a clip: beat_alignment, beat_excess, nod_alignment, nod_excess (over chance), upper_face_deviation (%), head_diversity and lip_diversity (% of face size, to the other clips), head_beats, nods, speech_beats
-    "What has a value for each clip."
-    b, nod = (beat_alignment(x, loud, kind) for kind in HEAD_BEATS)
-    df = pd.DataFrame(dict(beat_alignment=b.alignment, beat_excess=b.alignment - b.chance, nod_alignment=nod.alignment, nod_excess=nod.alignment - nod.chance, upper_face_deviation=upper_face_deviation(x, real),
-                           head_diversity=diversity(x), lip_diversity=diversity(x, "lips"), head_beats=b.head_beats, nods=nod.head_beats, speech_beats=b.speech_beats))
+) -> pd.DataFrame: # one row a clip: upper_face_deviation (%); beat_alignment, beat_excess, nod_alignment, nod_excess (over chance), head_beats, nods, speech_beats
+    "What has a value for each clip. Raises ValueError as the functions do."
+    x, real = check_pair(x, real, "heads_table", batch=True)
+    df = pd.DataFrame(dict(upper_face_deviation=upper_face_deviation(x, real)))
+    if loud is not None:
+        b, nod = (beat_alignment(x, loud, kind) for kind in HEAD_BEATS)
+        df = df.assign(beat_alignment=b.alignment, beat_excess=b.alignment - b.chance, nod_alignment=nod.alignment, nod_excess=nod.alignment - nod.chance, head_beats=b.head_beats, nods=nod.head_beats, speech_beats=b.speech_beats)
     return df.set_index(pd.Index(ids if ids is not None else range(len(df)), name="id"))

@@ -283,6 +283,5 @@ def seconds_per_frame(
         times = []
         for _ in range(repeats + 1):
             start = time.perf_counter(); run(); times.append(time.perf_counter() - start)
-            if torch.cuda.is_available(): torch.cuda.synchronize()
         out[name] = min(times[1:]) / n
     return out

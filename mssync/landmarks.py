@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['L', 'FPS', 'REGIONS', 'EDGES', 'FLIP', 'NOSE', 'flip', 'plot_face', 'centre_size', 'normalise', 'denormalise',
-           'similarity_align', 'head_speed', 'lip_speed', 'mouth_opening', 'pose_proxies', 'ShapeSpace']
+           'similarity_align', 'head_speed', 'lip_speed', 'mouth_opening', 'pose_proxies', 'ShapeSpace', 'check_clips',
+           'check_pair']
 
 # %% ../nbs/00_landmarks.ipynb #e5d4cbaa
 from dataclasses import dataclass
@@ -172,3 +173,36 @@ class ShapeSpace:
     ) -> np.ndarray: # (...) residual over the data's own; 1 is data-like
         "Residual over the RMS residual of the training faces."
         return self.residual(x) / self.own
+
+# %% ../nbs/00_landmarks.ipynb #3a750c68
+def check_clips(
+    x,                 # landmarks, tensor or array
+    name: str,         # who asks: begins the message
+    which: str="",     # "generated ", "real ": of which clips, for the message
+    frames: int=1,     # that a clip must have at least; 0: faces (..., 68, 2) will do
+    batch: bool=False, # (B, n, 68, 2) and nothing else; otherwise (..., n, 68, 2)
+    sized: bool=True,  # refuse faces whose head points coincide
+) -> np.ndarray: # x in float64
+    "Landmarks that can be measured. Raises ValueError on another shape, too few frames or nothing at all, on NaN or infinity, and on a face without size; with the clip."
+    x = np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x, np.float64)
+    if x.shape[-2:] != (L, 2) or (x.ndim != 4 if batch else x.ndim < 2 + (frames > 0)) or (frames and frames > x.shape[-3]):
+        raise ValueError(f"{name}: {which}landmarks ({'B' if batch else '...'}{f', n >= {frames}' if frames > 1 else ', n' * frames}, {L}, 2) expected, got {x.shape}")
+    if not x.size: raise ValueError(f"{name}: no {which}clips to measure, got landmarks of shape {x.shape}")
+    def refuse(bad, why): # bad (..., 68, 2) or (...)
+        if not bad.any(): return
+        at, lead = np.argwhere(bad)[0].tolist(), x.ndim - 3                                   # axes before the frames
+        if lead > 0: raise ValueError(f"{name}: {which}clip {', '.join(map(str, at[:lead]))} {why} in frame {at[lead]}")
+        raise ValueError(f"{name}: {which or ('the ' if lead else '')}{f'frame {at[0]}' if lead == 0 else 'face'} {why}")
+    refuse(~np.isfinite(x), "holds NaN or infinite landmarks")
+    if sized: refuse(centre_size(x[..., REGIONS["head"], :])[1][..., 0, 0] <= 1e-7 * np.abs(x).max((-1, -2)), "has a face of no size, its head points coincide,")
+    return x
+
+def check_pair(
+    x,              # generated clips
+    real,           # the real ones, in the same order
+    name: str,      # as in `check_clips`
+    **kw,
+) -> tuple[np.ndarray, np.ndarray]: # both in float64
+    "Clips to be compared one by one. Raises ValueError as `check_clips`, and where the shapes differ."
+    if np.shape(x) != np.shape(real): raise ValueError(f"{name}: generated {tuple(np.shape(x))} and real {tuple(np.shape(real))} landmarks differ in shape")
+    return check_clips(x, name, "generated ", **kw), check_clips(real, name, "real ", **kw)

@@ -10,33 +10,22 @@ __all__ = ['FRONTS', 'face_size', 'fit_head', 'frontalise', 'lmd', 'max_lip_erro
 from functools import cache
 import numpy as np
 import pandas as pd
-from .landmarks import REGIONS, centre_size, lip_speed, mouth_opening, similarity_align
+from .landmarks import REGIONS, centre_size, check_clips, check_pair, lip_speed, mouth_opening, similarity_align
 from .audio import COLUMNS
 from .simulate import neutral_face
 from .dynamics import within_head
 
 # %% ../nbs/34_lips.ipynb #ffb9e57a
-def _clips(x, what, which="", least=1): # (..., n, 68, 2) float64, finite
-    x = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, np.float64)
-    if x.ndim < 3 or x.shape[-2:] != (68, 2) or x.shape[-3] < least: raise ValueError(f"{what}: landmarks (..., n{f' >= {least}' if least > 1 else ''}, 68, 2) expected, got {x.shape}")
-    bad = ~np.isfinite(x)
-    if bad.any(): raise ValueError(f"{what}: {which}clip {int(np.argwhere(bad)[0, 0]) if x.ndim > 3 else 0} holds NaN or infinite landmarks")
-    return x
-
-def _pair(x, real, what): # the two sequences in float64, checked
-    if tuple(x.shape) != tuple(real.shape): raise ValueError(f"{what}: generated {tuple(x.shape)} and real {tuple(real.shape)} landmarks differ in shape")
-    return _clips(x, what, "generated "), _clips(real, what, "real ")
-
 def face_size(
     x,                   # (..., n, 68, 2) sequence
     unit: str="size",    # "size": RMS size of the first face; "eyes": distance of its outer eye corners (36, 45)
 ) -> np.ndarray: # (...) in the unit of x
     "What 100 % is. Raises ValueError on an unknown unit and on a face of no size."
-    first = np.asarray(x, np.float64)[..., 0, :, :]
+    first = check_clips(x, "face_size")[..., 0, :, :]
     if unit == "size": size = centre_size(first)[1][..., 0, 0]
     elif unit == "eyes": size = np.linalg.norm(first[..., 36, :] - first[..., 45, :], axis=-1)
     else: raise ValueError(f"face_size: unknown unit {unit!r}, choose 'size' or 'eyes'")
-    if (size < 1e-9).any(): raise ValueError(f"face_size: the first face of clip {int(np.argwhere(np.atleast_1d(size < 1e-9))[0, 0])} has no size, its points coincide")
+    if (size == 0).any(): raise ValueError(f"face_size: the first face of clip {int(np.argwhere(np.atleast_1d(size == 0))[0, 0])} has no size, the outer corners of its eyes coincide")
     return size
 
 # %% ../nbs/34_lips.ipynb #8f99a0c7
@@ -83,8 +72,8 @@ def lmd(
     front: "bool|str"=False, # take the head's pose out first (LMD_front): True or "plane" in the plane, "pose" by the average head
     unit: str="size",        # "size": RMS size of the first real face; "eyes": distance of its outer eye corners (36, 45)
 ) -> np.ndarray: # (...) one value a clip, %
-    "Landmark distance of the mouth. Raises ValueError where the shapes differ, on NaN, or on an unknown unit or way."
-    x, real = _pair(x, real, "lmd"); size = face_size(real, unit)
+    "Landmark distance of the mouth. Raises ValueError where the shapes differ, on NaN, on a face of no size, or on an unknown unit or way."
+    x, real = check_pair(x, real, "lmd"); size = face_size(real, unit)
     mouths = [v[..., REGIONS["lips"], :] - v[..., REGIONS["lips"], :].mean(-2, keepdims=True) for v in _fronts(x, real, front)]
     return 100 * np.linalg.norm(mouths[0] - mouths[1], axis=-1).mean((-1, -2)) / size
 
@@ -96,7 +85,7 @@ def max_lip_error(
     unit: str="size",       # as in `lmd`
 ) -> np.ndarray: # (...) one value a clip, %
     "The largest distance of a lip point in each frame, mean over the frames. Raises ValueError as `lmd`."
-    x, real = _pair(x, real, "max_lip_error"); size = face_size(real, unit)
+    x, real = check_pair(x, real, "max_lip_error"); size = face_size(real, unit)
     a, b = _fronts(x, real, front)
     return 100 * np.linalg.norm((a - b)[..., REGIONS["lips"], :], axis=-1).max(-1).mean(-1) / size
 
@@ -108,7 +97,7 @@ def opening_difference(
     unit: str="size",       # as in `lmd`
 ) -> np.ndarray: # (...) one value a clip, %
     "Mean absolute difference of the mouth's opening. Raises ValueError as `lmd`."
-    x, real = _pair(x, real, "opening_difference"); size = face_size(real, unit)
+    x, real = check_pair(x, real, "opening_difference"); size = face_size(real, unit)
     a, b = _fronts(x, real, front)
     return 100 * np.abs(mouth_opening(a) - mouth_opening(b)).mean(-1) / size
 
@@ -120,10 +109,11 @@ def silent_frames(
     margin: int=3,          # frames at either end of a pause that are left out: the lips are still or already on their way
     level=None,             # (...) the loud level, dB; by default the 95th percentile of each clip
 ) -> np.ndarray: # (..., n) bool
-    "Frames in which nobody speaks."
+    "Frames in which nobody speaks. Raises ValueError on another shape, on no clip and on NaN."
     loud = np.asarray(loud, np.float64)
-    if loud.ndim < 1 or loud.shape[-1] % COLUMNS or not loud.shape[-1]: raise ValueError(f"silent_frames: loudness (..., {COLUMNS}n) at 100 Hz expected, got {loud.shape}")
-    if not np.isfinite(loud).all(): raise ValueError("silent_frames: loudness holds NaN or infinite values")
+    if loud.ndim < 1 or loud.shape[-1] % COLUMNS or not loud.size: raise ValueError(f"silent_frames: loudness (..., {COLUMNS}n) at 100 Hz expected, got {loud.shape}")
+    bad = ~np.isfinite(loud)
+    if bad.any(): raise ValueError(f"silent_frames: loudness {f'of clip {np.argwhere(bad)[0, 0]} ' * (loud.ndim > 1)}holds NaN or infinite values")
     level = np.percentile(loud, 95, axis=-1) if level is None else np.asarray(level, np.float64)
     quiet = (loud < level[..., None] - below).reshape(*loud.shape[:-1], -1, COLUMNS).all(-1)
     flat = quiet.reshape(-1, quiet.shape[-1]); out = np.zeros_like(flat)
@@ -141,8 +131,8 @@ def silent_lips(
     **kw,               # of `silent_frames`
 ) -> pd.DataFrame: # one row a clip: silent_frames, silent_opening (%), silent_speed (% a frame); both 0 where there is no silent frame
     "What the lips do while nobody speaks."
-    x = _clips(x, "silent_lips", least=2); quiet = silent_frames(loud, **kw)
-    if x.ndim != 4 or quiet.shape != x.shape[:2]: raise ValueError(f"silent_lips: loudness {np.shape(loud)} does not fit clips {x.shape}: (B, {COLUMNS}n) and (B, n, 68, 2) expected")
+    x = check_clips(x, "silent_lips", frames=2, batch=True); quiet = silent_frames(loud, **kw)
+    if quiet.shape != x.shape[:2]: raise ValueError(f"silent_lips: loudness {np.shape(loud)} does not fit clips {x.shape}: (B, {COLUMNS}n) and (B, n, 68, 2) expected")
     size = face_size(x, unit)[:, None]
     opening, speed = 100 * mouth_opening(within_head(x)) / size, 100 * lip_speed(x) / size
     moving = quiet[:, 1:] & quiet[:, :-1]
@@ -156,8 +146,8 @@ def lips_table(
     loud,       # (B, 4n) loudness of the sound, dB
     ids=None,   # B names; running numbers by default
 ) -> pd.DataFrame: # one row a clip: lmd, lmd_front, lmd_pose, max_lip_error, opening_difference (%); silent_opening (%), silent_speed (% a frame), silent_frames (a count)
-    "All of the above. The columns silent_opening and silent_speed are weighted by the clip's share of the silence, so that their mean over the clips is the mean over all silent frames; a clip without silence adds 0."
-    s = silent_lips(x, loud); weight = s.silent_frames / max(s.silent_frames.mean(), 1e-9)
+    "All of the above. silent_opening and silent_speed are 0 where there is no silent frame: take their mean over the clips with silent_frames > 0. Raises ValueError as the functions do."
+    s = silent_lips(x, loud)
     df = pd.DataFrame(dict(lmd=lmd(x, real), lmd_front=lmd(x, real, "plane"), lmd_pose=lmd(x, real, "pose"), max_lip_error=max_lip_error(x, real), opening_difference=opening_difference(x, real),
-                           silent_opening=s.silent_opening * weight, silent_speed=s.silent_speed * weight, silent_frames=s.silent_frames))
+                           silent_opening=s.silent_opening, silent_speed=s.silent_speed, silent_frames=s.silent_frames))
     return df.set_index(pd.Index(ids if ids is not None else range(len(df)), name="id"))

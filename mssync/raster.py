@@ -9,7 +9,7 @@ __all__ = ['UNIT', 'CENTRED', 'COLOURS', 'WIDTHS', 'strokes', 'pictures', 'raste
 from collections.abc import Iterator
 import numpy as np
 from numba import njit
-from .landmarks import L, REGIONS, EDGES
+from .landmarks import L, REGIONS, EDGES, check_clips
 
 # %% ../nbs/36_raster.ipynb #5afe4a5b
 UNIT = (0., 0., 1.)          # left, top and side of the unit square
@@ -50,14 +50,6 @@ def _draw(x, ends, ink, reach, out):
                             w = np.uint8(c * ink[s, k] + .5)
                             if w > out[f, v, u, k]: out[f, v, u, k] = w
 
-def _faces(x, name: str) -> np.ndarray: # (..., 68, 2) float64, checked
-    x = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, np.float64)
-    if x.ndim < 2 or x.shape[-2:] != (L, 2): raise ValueError(f"{name}: landmarks (..., {L}, 2) are needed, got shape {x.shape}")
-    if not np.isfinite(x).all():
-        at = int(np.argwhere(~np.isfinite(x))[0, 0])
-        raise ValueError(f"{name}: " + ("the face" if x.ndim == 2 else f"frame {at}" if x.ndim == 3 else f"clip {at}") + " holds NaN or infinite landmarks")
-    return x
-
 def pictures(
     x,                      # (..., 68, 2) landmarks, tensor or array
     kind: str="lines",      # or "points"
@@ -74,7 +66,7 @@ def pictures(
     if background not in ("white", "black"): raise ValueError(f"rasterise: unknown background {background!r}: white or black")
     white = background == "white"
     if kind == "points" and not white: colours = 255 - colours
-    x = _faces(x, "rasterise").reshape(-1, L, 2)
+    x = check_clips(x, "rasterise", frames=0, sized=False).reshape(-1, L, 2)
     def parts():
         for i in range(0, len(x), chunk):
             faces = (x[i:i + chunk] - np.array(frame[:2], float)) * (size / frame[2])
@@ -101,5 +93,5 @@ def outside(
     frame: tuple=CENTRED,   # the square shown
 ) -> np.ndarray: # (B,) share of a clip's points that lie outside the picture
     "How much of a clip the picture does not show. Raises ValueError on NaN."
-    u = (_faces(x, "outside") - np.array(frame[:2], float)) / frame[2]
+    u = (check_clips(x, "outside", frames=0, sized=False) - np.array(frame[:2], float)) / frame[2]
     return ((u < 0) | (u > 1)).any(-1).reshape(len(u), -1).mean(1)

@@ -29,6 +29,7 @@ from .syncer import SyncerConfig
 from .generator import Generator, GeneratorConfig
 from .discriminators import DiscriminatorConfig
 from .training import GANTraining, SyncerTraining
+from .raster import WIDTHS
 from .ablations import ABLATIONS
 
 # %% ../nbs/51_study.ipynb #307e02c7
@@ -44,7 +45,7 @@ SECTIONS: dict[str, dict] = dict(
     corpus=dict(clips=400, speakers=120, seconds=8.6, jitter=0., features="mfcc", seed=0),   # simulate_corpus
     download=dict(corpus="", speakers=(1,), landmarks=False),                           # download: which corpus, which of its speakers
     ingest=_fields(Settings, layout="folder", options=(), shards=4, seed=0),             # ingest; shards are jobs of the workflow, the seed is that of the splits
-    syncer=_fields(SyncerConfig, "normalised", "audio_dim"),                            # these follow from the role and from the corpus
+    syncer=_fields(SyncerConfig, "normalised", "audio_dim", "features"),                            # these follow from the role and from the corpus
     loss_syncers=_fields(SyncerTraining), metric_syncers=_fields(SyncerTraining, loss="triplet"),
     motion_encoder=dict(steps=400, batch=64, lr=2e-3, dim=32, width=64),               # train_motion_encoder
     generator=_fields(GeneratorConfig, "audio_dim", "features"), discriminators=_fields(DiscriminatorConfig), training=_fields(GANTraining),
@@ -52,6 +53,7 @@ SECTIONS: dict[str, dict] = dict(
                     draws=100,                                                         # redrawn sets of clips for the interval of a Fréchet distance
                     metric_split="metric",                                             # clips that the metric syncers learn from; "train", as the loss syncers, is the paper's protocol
                     images=False,                                                      # FID, FVD and t-FID too: two networks that are downloaded, and without a GPU hours
+                    raster="lines",                                                    # how they are drawn: lines or points
                     drift_frames=1000, drift_clips=8,                                  # how errors grow over a chain of test clips' sound
                     figure4_frames=120, sequences=3, videos=1))
 TOP = dict(about="", seeds=(0,), threads=0)                                            # threads of a training on the CPU; 0: all cores, one training after the other
@@ -93,7 +95,8 @@ def _read_profile(name: str|Path) -> tuple[Path, dict]: # the file, and its keys
     base = given.pop("base")
     if Path(str(base)).stem == path.stem: raise ProfileError(f"{path}: is its own base")
     base = _read_profile(base)[1]
-    return path, base | {k: base[k] | v if isinstance(v, dict) and isinstance(base.get(k), dict) else v for k, v in given.items()}
+    both = base | {k: base[k] | v if isinstance(v, dict) and isinstance(base.get(k), dict) else v for k, v in given.items()}
+    return path, {k: v for k, v in both.items() if v is not None or k not in base}                         # `corpus: null` takes the base's section away
 
 def read_seeds(
     seeds,              # list, number, or a text such as "0,1,2"
@@ -127,6 +130,7 @@ def load_profile(
     for s in ("corpus", "ingest"):
         if (kind := profile[s]["features"]) not in KINDS: raise ProfileError(f"{path}, section {s}, features: {kind!r} is neither {' nor '.join(KINDS)} (a corpus with the features of a speech model is made in Python and given as corpus=FOLDER)")
     if (split := profile["evaluation"]["metric_split"]) not in ("metric", "train"): raise ProfileError(f"{path}, section evaluation, metric_split: {split!r} is neither 'metric' nor 'train'")
+    if (kind := profile["evaluation"]["raster"]) not in WIDTHS: raise ProfileError(f"{path}, section evaluation, raster: {kind!r} is neither {' nor '.join(map(repr, WIDTHS))}")
     variants = given.get("variants")
     if isinstance(variants, list) and all(isinstance(v, str) for v in variants): variants = dict.fromkeys(variants)
     if not isinstance(variants, dict) or not variants: raise ProfileError(f"{path}: section variants names no training: a list of names, or names with fields, expected")
@@ -155,7 +159,7 @@ def syncer_config(
 ) -> SyncerConfig:
     "Shape of the syncers."
     _role(profile, role)
-    return SyncerConfig(**profile["syncer"], normalised=role == "loss", **(dict(audio_dim=packed.width) if packed is not None else {}))
+    return SyncerConfig(**profile["syncer"], normalised=role == "loss", **(dict(audio_dim=packed.width, features=packed.features) if packed is not None else {}))
 
 def syncer_training(profile: dict, role: str) -> SyncerTraining:
     "How they are trained."

@@ -28,6 +28,7 @@ class SyncerConfig:
     normalised: bool = True                             # unit vectors (loss, Eq. 3); False for metric syncers (Euclidean distance)
     align: str = "centre"                               # audio window centred on the landmarks' (paper) or cut from the first frame on: "start" (authors)
     audio_dim: int = D                                  # audio features a column
+    features: str = "mfcc"                              # their kind: what the corpus holds that it was trained on
 
 class Branch(nn.Module):
     "Windows of a sequence -> embeddings."

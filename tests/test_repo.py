@@ -65,6 +65,17 @@ def test_readme():
     assert done.returncode == 0, done.stdout
 
 
+def test_make():
+    "What the commands would run: each option reaches the study, and the Python in the recipes is Python (make takes its indentation away)."
+    plan = run("make", "-n", "weights", "calibration", "SEEDS=0,1", "GENERATED=x y", "DEVICE=cuda").stdout
+    assert "save_model(f" in plan and "metric_syncers" in plan
+    for code in re.findall(r"python3? -c '(.*?)'(?:$|\s)", plan, re.M | re.S): compile(code, "recipe", "exec")
+    line = next(l for l in plan.splitlines() if "-m snakemake" in l)
+    assert "-m snakemake calibration -s workflow/Snakefile" in line
+    for given in ("profile=cpu", "seeds=0,1", "generated=x y", "device=cuda"): assert f"'{given}'" in line.split("--config")[1]
+    assert "corpus=" not in line
+
+
 # --- the study's notebooks
 
 def test_twins_named_alike():
@@ -90,11 +101,16 @@ def test_parameters(notebook):
 
 def test_benchmark(tmp_path):
     "The benchmark notebook runs, on networks that are too small to say anything."
-    done = run(BIN / "python", "-m", "mssync.study", "run", "nbs/study/08_benchmark.ipynb", tmp_path / "07.ipynb", f"results={tmp_path}", "tiny=true",
-               *"batch=4 crops=8 sequence=50 many=4 many_frames=20 hour=60 rounds=2".split())
+    done = run(BIN / "python", "-m", "mssync.study", "run", "nbs/study/08_benchmark.ipynb", tmp_path / "08.ipynb", f"results={tmp_path}", "tiny=true",
+               *"batch=4 crops=8 sequence=50 many=4 many_frames=20 hour=60 rounds=2 scored=2 measured=20".split())
     assert done.returncode == 0, done.stdout[-8000:]
     t = pd.read_csv(tmp_path / "benchmark.csv")
-    assert set(t[t.version == "ours"].task.str.split(",").str[0]) == {"GAN step", "syncer step", "generation"} and (t["time over floor"] > 0).all()
+    assert set(t[t.version == "ours"].task.str.split(",").str[0]) == {"GAN step", "syncer step", "generation", "AV-Off and AV-Conf"} and (t["time over floor"] > 0).all()
+    assert {"ours", "plain", "plain, 20 windows at a time"} <= set(t[t.task == "AV-Off and AV-Conf, 2 clips of 80 frames"].version)
+    m = pd.read_csv(tmp_path / "metrics.csv").set_index("what").seconds
+    assert (m > 0).all() and m.index.is_unique and m.index.str.startswith("one frame: ").sum() >= 3
+    no_pictures, total = m[~m.index.str.startswith(("one frame", "drawing", "all but drawing"))], m[m.index.str.startswith("all but drawing")]
+    assert len(no_pictures) >= 6 and abs(no_pictures.sum() / total.item() - 1) < 1e-3 and (tmp_path / "metrics.md").read_text().count("|")
     assert len(pd.read_csv(tmp_path / "tried.csv")) in (7, 8) and (tmp_path / "benchmark.png").stat().st_size
 
 

@@ -112,8 +112,11 @@ def test_table2(results):
     faces = ("FFD", "FD_velocity", "FD_pose")
     expected = {(40, m) for m in (*faces, "FMD_40")} | {(d, m) for d in (80, 200) for m in (*faces, "FMD_40", "FMD_80")}
     for method, rows in ours.groupby("method"): assert set(zip(rows.duration_frames, rows.metric)) == expected, method
-    assert (ours.seeds == 2).all() and not ours[["mean", "low", "high", "bias", "seeds_std"]].isna().any().any() and (ours.low <= ours.high).all()
+    check_rows(ours)
+    assert not ours.bias.isna().any() and (ours[ours.method == "Static"].clips == 10).all()
+    assert set(ours.drawn[ours.method == "Static"]) == {"clips"} and set(ours.drawn[ours.method == "Ground truth, other clips"]) == {"speakers and clips"}    # 5 speakers here, 8 there
     raw = measured(results, "frechet")
+    assert not raw.isna().any().any()
     for r in ours.itertuples():
         own = raw[(raw.method == r.method) & (raw.frames == r.duration_frames) & (raw.metric == r.metric)].sort_values("seed")
         less = own.value - own.bias
@@ -126,17 +129,26 @@ def test_table2(results):
     assert ((truth["mean"] - 1).abs() < 1e-4).all()
     assert (ratios[(ratios.method == "Static") & ratios.metric.isin(["lip_speed", "head_speed"])]["mean"].abs() < 1e-9).all()
     text = (results / "table2.md").read_text()
-    assert "Not computed" in text and "images: true" in text and "nan" not in text.lower()      # FID, FVD and t-FID
+    assert "FVD: not computed, they need `evaluation: {images: true}`" in text and "clips resampled" in text and "nan" not in text.lower()
 
 
 def test_lips_and_heads(results):
     lips, heads = (pd.read_csv(results / f"{n}.csv") for n in ("lips", "heads"))
     assert set(lips.method) == METHODS and set(heads.method) == METHODS | {"Ground truth, other clips"}
     check_rows(lips)
-    check_rows(heads[heads.clips.notna()])
+    check_rows(heads)
     get = lambda t, method, metric: t[(t.method == method) & t.metric.str.startswith(metric)]["mean"].item()
     assert get(lips, "Ground truth", "LMD, ") == get(lips, "Ground truth", "Maximum lip error") == 0 < get(lips, "Retrieval", "LMD, ")
-    assert get(heads, "Static", "Head diversity") == 0 < get(heads, "Ground truth", "Head diversity")
+    assert get(heads, "Static", "Head diversity") == 0 < get(heads, "Ground truth", "Head diversity") == get(heads, "Shuffled audio", "Head diversity")
+    sets = measured(results, "sets")
+    assert not sets.isna().any().any() and set(sets.metric) == {f"{r} {m}" for r in ("Head", "Lips") for m in ("diversity, %", "spectrum distance, dB")}
+    for r in heads[heads.metric.isin(sets.metric)].itertuples():
+        own = sets[(sets.method == r.method) & (sets.metric == r.metric)]
+        assert abs((own.value - own.bias).mean() - r.mean) < 1e-3 * (1 + own.value.abs().max())
+    per_clip = measured(results, "lips"); quiet = per_clip[per_clip.silent_frames > 0]
+    assert 5 <= quiet.sound.nunique() < per_clip.sound.nunique()                            # some clips have no pause, and do not count
+    for name, column in (("Opening in pauses", "silent_opening"), ("Lip speed in pauses", "silent_speed")):
+        for method in METHODS: assert abs(get(lips, method, name) - quiet[quiet.method == method][column].mean()) < 1e-4 * (1 + get(lips, method, name))
     assert get(heads, "Static", "Head spectrum") == 40 and get(heads, "Shuffled audio", "Head spectrum") == 0
     beats = measured(results, "heads").query("method in ['Ground truth', 'Shuffled audio']").pivot_table(index=["seed", "id"], columns="method", values="nod_alignment")
     assert (beats["Ground truth"] != beats["Shuffled audio"]).any()                         # the same motion, another sound
@@ -153,6 +165,10 @@ def test_drift_goes_on_beyond_the_clips(results):
 def test_claims(results):
     c = pd.read_csv(results / "claims.csv")
     assert not c.isna().any().any() and (c.low <= c.high).all() and set(c.holds) <= {"yes", "no"}
+    limits = {"AV-Conf": (0, 1e9), "lip speed": (.5, 2), "head speed": (.5, 2), "shape residual": (-1e9, 1.5), "FMD": (-1e9, 0)}
+    for r in c.itertuples():                                                                # true of the whole interval; and, apart, of each seed's value
+        least, most = next(v for k, v in limits.items() if r.claim.startswith(k))
+        assert (r.holds == "yes") == (least < r.low and r.high < most), r.claim
     conf = c[c.claim.str.startswith("AV-Conf")]
     assert len(conf) == 2 * 4 * 4 + 4 and ((conf.low > 0) == (conf.holds == "yes")).all() and (c.seeds == 2).all() and c.seeds_holding.between(0, 2).all()
     assert (conf.claim.str.endswith("exceeds Retrieval")).sum() == 8
@@ -162,6 +178,13 @@ def test_claims(results):
     d = (sync["MS-Sync-long"] - sync["Retrieval"]).groupby("seed").mean()
     r = c[(c.method == "MS-Sync-long") & (c.claim == "AV-Conf at 400 ms exceeds Retrieval")].iloc[0]
     assert abs(d.mean() - r.value) < 1e-4 and r.seeds_holding == (d > 0).sum() and abs(d.std() - r.seeds_std) < 1e-4
+    less, raw = measured(results, "frechet_static"), measured(results, "frechet").set_index(["seed", "frames", "metric", "method"]).value
+    for r in less.itertuples():                                                             # the distances of the table, one less the other
+        a, b = (raw[(r.seed, r.frames, r.metric, m)] for m in (r.method, "Static"))
+        assert abs(r.value - (a - b)) < 1e-4 * (abs(a) + abs(b) + 1) and r.clips == 10
+    own = less[(less.method == "MS-Sync-long") & (less.frames == 200) & (less.metric == "FMD_80")]
+    r = c[(c.method == "MS-Sync-long") & (c.claim == "FMD_80 below Static's, 200 frames (difference)")].iloc[0]
+    assert abs((own.value - own.bias).mean() - r.value) < 1e-3 * (1 + abs(r.value)) and r.clips == 10 and r.seeds_holding == ((own.value - own.bias) < 0).sum()
 
 
 def test_figure5_has_all_trainings(results):
@@ -177,7 +200,9 @@ def test_calibration(results):
     assert set(shift["level"]) == {1, 2, 3, 4} and set(shift.metric) == {"right", "near", "follows", "error_ms"} and set(rows.method) == {"Ground truth", "Retrieval", "Mean motion", "Static", "Shuffled audio"}
     check_rows(shift), check_rows(rows)
     damage = pd.read_csv(results / "calibration_damage.csv")
-    assert set(damage.seed) == {0, 1} and not damage.isna().any().any()
+    assert set(damage.seed) == {0, 1} and not damage.drop(columns=["bias", "low", "high"]).isna().any().any()
+    ends = damage[damage.step.eq(0) | damage.step.eq(damage.groupby("damage").step.transform("max"))]
+    assert (ends.low <= ends.high).all() and (damage.low <= damage.high)[damage.low.notna()].all()          # measures of sets have intervals at both ends only
     own = damage[(damage.step == 0) & damage.measure.isin(["lmd", "lmd_front", "max_lip_error", "opening_difference"])]
     assert (own.value.abs() < 1e-4).all()                                                   # undamaged, a clip is its own original
     noise = damage[(damage.damage == "noise") & (damage.measure == "lmd")].sort_values("step").value
@@ -249,12 +274,14 @@ def test_given_corpus(tmp_path):
     profile = yaml.safe_load(PROFILE.read_text())
     for s in ("loss_syncers", "metric_syncers"): profile[s] |= dict(steps=4, eval_every=4)
     profile["motion_encoder"]["steps"], profile["seeds"] = 4, [3]
+    profile["evaluation"] |= dict(images=True, raster="points")                             # their networks are not there, and the report says why
     profile["training"] |= dict(steps=2, decay_steps=0, eval_every=2)
     profile["variants"] = {v: profile["variants"][v] for v in ("short", "long")}      # both lengths; the study above has the ablations
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(profile))
     before = {f: f.read_bytes() for f in (tmp_path / "mine").rglob("*") if f.is_file()}
     folder = tmp_path / "out"
-    done = study(folder, profile=tmp_path / "tiny.yaml", corpus=tmp_path / "mine")
+    absent = {f"MSSYNC_{n}": str(tmp_path / f"{n}.pt") for n in ("INCEPTION", "I3D")}
+    done = study(folder, profile=tmp_path / "tiny.yaml", corpus=tmp_path / "mine", start=partial(run, BIN / "python", "-m", "snakemake", env=absent))
     assert done.returncode == 0, done.stdout[-8000:]
     after = {f: f.read_bytes() for f in (tmp_path / "mine").rglob("*") if f.is_file()}
     assert {f: b for f, b in after.items() if f.name != "packed.safetensors"} == before
@@ -264,6 +291,8 @@ def test_given_corpus(tmp_path):
     table3 = pd.read_csv(folder / "table3.csv")
     assert not table3.query("source == 'this run'").isna().any().any() and "seeds_std" not in table3 and "seed_3" in table3
     for table in ("table2.md", "table3.md", "lips.md", "heads.md"): assert ", one seed" in (folder / table).read_text() and "nan" not in (folder / table).read_text().lower()
+    for what, n in (("FID and t-FID", "INCEPTION"), ("FVD", "I3D")): assert f"{what}: not computed, {tmp_path / n}.pt: no such file" in (folder / "table2.md").read_text()
+    assert set(pd.read_csv(folder / "seed_3/images.csv").raster) == {"points"}
     assert not (folder / "figure4.png").exists() and not list(folder.rglob("*.mp4")) and not (folder / "corpus").exists()
 
 

@@ -47,11 +47,12 @@ from tqdm.auto import tqdm
 from mssync.audio import KINDS, loudness
 from mssync.packed import Packed
 from mssync.sync import MultiScaleSync
-from mssync.frechet import frame_axes, frechet, frechet_features, frechet_interval
+from mssync.stats import by_speaker, set_interval
 from mssync.dynamics import dynamics_table, residual_curve
+from mssync.frechet import frame_axes, frechet_difference, frechet_features, frechet_interval
 from mssync.lips import lips_table
-from mssync.heads import drift_curve, heads_table, motion_spectrum, spectrum_distance
-from mssync.images import WeightsError, image_features, image_networks
+from mssync.heads import drift_curve, heads_table, motion_distances, motion_spectrum, set_diversity, spectrum_distance
+from mssync.images import I3DFeatures, InceptionFeatures, WeightsError, image_features
 from mssync.baselines import MeanMotion, Retrieval, derangement, shuffled_audio, static
 from mssync.runs import load_model
 from mssync.study import corpus_folder, full_models, generate, load_profile, seed_folder, shape_space, write_table
@@ -158,7 +159,7 @@ drift[drift.frame.isin([40, 200, frames - 1])].groupby(["method", "frame"], sort
 # %% [markdown]
 # ## Lips and heads
 #
-# Distances to the real lips, and what they do in pauses (`mssync.lips`); beats of head and speech, brows and lids, diversity (`mssync.heads`). What a measure hears is what the method heard; `Shuffled audio` is heard with
+# Distances to the real lips, and what they do in pauses (`mssync.lips`); beats of head and speech, brows and lids (`mssync.heads`). What a measure hears is what the method heard; `Shuffled audio` is heard with
 # the wrong sound, which shows what alignment is worth that comes by chance. Pauses belong to the sound, so `sound` names the clip that was heard. Features that do not hold the loudness leave both out.
 
 # %%
@@ -185,56 +186,76 @@ for df in (lips, heads): display(df.groupby("method", sort=False).mean(numeric_o
 
 
 # %% [markdown]
-# Spectra are compared between sets of clips. The interval draws clips again, where both sets are the same clips the same ones for both.
+# ## Sets of clips
+#
+# Diversity and spectra belong to a set of clips: how differently its clips move, and how far the mean spectrum of its motion lies from the real one. Each has its estimated bias and its interval (`stats.set_interval`). Whole speakers are resampled where there are enough, and where both sets are the same clips, the same ones of both. What
+# *other* real motion reaches, the clips of split `metric`, stands beside it.
 
 # %%
-def redrawn(f, n, m, paired, draws=500): # interval of a measure of two sets; f takes which clips of each
-    rng = np.random.default_rng(0)
-    v = [f(i := rng.integers(0, n, n), i if paired else rng.integers(0, m, m)) for _ in range(draws)]
-    return np.quantile(v, .025), np.quantile(v, .975)
+OTHERS, of_speaker = "Ground truth, other clips", speakers.set_index("id").speaker
+def groups(ids): return by_speaker(of_speaker[ids])
+def facts_of(ids, *more): # for a row: its clips, their speakers, and what is resampled
+    kinds = list(dict.fromkeys("clips" if groups(i) is None else "speakers" for i in (ids, *more)))
+    return dict(clips=len(ids), speakers=of_speaker[ids].nunique(), drawn=" and ".join(kinds))
+def row(found, **more): return dict(more, **dict(zip(("value", "bias", "low", "high"), found)))
 
-T, rows = lengths["durations"][-1], []
+T, rows, draws = lengths["durations"][-1], [], 500
+x, _, ids = clips("test", T); y, _, others = clips("metric", T)
+sources = {"Ground truth": (x.cpu().numpy(), ids), OTHERS: (y.cpu().numpy(), others)} | {m: (host(m, T), ids) for m in methods[1:]}
 for region in ("head", "lips"):
-    real = motion_spectrum(clips("test", T)[0].cpu().numpy(), region)
-    for m in ["Ground truth, other clips", *methods[1:]]:
-        s = motion_spectrum(clips("metric", T)[0].cpu().numpy() if m.endswith("other clips") else host(m, T), region)
-        low, high = redrawn(lambda i, j: spectrum_distance(s[i], real[j]), len(s), len(real), not m.endswith("other clips"))
-        rows.append(dict(method=m, frames=T, metric=f"{region.capitalize()} spectrum distance, dB", value=spectrum_distance(s, real), low=low, high=high))
+    for m, (v, of) in sources.items():
+        D = motion_distances(v, region)
+        def diverse(w): return set_diversity(D, w) if (w > 0).sum() > 1 else 0.                # of very few clips a resample may hold a single one
+        rows.append(row(set_interval(diverse, (len(of),), (groups(of),), draws), method=m, frames=T, metric=f"{region.capitalize()} diversity, %") | facts_of(of))
+    real = motion_spectrum(sources["Ground truth"][0], region)
+    for m, (v, of) in list(sources.items())[1:]:
+        s = motion_spectrum(v, region)
+        found = (set_interval(lambda w, w_real: spectrum_distance(s, real, w=w, w_real=w_real), (len(of), len(ids)), (groups(of), groups(ids)), draws) if m == OTHERS else
+                 set_interval(lambda w: spectrum_distance(s, real, w=w, w_real=w), (len(of),), (groups(of),), draws))
+        rows.append(row(found, method=m, frames=T, metric=f"{region.capitalize()} spectrum distance, dB") | facts_of(of, *([ids] if m == OTHERS else [])))
 sets = pd.DataFrame(rows)
 write_table(sets, out/"sets.csv")
-sets.pivot_table(index="method", columns="metric", values="value", sort=False).round(2)
+sets.assign(value=sets.value - sets.bias).pivot_table(index="method", columns="metric", values="value", sort=False).round(2)
 
 # %% [markdown]
 # ## Distances of distributions (Table 2)
 #
 # FFD compares single faces, FD_velocity and FD_pose velocities and the head's pose, FMD windows of motion in the learned encoders; all on the last frames, as the paper does for long sequences (Section 4.2). The floor is
-# what *other* real motion reaches, the clips of split `metric` (other speakers where there are several). `bias` is how much a distance is too large for so few clips, and `low` and `high` bound the distance less its bias
-# (`mssync.frechet.frechet_interval`). The interval of the difference to Static draws the clips again with replacement, the same ones for both.
+# what *other* real motion reaches, the clips of split `metric` (other speakers where there are several). `bias` estimates how much a distance is too large for so few clips, and `low` and `high` bound the distance less its bias
+# (`mssync.frechet.frechet_interval`). Whether a full model is nearer to the real motion than a frozen face is a difference of two distances to the same clips, with a bias and an interval of its own (`frechet_difference`, in `frechet_static.csv`).
 #
-# FID, FVD and t-FID need two published networks and, without a GPU, hours: they are computed where the profile says `evaluation: {images: true}` and the networks can be had (`mssync.images`). In their 2048 dimensions fewer
-# draws must do.
+# FID, FVD and t-FID need two published networks and, without a GPU, hours: they are computed where the profile says `evaluation: {images: true}`, each with the network that it needs; what cannot be had is said in `images.csv` (`mssync.images`). `raster` says how
+# the faces are drawn. In their 2048 dimensions fewer draws must do.
 
 # %%
 encoders = {n: load_model(out/f"motion_encoder_{n}.safetensors", device) for n in lengths["motion"]}
 encoders = {e.cfg.frames: e for e in encoders.values()}
-axes, rows = frame_axes(packed["train"], lengths["sync"]), []
-networks = {}
-if asked["images"]:
-    try: networks = image_networks(device=device)
-    except WeightsError as e: print(f"FID, FVD and t-FID are left out: {e}")
-def features(y): return frechet_features(y, axes, encoders) | (image_features(y.cpu().numpy(), networks, lengths=tuple(sorted(encoders))) if networks else {})
+axes, networks, rows = frame_axes(packed["train"], lengths["sync"]), {}, []
+for name, make, gives in (("inception", InceptionFeatures, "FID and t-FID"), ("i3d", I3DFeatures, "FVD")):
+    why = "" if asked["images"] else "they need `evaluation: {images: true}` in the profile"
+    if asked["images"]:
+        try: networks[name] = make(device=device)
+        except WeightsError as e: why = " ".join(str(e).split())
+    rows.append(dict(distances=gives, network=name, raster=asked["raster"], computed="no" if why else "yes", why=why or "the network is there"))
+images = pd.DataFrame(rows)
+write_table(images, out/"images.csv")
+for r in images.itertuples(): print(f"{r.distances}: " + (f"left out, {r.why}" if r.computed == "no" else f"faces drawn as {r.raster}"))
 
+def features(y): return frechet_features(y, axes, encoders) | (image_features(y.cpu().numpy(), networks, asked["raster"], lengths=tuple(sorted(encoders))) if networks else {})
+
+# %%
+rows, less, full = [], [], list(full_models(settings).values())
 for T in tqdm(lengths["durations"], desc="Fréchet distances"):
-    real = features(clips("test", T)[0])
-    made = {"Ground truth, other clips": features(clips("metric", T)[0])} | {m: features(motion(m, T)) for m in methods[1:]}
+    (x, _, ids), (y, _, others) = clips("test", T), clips("metric", T)
+    real, made = features(x), {OTHERS: features(y)} | {m: features(motion(m, T)) for m in methods[1:]}
     for m, f in made.items():
         for name in real:
-            value, bias, low, high = frechet_interval(f[name], real[name], asked["draws"] if name.startswith(("FFD", "FD_", "FMD")) else min(asked["draws"], 20))
-            less = [np.nan]
-            if name.startswith("FMD") and m in full_models(settings).values():
-                rng = np.random.default_rng(0)
-                less = [frechet(f[name][i], real[name][i]) - frechet(made["Static"][name][i], real[name][i]) for i in (rng.integers(0, len(real[name]), len(real[name])) for _ in range(200))]
-            rows.append(dict(method=m, frames=T, metric=name, value=value, bias=bias, low=low, high=high, minus_static_low=np.quantile(less, .025), minus_static_high=np.quantile(less, .975)))
+            draws = asked["draws"] if name.startswith(("FFD", "FD_", "FMD")) else min(asked["draws"], 20)
+            at = dict(method=m, frames=T, metric=name)
+            if m == OTHERS: rows.append(row(frechet_interval(f[name], real[name], draws, groups(others), groups(ids), paired=False), **at) | facts_of(others, ids))
+            else: rows.append(row(frechet_interval(f[name], real[name], draws, groups(ids)), **at) | facts_of(ids))
+            if name.startswith("FMD") and m in full: less.append(row(frechet_difference(f[name], made["Static"][name], real[name], draws, groups(ids)), **at) | facts_of(ids))
 distances = pd.DataFrame(rows)
 write_table(distances, out/"frechet.csv")
-distances.pivot_table(index="method", columns=["frames", "metric"], values="value", sort=False).round(2)
+write_table(pd.DataFrame(less, columns=distances.columns), out/"frechet_static.csv")
+distances.assign(value=distances.value - distances.bias).pivot_table(index="method", columns=["frames", "metric"], values="value", sort=False).round(2)

@@ -19,7 +19,7 @@
 #
 # > Tables 2 and 3, lips and heads, Figures 3, 4 and 5, beside the paper's figures, and what they say about its claims
 #
-# Every number stands with its interval over clips and its deviation over seeds (notebook 39_tables). A seed is a whole training of syncers, encoders and generators on the same corpus.
+# Every number stands with its bootstrap interval over clips and its standard deviation between seeds (notebook 39_tables). With each random seed syncers, encoders and generators are trained anew on the same corpus.
 
 # %% tags=["parameters"]
 profile: str = "smoke"              # name of a file in workflow/profiles, or a path to one
@@ -35,7 +35,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 from mssync.landmarks import EDGES, FPS
 from mssync.packed import Packed
 from mssync.pyramid import WINDOW
@@ -50,7 +49,7 @@ seeds = seed_list(settings, seeds)
 folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text())
 data = "simulated corpus" if facts["simulated"] else f"corpus {facts['name']} ({', '.join(facts['sources'])})"
 note = f"Lengths reduced because the clips are short: {facts['shortened']} frames. " if facts["shortened"] else ""
-sync, dynamics, lips, heads, sets, drift, residual, distances = (read_measurements(results, n, seeds) for n in ("sync", "dynamics", "lips", "heads", "sets", "drift", "residual", "frechet"))
+sync, dynamics, lips, heads, sets, drift, residual, distances, less_static, images = (read_measurements(results, n, seeds) for n in ("sync", "dynamics", "lips", "heads", "sets", "drift", "residual", "frechet", "frechet_static", "images"))
 sync = sync.assign(off=sync.offset.abs())
 val, sync = sync[sync.split == "val"], sync[sync.split == "test"]
 labels = {v: d["label"] for v, d in settings["variants"].items()}
@@ -65,8 +64,8 @@ def under(level, *blocks): return "\n\n".join(f"{'#' * level} {t}\n\n{md(b) if i
 # %% [markdown]
 # ## Table 3: synchrony at four time scales
 #
-# |AV-Off| and AV-Conf. A confidence is a difference of distances in one particular syncer, so ours and the paper's have no common unit, and a part of the deviation over seeds is that each seed has its own metric syncer:
-# compare orders and gaps within a block, not values between blocks. The paired differences at the end are free of that part.
+# |AV-Off| and AV-Conf. A confidence is a difference of distances in one particular syncer, so ours and the paper's have no common unit, and the standard deviation between seeds is in part that each seed has its own metric syncer:
+# compare orders and gaps within a block, not values between blocks. In the paired differences at the end the syncer cancels out.
 
 # %%
 names = dict(off="AV-Off", confidence="AV-Conf")
@@ -95,8 +94,8 @@ print(legend(ours)); display(*(b for _, b in overlap))
 # ## Table 2: dynamics
 #
 # The paper's FID, FVD and t-FID compare drawn landmarks in networks trained on photographs and videos; our FFD and FMD compare the landmarks themselves in a basis and an encoder
-# trained on landmarks, FD_velocity and FD_pose velocities and the head's pose. They answer the same question in different units: only the order of methods can be compared. Each seed has its own encoders, so here too a part of the deviation over seeds is the
-# measure's.
+# trained on landmarks, FD_velocity and FD_pose velocities and the head's pose. They answer the same question in different units: only the order of methods can be compared. Each seed has its own encoders, so here too the standard deviation between seeds is in part the
+# measure's own.
 
 # %%
 t2 = over_seeds(distances.rename(columns=dict(frames="duration_frames")), ["duration_frames", "metric"]).assign(source="this run", data=data)
@@ -110,10 +109,12 @@ write_table(ratios, results/"dynamics_ratios.csv")
 what = dict(FFD="faces", FD_velocity="velocities", FD_pose="the head's pose") | {m: f"motion over {m.split('_')[1]} frames" for m in t2.metric.unique() if m.startswith("FMD")}
 frames = lambda d: f"{d} frames"
 fd = [(f"{m}: Fréchet distance of {w}", wide(t2[t2.metric == m], "duration_frames", frames)) for m, w in what.items() if (t2.metric == m).any()]
-drawn = dict(FID="drawn frames", **{f"{k}_{n}": f"{w}, {n} frames" for n in facts["lengths"]["motion"].values() for k, w in (("FVD", "drawn sequences"), ("t-FID", "drawn traces"))})
-fid = [(f"{m}: Fréchet distance of {w}", wide(t2[t2.metric == m], "duration_frames", frames)) for m, w in drawn.items() if (t2.metric == m).any()]
-fid = under(3, *fid) if fid else ("Not computed. They need `evaluation: {images: true}` in the profile and two published networks, which are downloaded on first use or named by a path (notebook 37_images); the profiles `paper` and `authors` ask for them. "
-                                  "The distances above stand beside them, not for them.")
+on_pictures = dict(FID="drawn frames", **{f"{k}_{n}": f"{w}, {n} frames" for n in facts["lengths"]["motion"].values() for k, w in (("FVD", "drawn sequences"), ("t-FID", "drawn traces"))})
+fid = [(f"{m}: Fréchet distance of {w}", wide(t2[t2.metric == m], "duration_frames", frames)) for m, w in on_pictures.items() if (t2.metric == m).any()]
+absent = images[images.computed == "no"].groupby(["distances", "why"], sort=False).seed.unique()
+absent = [f"{what}: not computed" + (f" (seeds {', '.join(map(str, of))})" if len(of) < len(seeds) else "") + f", {why}" for (what, why), of in absent.items()]
+fid = "\n\n".join([*([f"Faces drawn as {' and '.join(images.raster.unique())}."] if fid else []), *absent, *([under(3, *fid)] if fid else ["Two published networks are needed, which are downloaded on first use or named by a path (notebook 37_images); the profiles `paper` and `authors` ask for them. "
+                     "The distances above stand beside these, not for them."])])
 dyn = [(k, wide(ratios[ratios.metric == m], "frames", frames)) for m, k in kinds.items()]
 still = "Shuffled audio moves as the ground truth does, and no measure here hears anything: its values are the ground truth's."
 write_text(f"# Table 2: quality of dynamics\n\n{note}## This run, {data}: Fréchet distances\n\nTo be minimised, measured on the last frames of each duration. {legend(t2)} Other clips are those of split `metric`. {still}\n\n{under(3, *fd)}\n\n"
@@ -135,13 +136,13 @@ def pick(columns, df): return {c: n for c, n in columns.items() if c in df}
 by_sound = lambda df, keep: df[keep].drop(columns=["id", "speaker"]).rename(columns=dict(sound="id", sound_speaker="speaker"))      # pauses and beats belong to the sound that was heard
 to_lips = dict(lmd="LMD, %", lmd_front="LMD_front, %", max_lip_error="Maximum lip error, %", opening_difference="Opening difference, %")
 in_pauses = dict(silent_opening="Opening in pauses, %", silent_speed="Lip speed in pauses, % a frame")
-lip_rows, lip_text = [summary(lips, list(to_lips)).replace(dict(metric=to_lips))], []
+lip_rows = [summary(lips, list(to_lips)).replace(dict(metric=to_lips))]
 lip_text = [("Distance to the real lips", f"{legend(lip_rows[0])} {still}\n\n{md(wide(lip_rows[0]))}")]
 if "silent_frames" in lips:
     quiet = by_sound(lips, lips.silent_frames > 0)
     if quiet.id.nunique() >= 5:
         lip_rows.append(summary(quiet, list(in_pauses)).replace(dict(metric=in_pauses)))
-        lip_text.append(("Lips in pauses", f"{legend(lip_rows[1])} Only clips with a pause count; Shuffled audio is real motion in another clip's pauses.\n\n{md(wide(lip_rows[1]))}"))
+        lip_text.append(("Lips in pauses", f"{legend(lip_rows[1])} Mean over the clips with a pause; Shuffled audio is real motion in another clip's pauses.\n\n{md(wide(lip_rows[1]))}"))
     else: lip_text.append(("Lips in pauses", f"Not computed: {quiet.id.nunique()} of {lips.id.nunique()} clips have a pause within {T_sync} frames, 5 are needed."))
 else: lip_text.append(("Lips in pauses", "Not computed: the corpus' audio features do not hold the loudness."))
 write_table(pd.concat(lip_rows).assign(frames=T_sync), results/"lips.csv")
@@ -152,21 +153,23 @@ display(*(wide(r) for r in lip_rows))
 # %% [markdown]
 # ## Heads
 #
-# Beats of head and speech, brows and lids, how differently the clips of a method move, and how far the spectrum of its motion lies from the real one (`mssync.heads`).
+# Beats of head and speech, brows and lids, how differently the clips of a method move, and how far the spectrum of its motion lies from the real one (`mssync.heads`). Diversity and spectra belong to sets of clips: their bias is estimated and taken off.
 
 # %%
 to_heads = pick(dict(beat_alignment="Beat alignment", beat_excess="Beat alignment over chance", nod_alignment="Nod alignment", nod_excess="Nod alignment over chance"), heads)
-to_faces = pick(dict(upper_face_deviation="Upper-face dynamics deviation, %", head_diversity="Head diversity, %", lip_diversity="Lip diversity, %"), heads)
+to_faces = dict(upper_face_deviation="Upper-face dynamics deviation, %")
 head_rows = [summary(heads, list(c)).replace(dict(metric=c)) for c in (to_heads, to_faces) if c]
-spectra = over_seeds(sets, ["metric"])
-write_table(pd.concat([*head_rows, spectra]).assign(frames=T_long), results/"heads.csv")
+of_sets = over_seeds(sets, ["metric"])
+diverse, spectra = (of_sets[of_sets.metric.str.contains(w)] for w in ("diversity", "spectrum"))
+write_table(pd.concat([*head_rows, of_sets]).assign(frames=T_long), results/"heads.csv")
 head_text = [("Beats of head and speech", f"{legend(head_rows[0])} A clip in which head or speech has no beat has 0, as Static does. Shuffled audio is real motion with another clip's sound.\n\n{md(wide(head_rows[0]))}" if to_heads
               else "Not computed: the corpus' audio features do not hold the loudness."),
-             ("Brows and lids, diversity", f"{legend(head_rows[-1])} Deviation: real less generated, so positive is too little motion. {still}\n\n{md(wide(head_rows[-1]))}"),
+             ("Brows and lids", f"{legend(head_rows[-1])} Deviation: real less generated, so positive is too little motion. {still}\n\n{md(wide(head_rows[-1]))}"),
+             ("Diversity", f"{legend(diverse)} Mean distance between the motions of two clips, in per cent of the face's size; {still[0].lower()}{still[1:]}\n\n{md(wide(diverse))}"),
              ("Spectra of motion", f"{legend(spectra)} Static has the largest distance there is, 40 dB. {still}\n\n{md(wide(spectra))}")]
 write_text(f"# Heads\n\n{note}This run, {data}, {T_long} frames.\n\n{under(2, *head_text)}\n", results/"heads.md")
 written |= {"heads.md": "heads: beats, brows and lids, diversity, spectra", "heads.csv": "the same as data"}
-display(*(wide(r) for r in head_rows), wide(spectra))
+display(*(wide(r) for r in (*head_rows, diverse, spectra)))
 
 # %% [markdown]
 # ## Figure 3: not only the mean
@@ -277,36 +280,33 @@ write_figure(fig, results/"drift.png"); written["drift.png"] = f"drift of place,
 # %% [markdown]
 # ## What holds
 #
-# Each claim with its number, the 95 % bootstrap interval over clips or speakers (a clip's value is averaged over the seeds first), in how many seeds it holds, and a verdict. Synchrony is compared pairwise, clip by clip within a seed, and must exceed the
-# reference by an interval that excludes 0.
+# Each claim with its number, the 95 % bootstrap interval over clips or speakers (a clip's value is averaged over the seeds first; a difference of Fréchet distances has an interval in each seed, and their means stand here), and a verdict. A claim holds if it is true
+# of the whole interval: a difference lies on one side of 0, a ratio within the limits that are named. Beside it stands in how many seeds it is true of the seed's own value. Synchrony is compared pairwise, clip by clip within a seed, and a distance with Static's on the same clips.
 
 # %%
 claims = []
-def claim(method, what, r, holds, seeds_holding):
+def claim(method, what, r, least=-np.inf, most=np.inf): # the value lies between them
+    own = np.array([r[f"seed_{s}"] for s in seeds])
     claims.append(dict(method=method, claim=what, value=r["mean"], low=r["low"], high=r["high"], **({"seeds_std": r["seeds_std"]} if "seeds_std" in r else {}), clips=r["clips"], drawn=r["drawn"], seeds=len(seeds),
-                       seeds_holding=int(seeds_holding), holds="yes" if holds else "no"))
-def own(r): return np.array([r[f"seed_{s}"] for s in seeds])
+                       seeds_holding=int(((own > least) & (own < most)).sum()), holds="yes" if least < r["low"] and r["high"] < most else "no"))
 
 conf = sync[sync.scoring == "overlap"]
 others = lambda l: ["Static", "Shuffled audio", "Retrieval", *([f"{l}, shuffled audio"] if f"{l}, shuffled audio" in methods else [])]
 loss_only = [(labels[a], labels[b]) for a in labels for b in labels if a != b and settings["variants"][a]["generator"] == settings["variants"][b]["generator"]    # the same network, another loss
              and settings["variants"][b]["training"] == dict(settings["variants"][a]["training"], loss_levels=1)]
 for r in differences(conf, [(l, o) for l in full.values() for o in others(l)] + loss_only, ["confidence"], ["level"]).to_dict("records"):
-    claim(r["a"], f"AV-Conf at {100 * 2**r['level']} ms exceeds {r['b']}", r, r["low"] > 0, r["positive"])
+    claim(r["a"], f"AV-Conf at {100 * 2**r['level']} ms exceeds {r['b']}", r, least=0)
 for v, l in full.items():
     T = min(facts["lengths"]["durations"], key=lambda d: abs(d - facts["lengths"]["train"][v]))
     rows = ratios[(ratios.method == l) & (ratios.frames == T)].set_index("metric")
     for name in ("lip_speed", "head_speed"):
-        r = rows.loc[name]; claim(l, f"{name.replace('_', ' ')} over the data's within 0.5 to 2, {T} frames", r, .5 <= r["mean"] <= 2, ((own(r) >= .5) & (own(r) <= 2)).sum())
-    r = rows.loc["shape_residual"]; claim(l, f"shape residual over the data's at most 1.5, {T} frames", r, r["mean"] <= 1.5, (own(r) <= 1.5).sum())
-    d = distances.merge(distances.loc[distances.method == "Static", ["seed", "frames", "metric", "value"]], on=["seed", "frames", "metric"], suffixes=("", "_static"))
-    d = d[(d.method == l) & d.metric.str.startswith("FMD")].assign(value=lambda t: t.value - t.value_static, low=lambda t: t.minus_static_low, high=lambda t: t.minus_static_high)
-    for r in over_seeds(d.drop(columns="bias"), ["frames", "metric"]).to_dict("records"):
-        claim(l, f"{r['metric']} below Static's, {r['frames']} frames (difference)", r | dict(clips=sync.id.nunique(), drawn="clips"), r["high"] < 0, (own(r) < 0).sum())
+        claim(l, f"{name.replace('_', ' ')} over the data's within 0.5 to 2, {T} frames", rows.loc[name], .5, 2)
+    claim(l, f"shape residual over the data's below 1.5, {T} frames", rows.loc["shape_residual"], most=1.5)
+    for r in over_seeds(less_static[less_static.method == l], ["frames", "metric"]).to_dict("records"): claim(l, f"{r['metric']} below Static's, {r['frames']} frames (difference)", r, most=0)
 claims = pd.DataFrame(claims)
 write_table(claims, results/"claims.csv")
 shown = pd.DataFrame(dict(method=claims.method, claim=claims.claim, value=[f"{v:.2f} [{a:.2f}, {b:.2f}]" for v, a, b in zip(claims.value, claims.low, claims.high)],
-                          **({"deviation over seeds": claims.seeds_std.map("{:.2f}".format)} if "seeds_std" in claims else {}), drawn=claims.drawn, **{"holds in seeds": [f"{k} of {n}" for k, n in zip(claims.seeds_holding, claims.seeds)]}, holds=claims.holds))
+                          **({"std between seeds": claims.seeds_std.map("{:.2f}".format)} if "seeds_std" in claims else {}), resampled=claims.drawn, **{"holds in seeds": [f"{k} of {n}" for k, n in zip(claims.seeds_holding, claims.seeds)]}, holds=claims.holds))
 write_text(f"# What holds on the {data}\n\n{note}Profile {settings['name']}, {'seeds' if len(seeds) > 1 else 'one seed,'} {', '.join(map(str, seeds))}. {(claims.holds == 'yes').sum()} of {len(claims)} claims hold, "
            f"{((claims.holds == 'yes') & (claims.seeds_holding == claims.seeds)).sum()} of them in every seed.\n\n{md(shown)}\n", results/"claims.md")
 written |= {"claims.md": f"each claim with its interval and verdict ({(claims.holds == 'yes').sum()} of {len(claims)} hold)", "claims.csv": "the same as data"}
@@ -344,5 +344,5 @@ for f in sorted([*(results/"notebooks").glob("01*.ipynb"), *(f for s in seeds fo
     if ".failed" not in f.name and ".part" not in f.name: durations["/".join((*f.relative_to(results).parts[:-2], f.stem))] = round(json.loads(f.read_text())["metadata"].get("papermill", {}).get("duration") or 0)
 write_text(json.dumps(run_record(settings, seeds, device=device, corpus={k: facts[k] for k in ("name", "simulated", "clips", "speakers", "lengths")}, seconds=durations), indent=1), results/"run.json")
 written |= {"run.json": f"revision, versions, settings and time of the run ({sum(durations.values()) / 60:.0f} minutes of notebooks, some of them side by side)",
-            "corpus.png": "speeds and scales of the corpus", "seed_0/, ...": "what each seed trained, its logs, its measurements (sync.csv, dynamics.csv, lips.csv, heads.csv: one row a clip; frechet.csv, sets.csv, drift.csv), its executed notebooks", "notebooks/": "the other executed notebooks"}
+            "corpus.png": "speeds and scales of the corpus", "seed_0/, ...": "what each seed trained, its logs, its measurements (sync.csv, dynamics.csv, lips.csv, heads.csv: one row a clip; frechet.csv, frechet_static.csv, sets.csv, images.csv, residual.csv, drift.csv), its executed notebooks", "notebooks/": "the other executed notebooks"}
 write_text(f"# Study, profile {settings['name']}, {data}\n\n{note}{settings['about']}\n\n" + "".join(f"- `{n}`: {w}\n" for n, w in written.items()), results/"README.md")

@@ -42,14 +42,14 @@ from mssync.audio import loudness
 from mssync.baselines import MeanMotion, Retrieval, shuffled_audio, static
 from mssync.calibrate import DAMAGES, damage, monotone, planted_shift, rank_stability
 from mssync.dynamics import measures
-from mssync.frechet import frame_axes, frechet, frechet_bias, frechet_features, frechet_interval
-from mssync.heads import heads_table, spectrum_distance
+from mssync.frechet import frame_axes, frechet, frechet_features, frechet_interval
+from mssync.heads import beat_alignment, motion_distances, motion_spectrum, set_diversity, spectrum_distance, upper_face_deviation
 from mssync.landmarks import normalise
 from mssync.lips import lips_table
 from mssync.packed import Packed
 from mssync.runs import load_model
 from mssync.simulate import SCALES, Coupling, draw_speaker, simulate_clip
-from mssync.stats import interval
+from mssync.stats import by_speaker, interval, intervals, set_interval
 from mssync.study import available_frames, corpus_folder, load_profile, seed_folder, seed_list, shape_space, write_figure, write_table, write_text
 from mssync.sync import MultiScaleSync, av_scores
 from mssync.tables import legend, over_seeds, summary, wide
@@ -60,7 +60,7 @@ folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json
 train, test = (Packed(folder, s, device=device) for s in ("train", "test"))
 load = lambda s, name: load_model(seed_folder(results, s)/f"{name}.safetensors", device)
 syncers = {s: load(s, "syncers_metric") for s in seeds}
-levels, room, texts = next(iter(syncers.values())).levels, 10, {}
+levels, room, texts, draws = next(iter(syncers.values())).levels, 10, {}, settings["evaluation"]["draws"]
 md = lambda d: d.to_markdown(index=False, disable_numparse=True)
 speaker = dict(zip(test.index.id, test.index.speaker))
 data = "simulated corpus" if facts["simulated"] else f"corpus {facts['name']} ({', '.join(facts['sources'])})"
@@ -70,36 +70,36 @@ print(f"{data}: {len(test)} test clips of {test.index.speaker.nunique()} speaker
 # ## Shifts of the sound
 #
 # The sound of each clip is moved by -10 to +10 frames (±400 ms) against its motion. At level 1 the shift must be found to the frame. At level $i$ a sample lasts $2^{i-1}$ frames, so a shift of $s$ frames is $s/2^{i-1}$ samples, and an answer is *right* if it is within half a sample of that. The error is given in ms too.
-# Recorded clips come with offsets of their own, which nobody knows: there what counts is whether AV-Off *follows* the shift, from wherever it is for the sound as recorded. How long the clips are decides how many windows the coarse levels have, so it stands in the table.
+# Recorded clips come with offsets of their own, which nobody knows: there what counts is whether AV-Off *follows* the shift, from wherever it is for the sound as recorded (shift 0 itself left out). The coarse levels have few places to choose from, so chance is beside every number. How long the clips are decides how many windows the coarse levels have, so it stands in the table.
 
 # %%
 T = available_frames(np.asarray(test.lengths) - 2*room, facts["lengths"]["sync"], .5)
 clips = (test.lengths >= T + 1 + 2*room).nonzero()[:, 0]
 shifts, rows = range(-room, room + 1), []
+def note(who, seed, i, s, offset): rows.append(pd.DataFrame(dict(seed=seed, method=who, level=i + 1, shift=s, id=[test.ids[k] for k in clips], offset=offset)))
 for s in tqdm(shifts, desc="shifts"):
     x, a = planted_shift(test, clips.to(device), T, s, room)
     for seed, m in syncers.items():
-        r = av_scores(m, x[:, 1:], a[:, 4:])
-        for i in range(levels):
-            error = r["offset"][:, i].cpu().numpy() - s / 2**i
-            rows.append(pd.DataFrame(dict(seed=seed, method=data, level=i + 1, shift=s, id=[test.ids[k] for k in clips], offset=r["offset"][:, i].cpu(), confidence=r["confidence"][:, i].cpu(),
-                                          right=np.abs(error) <= .5, near=np.abs(error) <= 1, error_ms=np.abs(error) * 40 * 2**i)))
+        own, other = (av_scores(m, x[:, 1:], b[:, 4:])["offset"].cpu().numpy() for b in (a, shuffled_audio(a, 0)))
+        for i in range(levels): note("metric syncers", seed, i, s, own[:, i]); note("another clip's sound", seed, i, s, other[:, i]); note("always 0", seed, i, s, 0)
 shift = pd.concat(rows).assign(speaker=lambda d: d.id.map(speaker))
-start = shift[shift["shift"] == 0].set_index(["seed", "level", "id"]).offset
-moved = shift.offset.to_numpy() - start.loc[pd.MultiIndex.from_frame(shift[["seed", "level", "id"]])].to_numpy()
-shift["follows"] = np.abs(moved - shift["shift"] / 2.**(shift.level - 1)) <= 1.
-each = shift.groupby(["seed", "method", "level", "id", "speaker"], as_index=False)[["right", "near", "follows", "error_ms"]].mean()
+start = shift[shift["shift"] == 0].set_index(["method", "seed", "level", "id"]).offset
+moved = shift.offset.to_numpy() - start.loc[pd.MultiIndex.from_frame(shift[["method", "seed", "level", "id"]])].to_numpy()
+planted = shift["shift"] / 2.**(shift.level - 1)
+shift = shift.assign(right=(shift.offset - planted).abs() <= .5, near=(shift.offset - planted).abs() <= 1, follows=np.where(shift["shift"] == 0, np.nan, np.abs(moved - planted) <= 1.), error_ms=(shift.offset - planted).abs() * 40 * 2.**(shift.level - 1))
+each = shift.groupby(["seed", "method", "level", "id", "speaker"], as_index=False, sort=False)[["right", "near", "follows", "error_ms"]].mean()
 t_shift = summary(each, ["right", "near", "follows", "error_ms"], ["level"])
 t_shift["scale_ms"] = 100 * 2**t_shift.level
 write_table(t_shift, results/"calibration_shift.csv")
-show = lambda t: wide(t.assign(row=[f"{v} ms" for v in t.scale_ms]), names=lambda c: dict(right="share right (within half a sample)", near="within one sample", follows="follows the clip's own offset to one sample", error_ms="mean error, ms").get(c, c), method="row").rename(columns=dict(row="scale"))
-texts["Planted shifts"] = f"Sound moved by -10 to +10 frames against the motion of {len(clips)} clips, {T} frames. {legend(t_shift)}\n\n{md(show(t_shift))}"
+heads_ = dict(right="right (within half a sample)", near="within one sample", follows="follows the clip's own offset, to one sample", error_ms="mean error, ms")
+show = lambda t: wide(t.sort_values("level", kind="stable").assign(row=[f"{v} ms, {m}" for v, m in zip(t.sort_values("level", kind="stable").scale_ms, t.sort_values("level", kind="stable").method)]), names=lambda c: heads_.get(c, c), method="row").rename(columns=dict(row="scale, judge"))
+texts["Planted shifts"] = f"Sound moved by -10 to +10 frames against the motion of {len(clips)} clips, {T} frames; shares of clips and shifts. `always 0` is a judge who does not listen: what is right by chance. {legend(t_shift)}\n\n{md(show(t_shift))}"
 show(t_shift)
 
 # %%
 fig, axes = plt.subplots(1, levels, figsize=(11, 2.9))
 for i, ax in enumerate(axes):
-    q = shift[shift.level == i + 1].groupby("shift").offset.quantile([.05, .5, .95]).unstack()
+    q = shift[(shift.level == i + 1) & (shift.method == "metric syncers")].groupby("shift").offset.quantile([.05, .5, .95]).unstack()
     ax.fill_between(q.index, q[.05], q[.95], alpha=.25, step="mid", label="5 to 95 % of clips"); ax.plot(q.index, q[.5], ".", label="median")
     ax.plot(q.index, q.index / 2**i, color="k", lw=.8, label="planted"); ax.set(title=f"{200 * 2**i} ms", xlabel="planted, frames")
 axes[0].set_ylabel("AV-Off, samples"); axes[0].legend(fontsize=7)
@@ -108,8 +108,8 @@ fig.tight_layout(); write_figure(fig, results/"calibration_shift.png")
 # %% [markdown]
 # ## Coupling at one scale
 #
-# The simulated speakers' motion follows the sound at four scales: the mouth (phonemes; 200 ms), nods (400 ms), turns (800 ms), leans (1600 ms). New clips of new speakers are made twice from the same seed, once whole and once with one of the couplings taken out (*removed*), and once with that coupling *alone*; what
-# lacks is replaced by nothing, the drift that follows no speech stays. The change of AV-Conf is read as a share of the confidence with everything coupled, at that level, since confidences of different levels have no common unit. What one expects: removing a scale costs most at its own level, and leaving
+# The simulated speakers' motion follows the sound at four scales: the mouth (phonemes; 200 ms), nods (400 ms), turns (800 ms), leans (1600 ms). New clips of new speakers are made twice from the same seed, once whole and once with one of the couplings taken out (*removed*), and once with that coupling *alone*; nothing
+# takes the place of what is taken out; the drift that follows no speech stays. The change of AV-Conf is read as a share of the confidence with everything coupled, at that level, since confidences of different levels have no common unit. What one expects: removing a scale costs most at its own level, and leaving
 # it alone gives most there. It cannot be exact: the mouth moves at all four scales (sentences have pauses, words have vowels), and a window of 800 ms also contains what lasts 400.
 
 # %%
@@ -120,7 +120,7 @@ def coupled(gain, n): # n clips of new speakers; the same ones for every gain
     return normalise(x, x[:, 0])[:, 1:].to(device), (a.to(device) - train.mean) / train.std
 
 if facts["simulated"]:
-    n, one = max(8, min(64, len(test))), lambda k, v: tuple(v if j == k else 1 - v for j in range(4))
+    n, one = max(8, min(160, len(test))), lambda k, v: tuple(v if j == k else 1 - v for j in range(4))
     kinds = {"full": (1,)*4, "none": (0,)*4} | {f"{SCALES[k]} ms removed": one(k, 0) for k in range(4)} | {f"{SCALES[k]} ms alone": one(k, 1) for k in range(4)}
     made = {name: coupled(tuple(map(float, gain)), n) for name, gain in tqdm(kinds.items(), desc="couplings")}
     conf = {name: {s: av_scores(m, x, a[:, 4:])["confidence"].cpu().numpy() for s, m in syncers.items()} for name, (x, a) in made.items()}
@@ -132,89 +132,129 @@ if facts["simulated"]:
                 d = (conf[base][s] - conf[name][s]) * (1 if what == "removed" else -1) / conf["full"][s].mean(0)
                 rows += [dict(seed=s, method=name, id=j, speaker=j, **{f"{SCALES[i]} ms": d[j, i] for i in range(levels)}) for j in range(n)]
     t_couple = summary(pd.DataFrame(rows), [f"{SCALES[i]} ms" for i in range(levels)])
-    t_couple["most"] = t_couple.groupby("method")["mean"].transform(lambda v: v == v.max())
+    own = {}
+    for name, d in pd.DataFrame(rows).groupby("method", sort=False):        # own level against the next best, clip by clip
+        at, v = f"{name.split()[0]} ms", d.groupby("id")[[f"{SCALES[i]} ms" for i in range(levels)]].mean()
+        rival = v.mean().drop(at).idxmax(); o = interval(v[at] - v[rival])
+        own[name] = f"{'yes' if o.low > 0 else 'not certain' if o.mean > 0 else 'no'} ({o} over {rival})"
     write_table(t_couple, results/"calibration_coupling.csv")
-    own = {m: m.startswith(d.metric[d.most].iloc[0] + " ") for m, d in t_couple.groupby("method", sort=False)}
-    texts["Coupling at one scale"] = (f"Change of AV-Conf, as a share of its value with everything coupled, at four levels: what is lost where one coupling is removed, what is gained where it is the only one. {n} simulated clips of new speakers. {legend(t_couple)} "
-                                      f"Largest at its own level: {', '.join(m for m, v in own.items() if v) or 'none'}. Not: {', '.join(m for m, v in own.items() if not v) or 'none'}.\n\n{md(wide(t_couple))}")
+    sure = [m for m, v in own.items() if v.startswith("yes")]
+    verdicts = pd.DataFrame([{"coupling": m, "largest at its own level (difference to the next, interval over clips)": v} for m, v in own.items()])
+    texts["Coupling at one scale"] = (f"Change of AV-Conf, as a share of its value with everything coupled, at four levels: what is lost where one coupling is removed, what is gained where it is the only one. {n} simulated clips of new speakers. {legend(t_couple)}\n\n{md(wide(t_couple))}\n\n{md(verdicts)}")
     display(wide(t_couple))
 else: print("Left out: what couples real motion to speech is not known.")
 
 # %% [markdown]
 # ## Damage that grows
 #
-# Half of the test clips are damaged (`mssync.calibrate`), more and more; distances are taken to the other half, which is left as it is, so that at strength 0 they show what two halves of one set are apart, and that must be no more than the printed bias. Measures that compare a clip with its own original, and synchrony, are taken on the same
-# clips. Marked (×) is what a measure *should* see; of every marked pair the share of steps at which it moves that way is reported, 1.0 being steady growth (or fall).
+# Half of the test clips (half of the speakers, where there are 8 or more) are damaged (`mssync.calibrate`), more and more; distances of sets are taken to the other half, which is left as it is, so that undamaged they show what two halves of one set are apart: no more than their bias, or the estimate of the bias is wrong. Measures that compare a clip with its own original, and synchrony, are taken on the same clips.
+# The table lists every pair of a measure and a damage that it *should* see, with its value before and under the strongest damage, and the share of steps at which it does not go back (1.0: steady growth, or fall). Distances of motion cannot hear: shuffled audio is for AV-Conf and beats alone. What is not listed is in `calibration_monotone.csv`.
 
 # %%
 T = facts["lengths"]["sync"]; x, a, ids = test.windows(T)
-order = np.random.default_rng(0).permutation(len(x)); half, rest = np.sort(order[:len(x) // 2]), np.sort(order[len(x) // 2:])
-x_rest, halves = x[rest], f"two random halves of the test clips ({len(half)} and {len(rest)})"
-if len(x) < 10:                                                            # too few to be halved
-    half, x_rest = np.arange(len(x)), Packed(folder, "metric", device=device).windows(T)[0]
+who = by_speaker([speaker[i] for i in ids])
+unit = np.arange(len(x)) if who is None else np.unique(who, return_inverse=True)[1]
+first = np.isin(unit, np.random.default_rng(0).permutation(unit.max() + 1)[:(unit.max() + 1) // 2]); half, rest = np.flatnonzero(first), np.flatnonzero(~first)
+x_rest, who_rest, halves = x[rest], who, f"two random halves of the test {'clips' if who is None else 'speakers'} ({len(half)} and {len(rest)} clips)"
+groups = None if who is None else (who[half], who[rest])
+if min(len(half), len(rest)) < 5:                                          # too few to be halved
+    half, groups = np.arange(len(x)), None
+    x_rest = Packed(folder, "metric", device=device).windows(T)[0]
     halves = f"the {len(x)} test clips and the {len(x_rest)} of split metric, as there are too few test clips to be halved"
-space, loud = shape_space(train, seeds[0]), loudness(a, test.features, *test.stats) if test.features in ("mfcc", "fbank") else None
+if groups is not None and min(len(set(g)) for g in groups) < 5: groups = None
+space, loud = shape_space(train), loudness(a, test.features, *test.stats) if test.features in ("mfcc", "fbank") else None
 encoders = {s: {e.cfg.frames: e for e in (load(s, f"motion_encoder_{k}") for k in facts["lengths"]["motion"])} for s in seeds}
-axes_of = {s: frame_axes(train, T, seed=s) for s in seeds}
-def features(y, s): return frechet_features(y, axes_of[s], encoders[s])
+ruler = frame_axes(train, T)
+def features(y, s): return frechet_features(y, ruler, encoders[s])
+def distance(f, g, draws=draws): return frechet_interval(f, g, draws, *(groups or (None, None)), paired=False)
 
 there = {s: features(x_rest, s) for s in seeds}
 rows = []
 for s in seeds:
     here = features(x[half], s)
-    for k in here:
-        v, b, lo, hi = frechet_interval(here[k], there[s][k], 200)
-        rows.append(dict(seed=s, method="two halves", metric=k, value=v, bias=b, low=lo, high=hi))
+    for k in here: rows.append(dict(seed=s, method="two halves", metric=k, clips=len(half) + len(x_rest), speakers=test.index.speaker.nunique(), drawn="clips" if groups is None else "speakers") | dict(zip(("value", "bias", "low", "high"), distance(here[k], there[s][k]))))
 t_half = over_seeds(pd.DataFrame(rows), ["metric"])
 write_table(t_half, results/"calibration_halves.csv")
-texts["Two halves of one set"] = f"Distances between {halves}. {legend(t_half)} An interval with 0 in it: no more than the bias.\n\n{md(wide(t_half, 'metric', method='method'))}"
+drawn = "clips drawn" if groups is None else "speakers drawn"
+texts["Two halves of one set"] = f"Distances between {halves}. {legend(t_half)} An interval wholly above 0 would say that the distance is more than its bias; one that holds 0 does not say that it is none.\n\n{md(wide(t_half, 'metric', method='method'))}"
 wide(t_half, "metric", method="method")
 
 # %%
-def measured(y, a, s): # everything about damaged clips of the first half, means over clips
-    conf = av_scores(syncers[s], y[:, 1:], a[:, 4:])["confidence"].mean(0)
-    f = features(y, s)
-    r = {f"AV-Conf {SCALES[i]} ms": float(conf[i]) for i in range(levels)} | {k: frechet(f[k], there[s][k]) for k in f}
-    if s != seeds[0]: return r                                             # the rest knows no seed
-    clean, y = x[half].cpu().numpy(), y.cpu().numpy()
-    r |= measures(y, space).mean().to_dict() | {"head_spectrum_distance": spectrum_distance(y, x_rest.cpu().numpy())}
-    if loud is not None: r |= lips_table(y, clean, loud[half])[["lmd", "lmd_front", "max_lip_error", "opening_difference", "silent_speed"]].mean().to_dict()
-    return r | {"upper_face_deviation": heads_table(y, clean, loud[half] if loud is not None else None)["upper_face_deviation"].mean()}
+clean, clean_rest = x[half].cpu().numpy(), x_rest.cpu().numpy()
+spectra_rest = {r: motion_spectrum(clean_rest, r) for r in ("head", "lips")}
+lip_columns = ["lmd", "lmd_front", "lmd_pose", "max_lip_error", "opening_difference", "silent_speed"]
+def of_clips(y, heard, quiet, s): # DataFrame (clips, measures) of the damaged half
+    d = pd.DataFrame({f"AV-Conf {SCALES[i]} ms": v for i, v in enumerate(av_scores(syncers[s], y[:, 1:], heard[:, 4:])["confidence"].cpu().numpy().T)})
+    if s != seeds[0]: return d                                              # the rest knows no seed
+    y = y.cpu().numpy()
+    d = pd.concat([d, measures(y, space)], axis=1).assign(upper_face_deviation=upper_face_deviation(y, clean))
+    if loud is None: return d
+    for kind in ("pause", "nod"): b = beat_alignment(y, quiet, kind); d[f"{kind}_beats"] = (b.alignment - b.chance).to_numpy()
+    return d.join(lips_table(y, clean, quiet)[lip_columns].reset_index(drop=True))
+
+def of_sets(y, s): # name -> (measure of weights of the damaged clips and of the others; value)
+    f = features(y, s); out = {k: (lambda w, v, k=k: frechet(f[k], there[s][k], w, v)) for k in f if s == seeds[0] or k.startswith("FMD")}
+    if s != seeds[0]: return out
+    y = y.cpu().numpy()
+    for r in ("head", "lips"):
+        out[f"{r}_diversity"] = lambda w, v, D=motion_distances(y, r): set_diversity(D, w)
+        out[f"{r}_spectrum_distance"] = lambda w, v, p=motion_spectrum(y, r), q=spectra_rest[r]: spectrum_distance(p, q, w=w, w_real=v)
+    return out
 
 planned = {n: d.strengths for n, d in DAMAGES.items()} | {"shuffled audio": (0, .25, .5, .75, 1)}
-rows = []
+wrong, cache, rows = shuffled_audio(a[half], 0), {}, []
+quiet_wrong = None if loud is None else loudness(wrong, test.features, *test.stats)
 for name, strengths in tqdm(planned.items(), desc="damage"):
     for j, k in enumerate(strengths):
-        y, heard = x[half], a[half]
-        if name == "shuffled audio": heard = torch.where(torch.arange(len(half))[:, None, None].to(a.device) < round(k * len(half)), shuffled_audio(heard, 0), heard)
-        else: y = damage(y.cpu(), name, k).to(device)
-        for s in seeds: rows += [dict(seed=s, damage=name, step=j, strength=k, measure=m, value=v) for m, v in measured(y, heard, s).items()]
+        y, swap = (x[half], np.arange(len(half)) < round(k * len(half))) if name == "shuffled audio" else (damage(x[half].cpu(), name, k).to(device), np.zeros(len(half), bool))
+        heard = torch.where(torch.from_numpy(swap)[:, None, None].to(a.device), wrong, a[half])
+        quiet = None if loud is None else np.where(swap[:, None], quiet_wrong, loud[half])
+        for s in seeds:
+            if j == 0 and s in cache: rows += [r | dict(damage=name) for r in cache[s]]; continue          # undamaged: once
+            d, sets, ends, now = of_clips(y, heard, quiet, s), of_sets(y, s), j in (0, len(strengths) - 1), []
+            mean, low, high, _ = intervals(d.to_numpy(), None if groups is None else groups[0])
+            now += [dict(measure=m, value=v, low=l, high=h) for m, v, l, h in zip(d, mean, low, high)]
+            for m, f in sets.items():
+                if not ends: now.append(dict(measure=m, value=f(np.ones(len(y)), np.ones(len(x_rest))))); continue
+                v, b, l, h = set_interval(f, (len(y), len(x_rest)), groups or (), draws // 2)
+                now.append(dict(measure=m, value=v, bias=b, low=l, high=h))
+            rows += [r | dict(seed=s, damage=name, step=j, strength=k) for r in now]
+            if j == 0: cache[s] = rows[-len(now):]
 growth = pd.DataFrame(rows)
 write_table(growth, results/"calibration_damage.csv")
 
+# %% [markdown]
+# What each measure should see:
+
 # %%
-up, down = lambda *m: {(k, d): 1 for k, ds in m for d in ds.split(", ")}, lambda *m: {(k, d): -1 for k, ds in m for d in ds.split(", ")}
+def see(sign, measures, damages): return {(m, d): sign for m in measures for d in damages.split(", ")}
+conf, coarse = [f"AV-Conf {SCALES[i]} ms" for i in range(levels)], [f"AV-Conf {SCALES[i]} ms" for i in range(2, levels)]
 motion = [k for k in growth.measure.unique() if k.startswith("FMD")]
-expected = (down(*((f"AV-Conf {SCALES[i]} ms", "noise, smooth, hold, slow, torn, shuffled audio" if i < 2 else "slow, torn, shuffled audio") for i in range(levels)), *((k, "smooth, slow") for k in ("lip_speed", "head_speed", "jitter")), ("head_speed", "freeze"))
-            | up(("FFD", "noise, torn"), ("FD_velocity", "noise, smooth, slow, freeze"), ("FD_pose", "slow, freeze"), *((k, "noise, smooth, hold, slow, freeze, torn") for k in motion), ("jitter", "noise"), ("shape_residual", "noise, torn"), ("deformation", "noise, torn"),
-                 ("lmd", "noise, smooth, hold, slow, torn"), ("lmd_front", "noise, smooth, hold, slow, torn"), ("max_lip_error", "noise, smooth, hold, slow, torn"), ("opening_difference", "noise, smooth, hold, slow, torn"), ("silent_speed", "noise"),
-                 ("head_spectrum_distance", "noise, smooth, slow, freeze"), ("upper_face_deviation", "smooth, slow")))
+expected = (see(-1, conf, "noise, smooth, hold, slow, torn, shuffled audio") | see(-1, coarse, "freeze")
+            | see(-1, ["lip_speed", "head_speed", "jitter", "lip_amplitude", "head_amplitude"], "smooth, slow") | see(-1, ["head_speed", "head_amplitude", "head_diversity"], "freeze")
+            | see(-1, ["nod_beats"] if facts["simulated"] else [], "shuffled audio")
+            | see(1, ["FFD"], "noise, torn") | see(1, ["FD_velocity", *motion], "noise, smooth, hold, slow, freeze, torn") | see(1, ["FD_pose"], "slow, freeze")
+            | see(1, ["jitter", "lip_speed", "silent_speed"], "noise") | see(1, ["shape_residual", "deformation"], "noise, torn")
+            | see(1, ["lmd", "lmd_front", "lmd_pose", "max_lip_error", "opening_difference"], "noise, smooth, hold, slow, torn")
+            | see(1, ["head_spectrum_distance", "lips_spectrum_distance"], "noise, smooth, slow") | see(1, ["head_spectrum_distance"], "freeze") | see(1, ["upper_face_deviation"], "smooth, slow"))
 expected = {k: v for k, v in expected.items() if k[0] in set(growth.measure)}
-course = growth.groupby(["measure", "damage", "step"], sort=False).value.agg(["mean", "std"]).reset_index()
-by_seed = growth.groupby(["measure", "damage", "seed"], sort=False).value.agg(list)
+course = growth.groupby(["measure", "damage", "step"], sort=False)[["value", "low", "high"]].mean().reset_index()
+by_seed = {k: g.pivot(index="seed", columns="step", values="value") for k, g in growth.groupby(["measure", "damage"])}
 rows = []
 for (m, d), g in course.groupby(["measure", "damage"], sort=False):
-    v, sign = g["mean"].to_numpy(), expected.get((m, d))
-    rows.append(dict(measure=m, damage=d, expected={1: "grows", -1: "falls"}.get(sign, ""), first=v[0], last=v[-1], monotone=monotone(v, sign) if sign else np.nan,
-                     seeds_steady=f"{sum(monotone(u, sign) == 1 for u in by_seed[m, d])} of {len(by_seed[m, d])}" if sign else ""))
+    v, sign, all_seeds = g["value"].to_numpy(), expected.get((m, d)), by_seed[m, d]
+    end = lambda r, c: dict(zip((f"{c}", f"{c}_low", f"{c}_high"), (r.value, r.low, r.high))) | ({f"{c}_seeds_std": all_seeds.iloc[:, 0 if c == "undamaged" else -1].std()} if len(all_seeds) > 1 else {})
+    rows.append(dict(measure=m, damage=d, expected={1: "grows", -1: "falls"}.get(sign, "")) | end(g.iloc[0], "undamaged") | end(g.iloc[-1], "strongest")
+                | dict(steps=monotone(v, sign) if sign else "", seeds=len(all_seeds), steady_seeds=sum(monotone(u, sign) == 1 for u in all_seeds.to_numpy()) if sign else ""))
 verdict = pd.DataFrame(rows)
 write_table(verdict, results/"calibration_monotone.csv")
-asked = verdict[verdict.expected != ""]
-failed = asked[asked.monotone < 1]
-grid = verdict.assign(cell=[f"{a:.3g} → {b:.3g}" + (f" (×{'' if q == 1 else f', {q:.2f}'})" if e else "") for a, b, e, q in zip(verdict["first"], verdict["last"], verdict.expected, verdict.monotone)]).pivot(index="measure", columns="damage", values="cell")
-grid = grid.loc[growth.measure.unique(), list(planned)].reset_index().rename(columns={n: f"{n}, to {planned[n][-1]:g} ({DAMAGES[n].unit if n in DAMAGES else 'share of clips'})" for n in planned})
-texts["Damage that grows"] = (f"Value without damage → under the strongest. × marks what the measure should see; beside it the share of steps that go the right way, where it is not all of them. {len(asked) - len(failed)} of {len(asked)} marked pairs move steadily on average over seeds."
-                              + (" Not steadily: " + "; ".join(f"{r.measure} under {r.damage} ({r.monotone:.2f} of the steps)" for r in failed.itertuples()) + "." if len(failed) else "") + f"\n\n{md(grid)}")
+asked = verdict[verdict.expected != ""].astype(dict(steps=float))
+failed = asked[asked.steps < 1]
+def ends(r, c): return f"{r[c]:.3g} [{r[c + '_low']:.3g}, {r[c + '_high']:.3g}]" + (f", seeds {r[c + '_seeds_std']:.2g}" if r["seeds"] > 1 else "")
+listed = pd.DataFrame([dict(measure=r["measure"], damage=r["damage"], undamaged=ends(r, "undamaged"), strongest=ends(r, "strongest"), expected=r["expected"], steps=f"{r['steps']:.2f}", seeds=f"{r['steady_seeds']} of {r['seeds']}") for r in asked.to_dict("records")])
+scales = "; ".join(f"{n} to {d.strengths[-1]:g} ({d.unit})" for n, d in DAMAGES.items())
+texts["Damage that grows"] = (f"{len(half)} clips, {scales}, shuffled audio to all clips. Mean [95 % bootstrap interval, {drawn}]; of sets: value [interval of the value less its bias]; steps: share that does not go back, of the mean over seeds; seeds: in how many all steps are right (measures that know no seed: one). silent_speed counts clips without a pause as 0. "
+                              f"{len(asked) - len(failed)} of {len(asked)} pairs are steady." + (" Not steady: " + "; ".join(f"{r.measure} under {r.damage} ({r.steps:.2f})" for r in failed.itertuples()) + "." if len(failed) else "") + f"\n\n{md(listed)}")
 print(texts["Damage that grows"].split("\n\n")[0])
 
 # %%
@@ -223,8 +263,9 @@ fig, axes = plt.subplots(-(-len(names) // 6), 6, figsize=(14, 2.1 * -(-len(names
 for ax, m in zip(axes.flat, names):
     for j, d in enumerate(planned):
         g = course[(course.measure == m) & (course.damage == d)]
-        ax.plot(g.step, g["mean"], color=f"C{j}", lw=1.6 if (m, d) in expected else .7, ls="-" if (m, d) in expected else ":", label=d)
-        if g["std"].notna().all() and (m, d) in expected: ax.fill_between(g.step, g["mean"] - g["std"], g["mean"] + g["std"], color=f"C{j}", alpha=.2, lw=0)
+        ax.plot(g.step, g["value"], color=f"C{j}", lw=1.6 if (m, d) in expected else .7, ls="-" if (m, d) in expected else ":", label=d)
+        u = by_seed[m, d]
+        if len(u) > 1 and (m, d) in expected: ax.fill_between(g.step, u.min(), u.max(), color=f"C{j}", alpha=.2, lw=0)
     ax.set_title(m, fontsize=8); ax.tick_params(labelsize=6)
     if m.startswith("F"): ax.set_yscale("symlog", linthresh=1)
 for ax in axes.flat[len(names):]: ax.axis("off")
@@ -257,8 +298,7 @@ for name, y in made.items():
     for s in seeds:
         real, f = features(x, s), features(y, s)
         for k in f:
-            v, b, lo, hi = frechet_interval(f[k], real[k], 50 if k == "FFD" or k == "FD_velocity" else 200)
-            rows.append(dict(seed=s, method=name, metric=k, value=v, bias=b, low=lo, high=hi))
+            rows.append(dict(seed=s, method=name, metric=k, clips=len(x), speakers=test.index.speaker.nunique(), drawn="clips" if who is None else "speakers") | dict(zip(("value", "bias", "low", "high"), frechet_interval(f[k], real[k], draws, who))))
 t_frechet = over_seeds(pd.DataFrame(rows), ["metric"])
 write_table(t_frechet, results/"calibration_frechet.csv")
 texts["Distances of the same rows"] = f"{legend(t_frechet)}\n\n{md(wide(t_frechet, 'metric'))}"
@@ -268,14 +308,21 @@ wide(t_frechet, "metric")
 # Are these orders those of the methods, or of the clips that happened to be in the test set?
 
 # %%
-rows = []
-for (i, s), d in sync.groupby(["level", "seed"]):
-    tau, pairs = rank_stability({m: g.set_index("id").conf.loc[ids].to_numpy() for m, g in d.groupby("method", sort=False)})
-    rows += [dict(measure=f"AV-Conf {100 * 2**i} ms", seed=s, tau=tau, order=" > ".join([*pairs.upper, pairs.lower.iloc[-1]]), weakest=f"{pairs.upper[pairs.kept.idxmin()]} > {pairs.lower[pairs.kept.idxmin()]}", kept=pairs.kept.min())]
+def ranked(what, s, values, draws=1000):
+    tau, pairs = rank_stability(values, len(x), draws); k = pairs.kept.idxmin()
+    return dict(measure=what, seed=s, tau=tau, order=" > ".join([*pairs.upper, pairs.lower.iloc[-1]]), weakest=f"{pairs.upper[k]} > {pairs.lower[k]}", kept=pairs.kept.min())
+
+moving = {m: y for m, y in made.items() if m != "Ground truth"}
+rows = [ranked(f"AV-Conf {100 * 2**i} ms", s, {m: g.set_index("id").conf.loc[ids].to_numpy() for m, g in d.groupby("method", sort=False)}) for (i, s), d in sync.groupby(["level", "seed"])]
+for s in seeds:
+    real, made_of = features(x, s), {m: features(y, s) for m, y in moving.items()}
+    rows += [ranked(k, s, {m: lambda w, f=f: frechet(f[k], real[k], w, w) for m, f in made_of.items()}, draws) for k in real if s == seeds[0] or k.startswith("FMD")]
+if loud is not None: rows += [ranked(c, seeds[0], {m: lips_table(y.cpu().numpy(), x.cpu().numpy(), loud)[c].to_numpy() for m, y in moving.items()}) for c in ("lmd", "lmd_front", "max_lip_error", "opening_difference")]
 t_rank = pd.DataFrame(rows)
 write_table(t_rank, results/"calibration_ranks.csv")
-texts["Order under resampling"] = ("Clips drawn again 1000 times; tau: Kendall's, mean between each new order and that of all clips; kept: how often the weakest pair of neighbours stays as it is.\n\n" + md(t_rank.round(3).astype(str)))
-t_rank.round(3)
+short = t_rank.groupby(["measure", "order", "weakest"], sort=False).agg(seeds=("seed", "count"), tau=("tau", "min"), kept=("kept", "min")).reset_index()
+texts["Order under resampling"] = ("Bootstrap resamples of the clips; highest value first. tau: Kendall's, mean between each resample's order and that of all clips; kept: how often the weakest pair of neighbours stays as it is (both: the lowest of the seeds).\n\n" + md(short.round(3).astype(str)))
+short.round(3)
 
 # %% [markdown]
 # ## Videos that other systems made
@@ -287,8 +334,7 @@ t_rank.round(3)
 # %%
 def free(y, b, names, methods): # reference-free measures, one row a clip and seed
     rows, base = [], measures(y.cpu().numpy(), space)[["lip_speed", "head_speed", "jitter"]] * 100
-    h = heads_table(y.cpu().numpy(), y.cpu().numpy(), loudness(b, test.features, *test.stats)) if loud is not None else None
-    if h is not None: base["beat_excess"] = h.beat_excess.to_numpy()
+    if loud is not None: q = beat_alignment(y.cpu().numpy(), loudness(b, test.features, *test.stats)); base["beat_excess"] = (q.alignment - q.chance).to_numpy()
     for s, m in syncers.items():
         r = av_scores(m, y[:, 1:], b[:, 4:])
         d = base.assign(seed=s, id=names, method=methods, **{f"off_{i + 1}": r["offset"][:, i].abs().cpu().float() for i in range(levels)}, **{f"conf_{i + 1}": r["confidence"][:, i].cpu() for i in range(levels)})
@@ -300,9 +346,9 @@ def free(y, b, names, methods): # reference-free measures, one row a clip and se
 if generated:
     T = available_frames(np.asarray(test.lengths), facts["lengths"]["sync"], .5)
     others = Packed(generated, ("train", "metric", "val", "test"), train.stats, device)
-    y, b, names = others.windows(T, T + 1); who = dict(zip(others.index.id, others.index.speaker))
+    y, b, names = others.windows(T, T + 1); system = dict(zip(others.index.id, others.index.speaker))
     rx, ra, rn = test.windows(T, T + 1)
-    every = pd.concat([free(y, b, names, [who[n] for n in names]), free(rx, ra, rn, "real test clips"), free(rx, shuffled_audio(ra, 0), rn, "real, shuffled audio"), free(y, shuffled_audio(b, 0), names, "all systems, shuffled audio")])
+    every = pd.concat([free(y, b, names, [system[n] for n in names]), free(rx, ra, rn, "real test clips"), free(rx, shuffled_audio(ra, 0), rn, "real, shuffled audio"), free(y, shuffled_audio(b, 0), names, "all systems, shuffled audio")])
     write_table(every, results/"calibration_generated_clips.csv")
     values, rows = [c for c in every if c not in ("seed", "method", "id")], []
     for m, d in every.groupby("method", sort=False):
@@ -332,14 +378,17 @@ else: print("No folder of generated videos was given.")
 # ## In short
 
 # %%
-one = t_shift[(t_shift.level == 1) & (t_shift.metric == "right")].iloc[0]
-lines = [f"Level 1 finds {100 * one['mean']:.1f} % [{100 * one.low:.1f}, {100 * one.high:.1f}] of the planted shifts to the frame."]
-share = lambda metric: ", ".join(f"{100 * v:.0f} % at {ms} ms" for v, ms in t_shift[t_shift.metric == metric].sort_values("level")[["mean", "scale_ms"]].itertuples(index=False))
-lines += [f"Within half a sample: {share('right')}; within one: {share('near')}; following a clip's own offset: {share('follows')}."]
-if facts["simulated"]: lines.append(f"Coupling at one scale shows most at its own level in {sum(own.values())} of {len(own)} trials.")
-apart = t_half[(t_half.low > 0)].metric.tolist()
-lines.append("Two halves of one set are no farther apart than the bias" + (f", but for {', '.join(apart)}." if apart else "."))
-lines.append(f"{len(asked) - len(failed)} of {len(asked)} measures move steadily with the damage that they should see.")
+ours = t_shift[t_shift.method == "metric syncers"]
+one = ours[(ours.level == 1) & (ours.metric == "right")].iloc[0]
+def share(metric):
+    both = [t_shift[(t_shift.metric == metric) & (t_shift.method == m)].sort_values("level") for m in ("metric syncers", "always 0")]
+    return ", ".join(f"{100 * v:.0f} % at {ms} ms (chance {100 * c:.0f} %)" for v, ms, c in zip(both[0]["mean"], both[0].scale_ms, both[1]["mean"]))
+lines = [f"Level 1 finds {100 * one['mean']:.1f} % [{100 * one.low:.1f}, {100 * one.high:.1f}] of the planted shifts to the frame.",
+         f"Within half a sample: {share('right')}. Following a clip's own offset to one sample: {share('follows')}."]
+if facts["simulated"]: lines.append(f"Coupling at one scale shows most at its own level in {len(sure)} of {len(own)} trials with an interval that says so" + (f"; not: {', '.join(m for m in own if m not in sure)}." if len(sure) < len(own) else "."))
+apart = t_half[t_half.low > 0].metric.tolist()
+lines.append("No distance between two halves of one set is certainly more than its bias." if not apart else f"Two halves of one set are apart by more than the bias in {', '.join(apart)}.")
+lines.append(f"{len(asked) - len(failed)} of {len(asked)} pairs of a measure and a damage that it should see move steadily.")
 lines.append(f"Orders of the reference rows keep a Kendall tau of {t_rank.tau.min():.2f} or more under resampling.")
 write_text(f"# Calibration of the metrics on the {data}\n\nProfile {settings['name']}; networks of {len(seeds)} seed{'s' if len(seeds) > 1 else ''}; {len(test)} test clips of {test.index.speaker.nunique()} speakers.\n\n" + "\n".join(f"- {l}" for l in lines) + "\n\n"
            + "\n\n".join(f"## {t}\n\n{b}" for t, b in texts.items()) + "\n", results/"calibration.md")
