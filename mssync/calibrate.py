@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from .landmarks import FPS, REGIONS, normalise, similarity_align
+from .landmarks import FPS, check_clips, normalise
 from .packed import Packed
+from .dynamics import within_head
 
 # %% ../nbs/38_calibrate.ipynb #d18e44a1
 def planted_shift(
@@ -43,7 +44,7 @@ def _slow(x, k, rng):
     t = np.arange(x.shape[1]) * (1 - k); low = t.astype(int); high = np.minimum(low + 1, x.shape[1] - 1)
     return x[:, low] + (t - low)[:, None, None] * (x[:, high] - x[:, low])
 
-def _freeze(x, k, rng): return x + k * (similarity_align(x, x[:, :1], REGIONS["head"]) - x)
+def _freeze(x, k, rng): return x + k * (within_head(x) - x)
 
 def _torn(x, k, rng):
     off = rng.normal(size=(len(x), 1, *x.shape[2:])) / 2**.5
@@ -67,12 +68,10 @@ def damage(
     strength: float,
     seed: int=0,
 ) -> Tensor: # (B, n, 68, 2) float32
-    "Clips with a planted error. Raises ValueError on an unknown name or NaN."
+    "Clips with a planted error. Raises ValueError on an unknown name, a strength out of range, NaN, or a face of no size."
     if name not in DAMAGES: raise ValueError(f"unknown damage {name!r}: choose from {', '.join(DAMAGES)}")
     if not strength >= 0 or name in ("slow", "freeze") and strength > 1: raise ValueError(f"damage {name!r}: strength {strength} must be at least 0" + (" and at most 1" if name in ("slow", "freeze") else ""))
-    v = np.asarray(x, np.float64)
-    if v.ndim != 4 or not np.isfinite(v).all(): raise ValueError(f"damage: finite clips (B, n, 68, 2) expected, got shape {v.shape}" + ("" if np.isfinite(v).all() else " with NaN or infinite landmarks"))
-    return torch.from_numpy(DAMAGES[name].apply(v, strength, np.random.default_rng(seed)).astype(np.float32))
+    return torch.from_numpy(DAMAGES[name].apply(check_clips(x, "damage", batch=True), strength, np.random.default_rng(seed)).astype(np.float32))
 
 # %% ../nbs/38_calibrate.ipynb #f9482b85
 def monotone(

@@ -92,7 +92,9 @@ t_shift = summary(each, ["right", "near", "follows", "error_ms"], ["level"])
 t_shift["scale_ms"] = 100 * 2**t_shift.level
 write_table(t_shift, results/"calibration_shift.csv")
 heads_ = dict(right="right (within half a sample)", near="within one sample", follows="follows the clip's own offset, to one sample", error_ms="mean error, ms")
-show = lambda t: wide(t.sort_values("level", kind="stable").assign(row=[f"{v} ms, {m}" for v, m in zip(t.sort_values("level", kind="stable").scale_ms, t.sort_values("level", kind="stable").method)]), names=lambda c: heads_.get(c, c), method="row").rename(columns=dict(row="scale, judge"))
+def show(t):
+    t = t.sort_values("level", kind="stable")
+    return wide(t.assign(row=[f"{v} ms, {m}" for v, m in zip(t.scale_ms, t.method)]), names=lambda c: heads_.get(c, c), method="row").rename(columns=dict(row="scale, judge"))
 texts["Planted shifts"] = f"Sound moved by -10 to +10 frames against the motion of {len(clips)} clips, {T} frames; shares of clips and shifts. `always 0` is a judge who does not listen: what is right by chance. {legend(t_shift)}\n\n{md(show(t_shift))}"
 show(t_shift)
 
@@ -292,11 +294,10 @@ t_sync["column"] = [f"{'|AV-Off|' if m == 'off' else 'AV-Conf'} {100 * 2**l} ms"
 write_table(t_sync, results/"calibration_rows.csv")
 texts["Rows that say what a number is worth"] = f"{T} frames. {legend(t_sync)}\n\n{md(wide(t_sync, 'column'))}"
 display(wide(t_sync, "column"))
-rows = []
-for name, y in made.items():
-    if name == "Ground truth": continue                                   # its distance to itself is 0; its halves stand above
+featured, rows = {s: {m: features(y, s) for m, y in made.items()} for s in seeds}, []
+for name in list(made)[1:]:                                               # the ground truth's distance to itself is 0; its halves stand above
     for s in seeds:
-        real, f = features(x, s), features(y, s)
+        real, f = featured[s]["Ground truth"], featured[s][name]
         for k in f:
             rows.append(dict(seed=s, method=name, metric=k, clips=len(x), speakers=test.index.speaker.nunique(), drawn="clips" if who is None else "speakers") | dict(zip(("value", "bias", "low", "high"), frechet_interval(f[k], real[k], draws, who))))
 t_frechet = over_seeds(pd.DataFrame(rows), ["metric"])
@@ -315,9 +316,10 @@ def ranked(what, s, values, draws=1000):
 moving = {m: y for m, y in made.items() if m != "Ground truth"}
 rows = [ranked(f"AV-Conf {100 * 2**i} ms", s, {m: g.set_index("id").conf.loc[ids].to_numpy() for m, g in d.groupby("method", sort=False)}) for (i, s), d in sync.groupby(["level", "seed"])]
 for s in seeds:
-    real, made_of = features(x, s), {m: features(y, s) for m, y in moving.items()}
+    real, made_of = featured[s]["Ground truth"], {m: featured[s][m] for m in moving}
     rows += [ranked(k, s, {m: lambda w, f=f: frechet(f[k], real[k], w, w) for m, f in made_of.items()}, draws) for k in real if s == seeds[0] or k.startswith("FMD")]
-if loud is not None: rows += [ranked(c, seeds[0], {m: lips_table(y.cpu().numpy(), x.cpu().numpy(), loud)[c].to_numpy() for m, y in moving.items()}) for c in ("lmd", "lmd_front", "max_lip_error", "opening_difference")]
+of_lips = {} if loud is None else {m: lips_table(y.cpu().numpy(), x.cpu().numpy(), loud) for m, y in moving.items()}
+if of_lips: rows += [ranked(c, seeds[0], {m: t[c].to_numpy() for m, t in of_lips.items()}) for c in ("lmd", "lmd_front", "max_lip_error", "opening_difference")]
 t_rank = pd.DataFrame(rows)
 write_table(t_rank, results/"calibration_ranks.csv")
 short = t_rank.groupby(["measure", "order", "weakest"], sort=False).agg(seeds=("seed", "count"), tau=("tau", "min"), kept=("kept", "min")).reset_index()
