@@ -7,7 +7,7 @@ __all__ = ['ROTATION', 'AUGMENTATIONS', 'PRESETS', 'packed_bytes', 'Pack', 'pack
            'augmented', 'Packed']
 
 # %% ../nbs/03_packed.ipynb #0b187af0
-import hashlib, json, math, warnings
+import copy, hashlib, json, math, warnings
 from pathlib import Path
 from typing import Callable
 import numpy as np
@@ -216,6 +216,15 @@ class Packed:
         self.audio_range = (facts[:, 3].amax(0) - facts[:, 2].amin(0)) / self.std                             # (width,) of the standardised features
 
     def __len__(self): return len(self.ids)
+
+    def only(self,
+        clips: int,      # how many
+    ) -> "Packed":
+        "The first clips alone; the statistics of the audio stay those of all. Raises ValueError where there are fewer."
+        if not 1 <= clips <= len(self): raise ValueError(f"{clips} clips asked of {len(self)}")
+        p = copy.copy(self)
+        p.index, p.ids, p.lengths, p.frames, p.start = (v[:clips] for v in (self.index, self.ids, self.lengths, self.frames, self.start))
+        return p
 
     def rows(self,
         clip: Tensor,    # (B,) indices of clips

@@ -300,6 +300,11 @@ class Run:
 
     def _write_csv(self): write_atomic(self.logdir/"log.csv", (pd.DataFrame(self.rows) if self.rows else pd.DataFrame(columns=["step"])).to_csv(index=False).encode())
 
+    def resume(self, step: int, rows: list):
+        "Go on after steps that another run has made."
+        self.step, self.rows = step, list(rows)
+        if self.logdir: self._write_csv()
+
     def log(self, **row):
         "Remember one row of the step that is being finished, and write it to the log."
         row = {k: v.item() if isinstance(v, Tensor) else float(v) for k, v in row.items()}

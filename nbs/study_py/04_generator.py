@@ -47,7 +47,7 @@ from mssync.landmarks import head_speed, lip_speed
 from mssync.packed import Packed
 from mssync.sync import av_scores
 from mssync.runs import load_model, save_model
-from mssync.training import train_gan
+from mssync.training import TEACHING, train_gan
 from mssync.study import checkpoint, corpus_folder, gan_configs, generate, load_profile, seed_folder, shape_space, write_figure, write_table
 
 settings, results = load_profile(profile), Path(results)
@@ -82,12 +82,13 @@ def evaluate(G):
 # %% [markdown]
 # ## Training
 #
-# The checkpoint's name holds everything that the result depends on, so a stopped run goes on and a changed one begins anew.
+# The checkpoint's name holds everything that the result depends on, so a stopped run goes on and a changed one begins anew. Variants of the same generator share their teacher-forced start: the first that gets there leaves it behind.
 
 # %%
 loss_syncers = out/"syncers_loss.safetensors"
 depends = vars(shape), vars(disc), vars(training), seed, results/"corpus.json", loss_syncers, out/"syncers_metric.safetensors"
-G, log = train_gan(packed, load_model(loss_syncers, device), shape, disc, training, seed, checkpoint(out, f"generator_{variant}", *depends), evaluate, name=label, logdir=out/"logs"/f"generator_{variant}")
+taught = checkpoint(out, "taught", vars(shape), {k: getattr(training, k) for k in TEACHING}, seed, results/"corpus.json", out/"syncers_metric.safetensors") if training.teacher_steps else None
+G, log = train_gan(packed, load_model(loss_syncers, device), shape, disc, training, seed, checkpoint(out, f"generator_{variant}", *depends), evaluate, taught, name=label, logdir=out/"logs"/f"generator_{variant}")
 save_model(out/f"generator_{variant}.safetensors", G, label=label, variant=variant, profile=settings["name"], frames=T, teacher_steps=training.teacher_steps,
            steps=training.steps + training.decay_steps, corpus=facts["name"], seed=seed)
 write_table(log, out/f"generator_{variant}.csv")
