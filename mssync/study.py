@@ -95,7 +95,7 @@ def _read_profile(name: str|Path) -> tuple[Path, dict]: # the file, and its keys
     base = given.pop("base")
     if Path(str(base)).stem == path.stem: raise ProfileError(f"{path}: is its own base")
     base = _read_profile(base)[1]
-    both = base | {k: base[k] | v if isinstance(v, dict) and isinstance(base.get(k), dict) else v for k, v in given.items()}
+    both = base | {k: base[k] | v if k != "variants" and isinstance(v, dict) and isinstance(base.get(k), dict) else v for k, v in given.items()}
     return path, {k: v for k, v in both.items() if v is not None or k not in base}                         # `corpus: null` takes the base's section away
 
 def read_seeds(
@@ -176,8 +176,9 @@ def gan_configs(
     return tuple(cls(**profile[s] | profile["variants"][variant][s] | (heard if cls is GeneratorConfig else {})) for cls, s in zip((GeneratorConfig, DiscriminatorConfig, GANTraining), OVERRIDES))
 
 def full_models(profile: dict) -> dict[str, str]: # variant -> label
-    "The variants with several scales in the loss and in the generator: all but the single-scale ablations."
-    return {v: d["label"] for v, d in profile["variants"].items() if gan_configs(profile, v)[0].multiscale and gan_configs(profile, v)[2].loss_levels != 1}
+    "MS-Sync itself, of any length and generator: the variants with several scales in loss and generator whose losses and data are the profile's own."
+    own = lambda v, d: not d["discriminators"] and not set(d["training"]) - {"frames", "batch", "teacher_batch"} and gan_configs(profile, v)[0].multiscale and gan_configs(profile, v)[2].loss_levels != 1
+    return {v: d["label"] for v, d in profile["variants"].items() if own(v, d)}
 
 # %% ../nbs/51_study.ipynb #158ecd04
 def available_frames(

@@ -163,35 +163,42 @@ def test_drift_goes_on_beyond_the_clips(results):
 
 
 def test_claims(results):
-    c = pd.read_csv(results / "claims.csv")
-    assert not c.isna().any().any() and (c.low <= c.high).all() and set(c.holds) <= {"yes", "no"}
-    limits = {"AV-Conf": (0, 1e9), "lip speed": (.5, 2), "head speed": (.5, 2), "shape residual": (-1e9, 1.5), "FMD": (-1e9, 0)}
-    for r in c.itertuples():                                                                # true of the whole interval; and, apart, of each seed's value
-        least, most = next(v for k, v in limits.items() if r.claim.startswith(k))
-        assert (r.holds == "yes") == (least < r.low and r.high < most), r.claim
-    conf = c[c.claim.str.startswith("AV-Conf")]
-    assert len(conf) == 2 * 4 * 4 + 4 and ((conf.low > 0) == (conf.holds == "yes")).all() and (c.seeds == 2).all() and c.seeds_holding.between(0, 2).all()
-    assert (conf.claim.str.endswith("exceeds Retrieval")).sum() == 8
-    for part in ("lip speed", "head speed", "shape residual", "FMD_40 below", "FMD_80 below"):
-        assert set(c[c.claim.str.contains(part)].method) == {"MS-Sync-short", "MS-Sync-long"}
+    c, n = pd.read_csv(results / "claims.csv", dtype=dict(letter=str)), len(SEEDS)
+    m = c[c.verdict != "not measured"]
+    assert list(dict.fromkeys(c.letter)) == list("0abcdefgh") and (c.why.notna() == (c.verdict == "not measured")).all()
+    assert not m[["value", "low_trainings", "high_trainings", "seeds_std"]].isna().any().any() and (m.low.isna() == m.measure.str.startswith("drift")).all()
+    assert (m.seeds == n).all() and m.seeds_holding.between(0, n).all()
+    for r in m.itertuples():                                                                # true of both whole intervals, or of neither
+        both = [(l, h) for l, h in ((r.low, r.high), (r.low_trainings, r.high_trainings)) if l == l]
+        inside, out = all(r.least < l and h < r.most for l, h in both), all(h < r.least for _, h in both) or all(l > r.most for l, _ in both)
+        assert (r.verdict == "holds") == inside and (r.verdict == "does not hold") == out, r
+    conf = m[(m.letter == "0") & (m.measure == "AV-Conf")]
+    assert len(conf) == 2 * 5 * 4 and (conf.b == "Retrieval").sum() == 8                     # SUHMo is no variant of this profile
+    assert set(c[c.b == "suhmo"].why) == {"suhmo is not trained"} and (c[c.letter == "g"].verdict == "not measured").all()
+    assert not (c[c.letter == "h"].verdict == "not measured").any()
     sync = measured(results, "sync").query("split == 'test' and scoring == 'overlap' and level == 2").pivot_table(index=["seed", "id"], columns="method", values="confidence")
     d = (sync["MS-Sync-long"] - sync["Retrieval"]).groupby("seed").mean()
-    r = c[(c.method == "MS-Sync-long") & (c.claim == "AV-Conf at 400 ms exceeds Retrieval")].iloc[0]
+    r = conf[(conf.a == "MS-Sync-long") & (conf.b == "Retrieval") & (conf.place == "400 ms")].iloc[0]
     assert abs(d.mean() - r.value) < 1e-4 and r.seeds_holding == (d > 0).sum() and abs(d.std() - r.seeds_std) < 1e-4
-    less, raw = measured(results, "frechet_static"), measured(results, "frechet").set_index(["seed", "frames", "metric", "method"]).value
-    for r in less.itertuples():                                                             # the distances of the table, one less the other
-        a, b = (raw[(r.seed, r.frames, r.metric, m)] for m in (r.method, "Static"))
+    pairs, raw = measured(results, "frechet_pairs"), measured(results, "frechet").set_index(["seed", "frames", "metric", "method"]).value
+    assert {("MS-Sync-short", "Static"), ("MS-Sync-long", "MS-Sync-short")} <= set(zip(pairs.a, pairs.b))
+    for r in pairs.itertuples():                                                            # the distances of the table, one less the other
+        a, b = (raw[(r.seed, r.frames, r.metric, m)] for m in (r.a, r.b))
         assert abs(r.value - (a - b)) < 1e-4 * (abs(a) + abs(b) + 1) and r.clips == 10
-    own = less[(less.method == "MS-Sync-long") & (less.frames == 200) & (less.metric == "FMD_80")]
-    r = c[(c.method == "MS-Sync-long") & (c.claim == "FMD_80 below Static's, 200 frames (difference)")].iloc[0]
-    assert abs((own.value - own.bias).mean() - r.value) < 1e-3 * (1 + abs(r.value)) and r.clips == 10 and r.seeds_holding == ((own.value - own.bias) < 0).sum()
+
+
+def test_page(results):
+    "One file that shows everything and loads nothing."
+    page = (results / "report.html").read_text()
+    for part in ("Table 1", "Table 5", "Figure 1", "Figure 5", "data:video/mp4;base64,", "data:image/png;base64,"): assert part in page, part
+    assert not re.search(r"""(src|href)=["']?(https?:)?//[^"']*\.(js|css|png|mp4)""", page)
 
 
 def test_figure5_has_all_trainings(results):
     t = pd.read_csv(results / "figure5.csv")
     assert set(t.variant) == {"short", "long", "multi_single", "single_single"}
     assert not t[[f"AV-Conf_{i}" for i in range(1, 5)] + ["lip_speed", "head_speed", "shape_residual"]].isna().any().any()
-    assert (t.groupby(["variant", "seed"]).step.max() == 14).all() and t.groupby("variant").seed.nunique().eq(2).all()
+    assert (t.groupby(["variant", "seed"]).step.max() == 16).all() and t.groupby("variant").seed.nunique().eq(2).all()
 
 
 def test_calibration(results):

@@ -53,7 +53,8 @@ from mssync.frechet import frame_axes, frechet_difference, frechet_features, fre
 from mssync.lips import lips_table
 from mssync.heads import drift_curve, heads_table, motion_distances, motion_spectrum, set_diversity, spectrum_distance
 from mssync.images import I3DFeatures, InceptionFeatures, WeightsError, image_features
-from mssync.baselines import MeanMotion, Retrieval, derangement, shuffled_audio, static
+from mssync.baselines import MeanMotion, Retrieval, derangement, head_only, lips_only, shuffled_audio, static
+from mssync.claims import frechet_pairs
 from mssync.runs import load_model
 from mssync.study import corpus_folder, full_models, generate, load_profile, seed_folder, shape_space, write_table
 
@@ -97,14 +98,14 @@ methods = ["Ground truth", "Static", "Shuffled audio", "Mean motion", "Retrieval
 # ## Synchrony (Table 3, Figure 3)
 #
 # AV-Off and AV-Conf on the generated frames by the metric syncers. Scored twice: on the overlap only, and in SyncNet's zero-padded form that the paper probably used, which
-# breaks down at coarse scales on short clips (`mssync.sync`). The window of a clip is its first, so all begin with the onset of speech: at coarse scales another clip's sound is partly in sync. The two best-known rows on split `val` are the reference lines of Figure 5.
+# breaks down at coarse scales on short clips (`mssync.sync`). Two more rows take the real motion apart: what do lips alone, on a head that holds still, tell at each scale, and what does the head alone? The window of a clip is its first, so all begin with the onset of speech: at coarse scales another clip's sound is partly in sync. The two best-known rows on split `val` are the reference lines of Figure 5.
 
 # %%
-rows = []
-for split, names in (("test", methods), ("val", methods[:2])):
-    _, a, ids = clips(split, lengths["sync"])
+rows, PARTS = [], {"Ground truth, lips only": lips_only, "Ground truth, head only": head_only}
+for split, names in (("test", [*methods, *PARTS]), ("val", methods[:2])):
+    x, a, ids = clips(split, lengths["sync"])
     for method in names:
-        y, heard = motion(method, lengths["sync"], split), shuffled_audio(a, seed) if method == "Shuffled audio" else a
+        y, heard = PARTS[method](x) if method in PARTS else motion(method, lengths["sync"], split), shuffled_audio(a, seed) if method == "Shuffled audio" else a
         for padded in (False, True):
             s = MultiScaleSync(metric, padded); s.update(y[:, 1:], heard[:, 4:], ids)
             for id, r in s.compute().iterrows():
@@ -221,7 +222,8 @@ sets.assign(value=sets.value - sets.bias).pivot_table(index="method", columns="m
 #
 # FFD compares single faces, FD_velocity and FD_pose velocities and the head's pose, FMD windows of motion in the learned encoders; all on the last frames, as the paper does for long sequences (Section 4.2). The floor is
 # what *other* real motion reaches, the clips of split `metric` (other speakers where there are several). `bias` estimates how much a distance is too large for so few clips, and `low` and `high` bound the distance less its bias
-# (`mssync.frechet.frechet_interval`). Whether a full model is nearer to the real motion than a frozen face is a difference of two distances to the same clips, with a bias and an interval of its own (`frechet_difference`, in `frechet_static.csv`).
+# (`mssync.frechet.frechet_interval`). Whether one method is nearer to the real motion than another is a difference of two distances to the same clips, with a bias and an interval of its own (`frechet_difference`, in `frechet_pairs.csv`: the pairs that
+# notebook 43_claims asks about).
 #
 # FID, FVD and t-FID need two published networks and, without a GPU, hours: they are computed where the profile says `evaluation: {images: true}`, each with the network that it needs; what cannot be had is said in `images.csv` (`mssync.images`). `raster` says how
 # the faces are drawn. In their 2048 dimensions fewer draws must do.
@@ -243,7 +245,7 @@ for r in images.itertuples(): print(f"{r.distances}: " + (f"left out, {r.why}" i
 def features(y): return frechet_features(y, axes, encoders) | (image_features(y.cpu().numpy(), networks, asked["raster"], lengths=tuple(sorted(encoders))) if networks else {})
 
 # %%
-rows, less, full = [], [], list(full_models(settings).values())
+rows, pairs = [], []
 for T in tqdm(lengths["durations"], desc="Fréchet distances"):
     (x, _, ids), (y, _, others) = clips("test", T), clips("metric", T)
     real, made = features(x), {OTHERS: features(y)} | {m: features(motion(m, T)) for m in methods[1:]}
@@ -253,8 +255,9 @@ for T in tqdm(lengths["durations"], desc="Fréchet distances"):
             at = dict(method=m, frames=T, metric=name)
             if m == OTHERS: rows.append(row(frechet_interval(f[name], real[name], draws, groups(others), groups(ids), paired=False), **at) | facts_of(others, ids))
             else: rows.append(row(frechet_interval(f[name], real[name], draws, groups(ids)), **at) | facts_of(ids))
-            if name.startswith("FMD") and m in full: less.append(row(frechet_difference(f[name], made["Static"][name], real[name], draws, groups(ids)), **at) | facts_of(ids))
+    for a, b in frechet_pairs({v: d["label"] for v, d in settings["variants"].items()}):
+        for name in {"FMD_40", "FFD"} & set(real): pairs.append(row(frechet_difference(made[a][name], made[b][name], real[name], asked["draws"], groups(ids)), a=a, b=b, frames=T, metric=name) | facts_of(ids))
 distances = pd.DataFrame(rows)
 write_table(distances, out/"frechet.csv")
-write_table(pd.DataFrame(less, columns=distances.columns), out/"frechet_static.csv")
+write_table(pd.DataFrame(pairs, columns=["a", "b", *distances.columns.drop("method")]), out/"frechet_pairs.csv")
 distances.assign(value=distances.value - distances.bias).pivot_table(index="method", columns=["frames", "metric"], values="value", sort=False).round(2)

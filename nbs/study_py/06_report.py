@@ -17,7 +17,7 @@
 # %% [markdown]
 # # Tables and figures
 #
-# > Tables 2 and 3, lips and heads, Figures 3, 4 and 5, beside the paper's figures, and what they say about its claims
+# > Tables 2 and 3, lips and heads, Figures 3, 4 and 5, beside the paper's figures
 #
 # Every number stands with its bootstrap interval over clips and its standard deviation between seeds (notebook 39_tables). With each random seed syncers, encoders and generators are trained anew on the same corpus.
 
@@ -40,7 +40,7 @@ from mssync.packed import Packed
 from mssync.pyramid import WINDOW
 from mssync.sync import PADDED_SHIFT, SHIFTS, shift_range
 from mssync.stats import mean_std
-from mssync.tables import differences, legend, over_seeds, summary, wide
+from mssync.tables import legend, over_seeds, summary, wide
 from mssync.runs import load_model
 from mssync.study import corpus_folder, full_models, generate, load_profile, paper_table, read_measurements, run_record, seed_list, write_figure, write_table, write_text
 
@@ -49,7 +49,7 @@ seeds = seed_list(settings, seeds)
 folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text())
 data = "simulated corpus" if facts["simulated"] else f"corpus {facts['name']} ({', '.join(facts['sources'])})"
 note = f"Lengths reduced because the clips are short: {facts['shortened']} frames. " if facts["shortened"] else ""
-sync, dynamics, lips, heads, sets, drift, residual, distances, less_static, images = (read_measurements(results, n, seeds) for n in ("sync", "dynamics", "lips", "heads", "sets", "drift", "residual", "frechet", "frechet_static", "images"))
+sync, dynamics, lips, heads, sets, drift, residual, distances, images = (read_measurements(results, n, seeds) for n in ("sync", "dynamics", "lips", "heads", "sets", "drift", "residual", "frechet", "images"))
 sync = sync.assign(off=sync.offset.abs())
 val, sync = sync[sync.split == "val"], sync[sync.split == "test"]
 labels = {v: d["label"] for v, d in settings["variants"].items()}
@@ -278,41 +278,6 @@ fig.tight_layout()
 write_figure(fig, results/"drift.png"); written["drift.png"] = f"drift of place, size and shape to {int(drift.frame.max())} frames"
 
 # %% [markdown]
-# ## What holds
-#
-# Each claim with its number, the 95 % bootstrap interval over clips or speakers (a clip's value is averaged over the seeds first; a difference of Fréchet distances has an interval in each seed, and their means stand here), and a verdict. A claim holds if it is true
-# of the whole interval: a difference lies on one side of 0, a ratio within the limits that are named. Beside it stands in how many seeds it is true of the seed's own value. Synchrony is compared pairwise, clip by clip within a seed, and a distance with Static's on the same clips.
-
-# %%
-claims = []
-def claim(method, what, r, least=-np.inf, most=np.inf): # the value lies between them
-    own = np.array([r[f"seed_{s}"] for s in seeds])
-    claims.append(dict(method=method, claim=what, value=r["mean"], low=r["low"], high=r["high"], **({"seeds_std": r["seeds_std"]} if "seeds_std" in r else {}), clips=r["clips"], drawn=r["drawn"], seeds=len(seeds),
-                       seeds_holding=int(((own > least) & (own < most)).sum()), holds="yes" if least < r["low"] and r["high"] < most else "no"))
-
-conf = sync[sync.scoring == "overlap"]
-others = lambda l: ["Static", "Shuffled audio", "Retrieval", *([f"{l}, shuffled audio"] if f"{l}, shuffled audio" in methods else [])]
-loss_only = [(labels[a], labels[b]) for a in labels for b in labels if a != b and settings["variants"][a]["generator"] == settings["variants"][b]["generator"]    # the same network, another loss
-             and settings["variants"][b]["training"] == dict(settings["variants"][a]["training"], loss_levels=1)]
-for r in differences(conf, [(l, o) for l in full.values() for o in others(l)] + loss_only, ["confidence"], ["level"]).to_dict("records"):
-    claim(r["a"], f"AV-Conf at {100 * 2**r['level']} ms exceeds {r['b']}", r, least=0)
-for v, l in full.items():
-    T = min(facts["lengths"]["durations"], key=lambda d: abs(d - facts["lengths"]["train"][v]))
-    rows = ratios[(ratios.method == l) & (ratios.frames == T)].set_index("metric")
-    for name in ("lip_speed", "head_speed"):
-        claim(l, f"{name.replace('_', ' ')} over the data's within 0.5 to 2, {T} frames", rows.loc[name], .5, 2)
-    claim(l, f"shape residual over the data's below 1.5, {T} frames", rows.loc["shape_residual"], most=1.5)
-    for r in over_seeds(less_static[less_static.method == l], ["frames", "metric"]).to_dict("records"): claim(l, f"{r['metric']} below Static's, {r['frames']} frames (difference)", r, most=0)
-claims = pd.DataFrame(claims)
-write_table(claims, results/"claims.csv")
-shown = pd.DataFrame(dict(method=claims.method, claim=claims.claim, value=[f"{v:.2f} [{a:.2f}, {b:.2f}]" for v, a, b in zip(claims.value, claims.low, claims.high)],
-                          **({"std between seeds": claims.seeds_std.map("{:.2f}".format)} if "seeds_std" in claims else {}), resampled=claims.drawn, **{"holds in seeds": [f"{k} of {n}" for k, n in zip(claims.seeds_holding, claims.seeds)]}, holds=claims.holds))
-write_text(f"# What holds on the {data}\n\n{note}Profile {settings['name']}, {'seeds' if len(seeds) > 1 else 'one seed,'} {', '.join(map(str, seeds))}. {(claims.holds == 'yes').sum()} of {len(claims)} claims hold, "
-           f"{((claims.holds == 'yes') & (claims.seeds_holding == claims.seeds)).sum()} of them in every seed.\n\n{md(shown)}\n", results/"claims.md")
-written |= {"claims.md": f"each claim with its interval and verdict ({(claims.holds == 'yes').sum()} of {len(claims)} hold)", "claims.csv": "the same as data"}
-shown
-
-# %% [markdown]
 # ## See and hear it
 #
 # Ground truth beside each full model, with the sound; for a simulated clip the sound is synthesised again from its seed.
@@ -343,6 +308,7 @@ durations = {}
 for f in sorted([*(results/"notebooks").glob("01*.ipynb"), *(f for s in seeds for f in (results/f"seed_{s}"/"notebooks").glob("*.ipynb"))]):
     if ".failed" not in f.name and ".part" not in f.name: durations["/".join((*f.relative_to(results).parts[:-2], f.stem))] = round(json.loads(f.read_text())["metadata"].get("papermill", {}).get("duration") or 0)
 write_text(json.dumps(run_record(settings, seeds, device=device, corpus={k: facts[k] for k in ("name", "simulated", "clips", "speakers", "lengths")}, seconds=durations), indent=1), results/"run.json")
+written |= {"claims.md": "the paper's claims, each decided (11_claims)", "claims.csv": "every part of them as data", "claims.png": "the same as a forest plot", "truth.md": "what is recovered of the planted motion, and the masks (09_truth)", "report.html": "everything on one page, with the videos (12_page)"}
 written |= {"run.json": f"revision, versions, settings and time of the run ({sum(durations.values()) / 60:.0f} minutes of notebooks, some of them side by side)",
-            "corpus.png": "speeds and scales of the corpus", "seed_0/, ...": "what each seed trained, its logs, its measurements (sync.csv, dynamics.csv, lips.csv, heads.csv: one row a clip; frechet.csv, frechet_static.csv, sets.csv, images.csv, residual.csv, drift.csv), its executed notebooks", "notebooks/": "the other executed notebooks"}
+            "corpus.png": "speeds and scales of the corpus", "seed_0/, ...": "what each seed trained, its logs, its measurements (sync.csv, dynamics.csv, lips.csv, heads.csv: one row a clip; frechet.csv, frechet_pairs.csv, sets.csv, images.csv, residual.csv, drift.csv), its executed notebooks", "notebooks/": "the other executed notebooks"}
 write_text(f"# Study, profile {settings['name']}, {data}\n\n{note}{settings['about']}\n\n" + "".join(f"- `{n}`: {w}\n" for n, w in written.items()), results/"README.md")
