@@ -8,6 +8,7 @@ LAYOUT ?=
 OPTIONS ?=
 SEEDS ?=
 GENERATED ?=
+OTHERS ?=
 DEVICE ?=
 SNAKEFLAGS ?=
 
@@ -40,7 +41,8 @@ help:  ## List the commands and variables
 	echo "  VIDEOS=folder to be ingested first (default: the profile simulates or downloads its corpus),"
 	echo "  LAYOUT=grid, voxceleb2, ... of that folder, OPTIONS='videos=FOLDER ...' of the layout, SEEDS=0 or 0,1,2 (default: the"
 	echo "  profile's; each is a whole training, and adding one later trains only that one), GENERATED=folder of ingested videos"
-	echo "  of other systems, for the calibration, DEVICE=cpu or cuda,"
+	echo "  of other systems, for the calibration, OTHERS=folder,folder of finished runs whose generators are tested here and whose"
+	echo "  claims stand beside this run's, DEVICE=cpu or cuda,"
 	echo "  TORCH_BACKEND=$(TORCH_BACKEND) (cpu, cu128, ..., auto; a torch already in $(VENV) is kept), PYTHON=$(PYTHON), SNAKEFLAGS="
 
 install: $(STAMP)  ## Install everything into .venv (nothing to do: instant)
@@ -66,7 +68,7 @@ $(STAMP): requirements.lock setup.py settings.ini pyproject.toml
 	$(PY) -m pip install --no-deps -e .
 	touch $@
 
-STUDY = $(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(SEEDS),'seeds=$(SEEDS)') $(if $(DEVICE),'device=$(DEVICE)') $(if $(GENERATED),'generated=$(GENERATED)')
+STUDY = $(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(SEEDS),'seeds=$(SEEDS)') $(if $(DEVICE),'device=$(DEVICE)') $(if $(GENERATED),'generated=$(GENERATED)') $(if $(OTHERS),'others=$(OTHERS)')
 
 study: install  ## Run the study: tables and figures in results/PROFILE/
 	$(STUDY)
@@ -89,9 +91,9 @@ export: install  ## After editing notebooks: mssync/, clean notebooks, README.md
 	$(BIN)/nbdev_clean
 	$(PY) workflow/readme.py
 
-weights: install  ## Ship generator and metric syncers of results/cpu (seed 0) with the package (half precision)
+weights: install  ## Ship the generators and syncers of results/$(PROFILE) (seed 0) with the package (half precision)
 	$(PY) -c 'from mssync.runs import load_model, save_model
-	for name, trained in (("generator", "generator_long"), ("metric_syncers", "syncers_metric")): m = load_model(f"results/cpu/seed_0/{trained}.safetensors"); save_model(f"mssync/weights/{name}.safetensors", m, half=True, **m.meta)'
+	for name, trained in (("generator", "generator_long"), ("generator_short", "generator_short"), ("metric_syncers", "syncers_metric"), ("loss_syncers", "syncers_loss")): m = load_model(f"results/$(PROFILE)/seed_0/{trained}.safetensors"); save_model(f"mssync/weights/{name}.safetensors", m, half=True, **m.meta)'
 
 readme: install  ## Write README.md from nbs/index.ipynb
 	$(PY) workflow/readme.py

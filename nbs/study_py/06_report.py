@@ -40,6 +40,7 @@ from mssync.packed import Packed
 from mssync.pyramid import WINDOW
 from mssync.sync import PADDED_SHIFT, SHIFTS, shift_range
 from mssync.stats import mean_std
+from mssync.baselines import Retrieval
 from mssync.tables import legend, over_seeds, summary, wide
 from mssync.runs import load_model
 from mssync.study import corpus_folder, full_models, generate, load_profile, paper_table, read_measurements, run_record, seed_list, write_figure, write_table, write_text
@@ -191,7 +192,7 @@ def banded(ax, at, curves, label, **kw): # curves (seeds, points)
 for m, g in level1.groupby("method", sort=False):
     banded(axes[0], grid, [density(v) for _, v in g.groupby("seed").confidence], m, **style[m])
     banded(axes[1], offsets, [v.value_counts(normalize=True).reindex(offsets, fill_value=0).values for _, v in g.groupby("seed").offset], m, **style[m])
-axes[0].set(xlabel="AV-Conf at 200 ms", ylabel="density", ylim=0); axes[1].set(xlabel="AV-Off at 200 ms, frames", ylabel="share of clips"); axes[1].legend(fontsize=7)
+axes[0].set(xlabel="AV-Conf at 200 ms", ylabel="density", ylim=0); axes[1].set(xlabel="AV-Off at 200 ms, frames", ylabel="share of clips"); fig.legend(*axes[1].get_legend_handles_labels(), fontsize=7, loc="lower center", ncol=4, bbox_to_anchor=(.5, 1))
 fig.tight_layout()
 write_figure(fig, results/"figure3.png"); written["figure3.png"] = "Figure 3: distributions of AV-Conf and AV-Off at 200 ms"
 
@@ -199,24 +200,26 @@ write_figure(fig, results/"figure3.png"); written["figure3.png"] = "Figure 3: di
 # %% [markdown]
 # ## Figure 4: look at them
 #
-# Test sequences over 120 frames: ground truth and every method from the same first frame and sound, by the networks of the first seed. Landmarks of real people are not drawn unless you ask for it
+# Test sequences over 120 frames: ground truth, retrieval and every generator from the same first frame and sound, by the networks of the first seed. Landmarks of real people are not drawn unless you ask for it
 # (`draw_people`); numbers never replace this look, so ask for it on your own corpus.
 
 # %%
 def sequences():
     x, a, ids = Packed(folder, "test", device=device).windows(facts["lengths"]["figure4"])
     pick = slice(0, settings["evaluation"]["sequences"]); x, a = x[pick], a[pick]
-    return ids[pick], {"Ground truth": x} | {l: generate(load_model(results/f"seed_{seeds[0]}"/f"generator_{v}.safetensors", device), x[:, 0], a, seeds[0]) for v, l in labels.items()}
+    train = Packed(folder, "train", device=device); T = facts["lengths"]["figure4"]
+    similar = {"Retrieval": Retrieval(train, T, 5 * max(1, -(-int((train.lengths - T).clamp(min=0).sum()) // 100_000)))(x[:, 0], a)} if (train.lengths > T).any() else {}
+    return ids[pick], {"Ground truth": x} | similar | {l: generate(load_model(results/f"seed_{seeds[0]}"/f"generator_{v}.safetensors", device), x[:, 0], a, seeds[0]) for v, l in labels.items()}
 
 if facts["simulated"] or draw_people:
     ids, tracks = sequences()
     at = np.linspace(0, facts["lengths"]["figure4"], 13).round().astype(int)
-    fig, axes = plt.subplots(len(ids) * len(tracks), 1, figsize=(12, 1.05 * len(ids) * len(tracks)))
+    fig, axes = plt.subplots(len(ids) * len(tracks), 1, figsize=(12, 1.15 * len(ids) * len(tracks)))
     for ax, (k, (m, x)) in zip(axes, [(k, t) for k in range(len(ids)) for t in tracks.items()]):
         for j, t in enumerate(at):
             f = x[k, t].cpu().numpy().clip(-6, 6) + [3.4 * j, 0]
             for e in EDGES: ax.plot(f[e, 0], f[e, 1], color="k" if m == "Ground truth" else "C0", lw=.8)
-        ax.set(aspect="equal", xlim=(-2, 3.4 * len(at) - 1.5), ylim=(2.1, -2.1)); ax.axis("off")
+        ax.set(aspect="equal", xlim=(-2, 3.4 * len(at) - 1.5), ylim=(2.5, -2.2)); ax.axis("off")
         ax.text(-2, 0, m.replace(", ", ",\n"), ha="right", va="center", fontsize=7)
     fig.suptitle(f"frames {', '.join(map(str, at))}", fontsize=8, y=.9)
     write_figure(fig, results/"figure4.png", 80); written["figure4.png"] = "Figure 4: sequences of every method over 120 frames"
