@@ -441,6 +441,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                              'mssync.page.text_html': ('page.html#text_html', 'mssync/page.py')},
             'mssync.probes': { 'mssync.probes.branch_parts': ('probes.html#branch_parts', 'mssync/probes.py'),
                                'mssync.probes.branch_table': ('probes.html#branch_table', 'mssync/probes.py'),
+                               'mssync.probes.closures': ('probes.html#closures', 'mssync/probes.py'),
                                'mssync.probes.lag': ('probes.html#lag', 'mssync/probes.py'),
                                'mssync.probes.motions': ('probes.html#motions', 'mssync/probes.py'),
                                'mssync.probes.planted_motion': ('probes.html#planted_motion', 'mssync/probes.py'),

@@ -39,7 +39,7 @@ from tqdm.auto import tqdm
 from mssync.baselines import Retrieval, derangement, shuffled_audio, static
 from mssync.corpus import read_clip
 from mssync.packed import Packed
-from mssync.probes import MOTIONS, branch_table, lag, plot_roles, planted_motion, response
+from mssync.probes import MOTIONS, branch_table, closures, lag, plot_roles, planted_motion, response
 from mssync.runs import load_model
 from mssync.study import corpus_folder, full_models, generate, load_profile, seed_folder, seed_list, write_figure, write_table, write_text
 from mssync.tables import differences, legend, summary, wide
@@ -69,22 +69,27 @@ if facts["simulated"]:
     index = test.index.set_index("id", drop=False)
     START = min(25, T - 40)                                                                                # a first frame tells where the head is at that moment: what follows from it is no listening
     cut = lambda y: y[:, START:].cpu().numpy()
-    planted, real = planted_motion([read_clip(folder, index.loc[i]) for i in ids], T + 1 - START, START), cut(x)
+    sources = [read_clip(folder, index.loc[i]) for i in ids]
+    planted, real = planted_motion(sources, T + 1 - START, START), cut(x)
     room = int((train.lengths - T).clamp(min=0).sum())
     similar = cut(Retrieval(train, T, 5 * max(1, -(-room // 100_000)))(x[:, 0], a))                        # from at most 20,000 windows
     fixed = {"Ground truth": response(real, planted, ids), "Static": response(cut(static(x[:, 0], T)), planted, ids), "Retrieval": response(similar, planted, ids)}
-    late, rows = [dict(seed=s, method="Ground truth", **r) for r in lag(real, planted, 4).to_dict("records") for s in seeds], []
+    lips, late, rows = [], [dict(seed=s, method="Ground truth", **r) for r in lag(real, planted, 4).to_dict("records") for s in seeds], []
     for s in tqdm(seeds, desc="seeds"):
         own = {"Ground truth": fixed["Ground truth"], "Static": fixed["Static"], "Shuffled audio": response(real, planted[derangement(len(ids), s).tolist()], ids), "Retrieval": fixed["Retrieval"]}
         for name, G in models[s].items():
             y = cut(generate(G, x[:, 0], a, s))
             own[name] = response(y, planted, ids)
+            lips.append(closures(y, sources, START, ids=ids).assign(seed=s, method=name))
             late += [dict(seed=s, method=name, **r) for r in lag(y, planted, 4).to_dict("records")]
+        lips += [closures(y, sources, START, ids=ids).assign(seed=s, method=m) for m, y in (("Ground truth", real), ("Static", cut(static(x[:, 0], T))), ("Retrieval", similar), ("Shuffled audio", real[derangement(len(ids), s).tolist()]))]
         own |= {name + WRONG: response(cut(generate(models[s][name], x[:, 0], shuffled_audio(a, s), s)), planted, ids) for name in full}
         one = pd.concat([d.assign(method=m) for m, d in own.items()])
         one = one.assign(speaker=one.id.map(speaker))[["method", "motion", "ms", "id", "speaker", "gain", "correlation"]]
         write_table(one, seed_folder(results, s)/"truth.csv"); rows.append(one.assign(seed=s))
     clips = pd.concat(rows, ignore_index=True)
+    shut = summary(pd.concat(lips, ignore_index=True).assign(speaker=lambda d: d.id.map(speaker)), ["gap", "closed"])
+    write_table(shut, results/"truth_closures.csv"); display(wide(shut))
     rows = summary(clips, ["gain", "correlation"], ["motion", "ms"])
     write_table(rows, results/"truth.csv")
     display(rows[rows.metric == "gain"].pivot_table(index="method", columns=["motion", "ms"], values="mean", sort=False).round(2))
@@ -146,7 +151,7 @@ if facts["simulated"]:
     zeros = rows[rows.method.str.endswith("huffled audio")]
     lines.append(f"The rows that hear another clip's sound: {((zeros.low > 0) | (zeros.high < 0)).sum()} of {len(zeros)} intervals of 95 % exclude 0; largest mean {zeros[zeros.metric == 'gain']['mean'].abs().max():.2f} of a gain, {zeros[zeros.metric == 'correlation']['mean'].abs().max():.2f} of a correlation.")
     write_text(f"# What was planted, and what comes back\n\n{about} {legend(rows)}\n\nGain: regression on what the average speaker would do; 1: as large. Head motions with the other planted parts taken out; what all clips do alike taken out; from frame {START} on, since a first frame tells where the head is at that moment.\n\n"
-               + "\n".join(f"- {l}" for l in lines) + f"\n\n## Recovered: gain over the ground truth's, %\n\n{md(shares.T.rename_axis('motion, scale').reset_index())}\n\n" + "\n\n".join(f"## {t}\n\n{b}" for t, b in texts.items()) + "\n", results/"truth.md")
+               + "\n".join(f"- {l}" for l in lines) + f"\n\n## Lips at /p/, /b/ and /m/\n\nLeast gap of the lips within two frames of each onset, over the clip's median gap, and the share of onsets at which it is below 0.3. A clip with a first frame of open lips never closes if it is held.\n\n{md(wide(shut))}\n\n## Recovered: gain over the ground truth's, %\n\n{md(shares.T.rename_axis('motion, scale').reset_index())}\n\n" + "\n\n".join(f"## {t}\n\n{b}" for t, b in texts.items()) + "\n", results/"truth.md")
     print("\n".join(lines)); display(shares)
 
 # %% [markdown]
