@@ -112,7 +112,7 @@ if facts["simulated"]:
             ticks = d[d.method == shown[0]]
             ax.axhline(0, color=".8", lw=.8, zorder=0); ax.set_xticks(range(4), [f"{r.ms} ms" if len(names) == 1 else f"{r.motion}\n{r.ms} ms" for r in ticks.itertuples()]); ax.set_title(title)
         ax_row[0].set_ylabel(metric)
-    fig.tight_layout(); fig.legend(*axs[0, 0].get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(.5, -.09), ncols=4, fontsize=8)
+    fig.tight_layout(); fig.legend(*axs[0, 0].get_legend_handles_labels(), loc="upper center", bbox_to_anchor=(.5, 0), ncols=4, fontsize=8)
     write_figure(fig, results/"truth.png")
 
 # %% [markdown]
@@ -170,9 +170,9 @@ branches = pd.concat(rows, ignore_index=True)
 masked = list(branches.model.unique())
 if masked:
     masks = summary(branches, ["weight", "share", "variance", "hertz"], ["branch", "region"], "model")
-    fig, axs = plt.subplots(len(masked), 3, figsize=(12, .4 + 2 * len(masked)), sharey=True, squeeze=False)
+    fig, axs = plt.subplots(len(masked), 3, figsize=(12, .4 + 2.3 * len(masked)), sharey=True, squeeze=False)
     for ax_row, m in zip(axs, masked):
-        for ax, (v, top, title) in zip(ax_row, (("weight", 1, "mean mask"), ("share", 1, "share of the velocity"), ("hertz", 8, "RMS frequency, Hz"))): plot_roles(ax, masks[(masks.model == m) & (masks.metric == v)], "mean", f"{m}: {title}", (0, top))
+        for ax, (v, top, title) in zip(ax_row, (("weight", 1, "mean mask"), ("share", 1, "share of the velocity"), ("hertz", 8, "RMS frequency, Hz"))): plot_roles(ax, masks[(masks.model == m) & (masks.metric == v)], "mean", f"{m}:\n{title}", (0, top))
 else:
     masks = branches.drop(columns=["id", "speaker"])
     fig, ax = plt.subplots(figsize=(6, 1)); ax.axis("off"); ax.text(.5, .5, "no variant of this profile has several branches", ha="center")
