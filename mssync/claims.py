@@ -99,7 +99,7 @@ CLAIMS: dict[str, dict] = {
         *(part(m, "l2", "short", "not below", (40,), NOISE) for m in ("FMD_40", "FFD")), part("LMD", "l2", "short", "not below", tolerance=NOISE), part("AV-Conf", "l2", "short", "not above", LEVELS, NOISE),
         note="An improvement counts from a tenth on. The L2 loss works on what LMD measures; the other measures do not follow from it. The weight is ours."),
     "h": claim("lips at the coarsest scale", "The mouth is still partly informative at the top pyramid level: lips without head motion stay above chance at 1600 ms.", "4.3",
-        *(part("AV-Conf", "Ground truth, lips only", b, at=(4,)) for b in ("Static", "Shuffled audio")),
+        *(part("AV-Conf", "Ground truth, lips only", b, at=(4,)) for b in ("Static", "Ground truth, lips only, shuffled audio")),
         note="Recorded motion with the head held still. The paper saw it in Wav2Lip, which moves lips only, against the static boundary.")}
 
 # %% ../nbs/43_claims.ipynb #817607d2
@@ -227,25 +227,26 @@ def decide(
 # %% ../nbs/43_claims.ipynb #480e6e08
 def conclude(
     parts: pd.DataFrame,      # of `decide`
-) -> pd.DataFrame: # one row a letter: verdict, seeds (the fewest of a part), how many parts hold, do_not_hold, undecided, not_measured, in_every_seed
+) -> pd.DataFrame: # one row a letter: verdict, seeds (the fewest of a part), how many parts hold, do_not_hold, undecided, not_measured, in_every_seed (true of every seed's own value, decided or not)
     "A verdict a claim."
     out = []
     for letter, d in parts.groupby("letter", sort=False):
         n = {k: int((d.verdict == k).sum()) for k in ("holds", "does not hold", "undecided", "not measured")}
         measured = len(d) - n["not measured"]
         what = ("not measured" if not measured else "holds" if n["holds"] == measured else "in part" if n["holds"] and n["does not hold"] else "does not hold" if n["does not hold"] else "undecided")
-        held = d[d.verdict == "holds"]
+        told = d[d.verdict != "not measured"]
         out.append(dict(letter=letter, verdict=what, seeds=int(d.seeds.min()) if measured else 0, parts=len(d), holds=n["holds"], does_not_hold=n["does not hold"], undecided=n["undecided"], not_measured=n["not measured"],
-                        in_every_seed=int((held.seeds_holding == held.seeds).sum()) if len(held) else 0))
+                        in_every_seed=int((told.seeds_holding == told.seeds).sum())))
     return pd.DataFrame(out)
 
 def conclusion(
     r: dict,           # a row of `conclude`
-) -> str: # "**holds** (4 of 4 parts, 4 not measured, one seed)"
+) -> str: # "**undecided** (3 of 4 parts hold, 4 true in every seed; 4 not measured, 2 seeds)"
     "It as text."
     if r["verdict"] == "not measured": return "not measured"
-    counts = [f"{r['holds']} of {r['parts'] - r['not_measured']} parts"] + [f"{r['does_not_hold']} fail"] * (r["does_not_hold"] > 0) + [f"{r['not_measured']} not measured"] * (r["not_measured"] > 0) + ["one seed" if r["seeds"] == 1 else f"{r['seeds']} seeds"] * (r["seeds"] < 3)
-    return f"**{r['verdict']}** ({', '.join(counts)})"
+    parts = [f"{r['holds']} of {r['parts'] - r['not_measured']} parts hold"] + [f"{r['does_not_hold']} fail"] * (r["does_not_hold"] > 0) + [f"{r['in_every_seed']} true in every seed"] * (r["seeds"] > 1)
+    more = [f"{r['not_measured']} not measured"] * (r["not_measured"] > 0) + ["one seed" if r["seeds"] == 1 else f"{r['seeds']} seeds"] * (r["seeds"] < 3)
+    return f"**{r['verdict']}** ({'; '.join(', '.join(v) for v in (parts, more) if v)})"
 
 # %% ../nbs/43_claims.ipynb #9b1b88d6
 SIGNS = dict(above="exceeds", below="is below") | {"not below": "is not below", "not above": "is not above", "equal": "equals"}

@@ -102,10 +102,11 @@ methods = ["Ground truth", "Static", "Shuffled audio", "Mean motion", "Retrieval
 
 # %%
 rows, PARTS = [], {"Ground truth, lips only": lips_only, "Ground truth, head only": head_only}
-for split, names in (("test", [*methods, *PARTS]), ("val", methods[:2])):
+for split, names in (("test", [*methods, *PARTS, *(p + WRONG for p in PARTS)]), ("val", methods[:2])):
     x, a, ids = clips(split, lengths["sync"])
     for method in names:
-        y, heard = PARTS[method](x) if method in PARTS else motion(method, lengths["sync"], split), shuffled_audio(a, seed) if method == "Shuffled audio" else a
+        part = PARTS.get(method.removesuffix(WRONG))
+        y, heard = part(x) if part else motion(method, lengths["sync"], split), shuffled_audio(a, seed) if method == "Shuffled audio" or part and method.endswith(WRONG) else a
         for padded in (False, True):
             s = MultiScaleSync(metric, padded); s.update(y[:, 1:], heard[:, 4:], ids)
             for id, r in s.compute().iterrows():
