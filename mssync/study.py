@@ -344,15 +344,17 @@ def run_notebook(
     import papermill
     from papermill.exceptions import PapermillExecutionError
     check_parameters(notebook, parameters)
-    output = Path(output); output.parent.mkdir(parents=True, exist_ok=True)
+    rank, output = int(os.environ.get("RANK", 0)), Path(output)
+    if rank: output = output.with_suffix(f".process_{rank}.ipynb")                                          # of several processes the first one's copy is kept
+    output.parent.mkdir(parents=True, exist_ok=True)
     running, failed = output.with_suffix(".part.ipynb"), output.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
     for k, v in dict(JUPYTER_PLATFORM_DIRS="1", PYTHONWARNINGS="ignore:IProgress not found",          # two warnings that say nothing here
                      OMP_WAIT_POLICY="passive").items(): os.environ.setdefault(k, v)                    # small networks on a busy machine: twice as fast
     try:
         papermill.execute_notebook(str(notebook), str(running), parameters, kernel_name="python3", progress_bar=False, extra_arguments=["--log-level=CRITICAL"],
-                                   stdout_file=_Bars(sys.stdout), stderr_file=_Bars(sys.stderr))
-        os.replace(running, output)
+                                   stdout_file=_Bars(io.StringIO() if rank else sys.stdout), stderr_file=_Bars(sys.stderr))
+        if not rank: os.replace(running, output)
     except PapermillExecutionError as e:
         os.replace(running, failed)
         raise NotebookError(f"{notebook} failed in cell {e.exec_count}; the executed copy is {failed}\n" + "\n".join(e.traceback)) from None
@@ -367,14 +369,16 @@ def main(
     if len(args) < 3 or args[0] != "run" or not all("=" in a for a in args[3:]):
         print("usage: python -m mssync.study run NOTEBOOK OUTPUT name=value ...", file=sys.stderr); return 2
     given = dict(a.split("=", 1) for a in args[3:])
+    if given.get("device") == "cuda" and "LOCAL_RANK" in os.environ: given["device"] = f"cuda:{os.environ['LOCAL_RANK']}"     # torchrun: a GPU for every process
+    say = print if os.environ.get("RANK", "0") == "0" else lambda *_, **__: None
     try:
         kinds = check_parameters(args[1], given)
         read = lambda n, v: _value(yaml.safe_load(v), dict(int=0, float=0., bool=True)[kinds[n]], f"{args[1]}, parameter {n}") if kinds[n] in ("int", "float", "bool") else v
         start = time.monotonic()
         title = " ".join((Path(args[2]).stem, *(f"seed {v}" for k, v in given.items() if k == "seed")))
-        print(f"== {title}", flush=True)
+        say(f"== {title}", flush=True)
         run_notebook(args[1], args[2], **{n: read(n, v) for n, v in given.items()})
-        print(f"== {title} done in {time.monotonic() - start:.0f} s", flush=True)
+        say(f"== {title} done in {time.monotonic() - start:.0f} s", flush=True)
     except (NotebookError, ProfileError) as e:
         print(f"mssync: {e}", file=sys.stderr); return 1
     except KeyboardInterrupt:
