@@ -276,7 +276,7 @@ write_figure(fig, results/"residual.png"); written["residual.png"] = "growth of 
 fig, axes = plt.subplots(1, 3, figsize=(13, 3.2))
 for ax, (c, name) in zip(axes, dict(position="head's way", size="change of size", residual="shape residual").items()):
     over_time(ax, drift[(drift.frame > 0) & ((c == "residual") | (drift.method != "Static"))], c); ax.set_ylabel(f"{name} over the data's")
-axes[2].legend(fontsize=7)
+fig.legend(*axes[2].get_legend_handles_labels(), fontsize=7, loc="lower center", ncol=5, bbox_to_anchor=(.5, 1))
 fig.tight_layout()
 write_figure(fig, results/"drift.png"); written["drift.png"] = f"drift of place, size and shape to {int(drift.frame.max())} frames"
 
