@@ -17,6 +17,8 @@ PROFILE = ROOT / "workflow/profiles/smoke.yaml"
 SEEDS = [0, 1]
 METHODS = {"Ground truth", "Static", "Shuffled audio", "Mean motion", "Retrieval", "MS-Sync-short", "MS-Sync-long", "MS-Sync-short, shuffled audio",
            "MS-Sync-long, shuffled audio", "multi-scale loss, single-scale generator", "single-scale loss, single-scale generator"}
+PARTS = {f"Ground truth, {part} only{heard}" for part in ("lips", "head") for heard in ("", ", shuffled audio")}       # for the synchrony alone
+TOLD = {"report", "claims", "page"}       # what reads a new measurement
 
 
 def study(results: Path, *args: str, profile="smoke", snakefile="workflow/Snakefile", start=snakemake, **config):
@@ -79,8 +81,8 @@ def test_every_output_is_there(results):
 def test_table3(results):
     t, sync = pd.read_csv(results / "table3.csv"), measured(results, "sync").query("split == 'test'")
     ours, paper = t[t.source == "this run"], t[t.source == "paper, Table 3"]
-    assert len(paper) == 2 * 8 * 4 and set(ours.method) == METHODS and set(ours.data) == {"simulated corpus"}
-    assert len(ours) == len(METHODS) * 4 * 2 * 2 and not ours.duplicated(["method", "level", "scoring", "metric"]).any()
+    assert len(paper) == 2 * 8 * 4 and set(ours.method) == METHODS | PARTS and set(ours.data) == {"simulated corpus"}
+    assert len(ours) == len(METHODS | PARTS) * 4 * 2 * 2 and not ours.duplicated(["method", "level", "scoring", "metric"]).any()
     check_rows(ours)
     assert (ours[["mean", "std"]] >= 0).all().all() and (ours.clips == 10).all() and (ours.drawn == "clips").all()     # too few speakers to draw them
     for r in ours.itertuples():
@@ -235,21 +237,21 @@ def test_deleted_picture_is_noticed(results):
     (results / "seed_1/generator_short.png").rename(results / "kept.png")
     done = study(results, "--dry-run")
     (results / "kept.png").rename(results / "seed_1/generator_short.png")
-    assert planned(done) == {"generator", "evaluate", "report"} and planned_seeds(done) == {"generator": {1}, "evaluate": {1}}
+    assert planned(done) == {"generator", "evaluate", "truth", *TOLD} and planned_seeds(done) == {"generator": {1}, "evaluate": {1}}
 
 
 def test_deleted_table_reruns_the_report_only(results):
     before = (results / "table3.csv").read_bytes()
     (results / "table3.csv").unlink()
-    assert planned(study(results, "--dry-run")) == {"report"}
+    assert planned(study(results, "--dry-run")) == TOLD
     done = study(results)
     assert done.returncode == 0 and (results / "table3.csv").read_bytes() == before, done.stdout[-4000:]
 
 
 @pytest.mark.parametrize("section, change, rules", [
-    ("discriminators", dict(hidden=16), {"generator", "evaluate", "report"}),
-    ("metric_syncers", dict(margin=3), {"syncers", "generator", "evaluate", "report", "calibration"}),
-    ("evaluation", dict(sequences=1), {"report"}),
+    ("discriminators", dict(hidden=16), {"generator", "evaluate", "truth", *TOLD}),
+    ("metric_syncers", dict(margin=3), {"syncers", "generator", "evaluate", "calibration", "truth", *TOLD}),
+    ("evaluation", dict(sequences=1), TOLD),
 ])
 def test_changed_section_reruns_what_depends_on_it(results, tmp_path, section, change, rules):
     profile = yaml.safe_load(PROFILE.read_text())
@@ -264,12 +266,12 @@ def test_another_device_reruns_nothing(results):
 
 def test_another_seed_adds_its_own_only(results):
     done = study(results, "--dry-run", seeds="0,1,2")
-    assert planned(done) == {"syncers", "motion_encoder", "generator", "evaluate", "report", "calibration"}
+    assert planned(done) == {"syncers", "motion_encoder", "generator", "evaluate", "calibration", "truth", *TOLD}
     assert planned_seeds(done) == {rule: {2} for rule in ("syncers", "motion_encoder", "generator", "evaluate")}
 
 
 def test_fewer_seeds_train_nothing(results):
-    assert planned(study(results, "--dry-run", seeds=1)) == {"report", "calibration"}
+    assert planned(study(results, "--dry-run", seeds=1)) == {"calibration", "truth", *TOLD}
 
 
 # --- a corpus of the user's own, with clips as short as GRID's
