@@ -154,7 +154,7 @@ about = [settings["about"], f"Lengths reduced because the clips are short: {fact
 page = Page(f"MS-Sync, profile {record['profile']}, {data}", results, " ".join(filter(None, about)))
 page.section("What was run").table(two(what, "what", "this run")).table(two({k: f"{np.mean(v):.0f}" for k, v in steps.items()}, "notebook", "seconds, mean over its runs"), folded="time of each step")
 page.code(json.dumps(record["settings"], indent=1), folded="all settings")
-page.section("Claims").picture("claims.png", "The claims and their intervals", optional=True).file("claims.md", optional=True)
+page.section("Claims").file("claims.md", optional=True).picture("claims.png", "The claims and their intervals", optional=True)
 for t, text, parts in TABLES:
     page.section(t)
     if text: page.text(text)
