@@ -228,12 +228,12 @@ def decide(
 def conclude(
     parts: pd.DataFrame,      # of `decide`
 ) -> pd.DataFrame: # one row a letter: verdict, seeds (the fewest of a part), how many parts hold, do_not_hold, undecided, not_measured, in_every_seed (true of every seed's own value, decided or not)
-    "A verdict a claim."
+    "A verdict a claim. It holds if all its measured parts do and they are at least half of it."
     out = []
     for letter, d in parts.groupby("letter", sort=False):
         n = {k: int((d.verdict == k).sum()) for k in ("holds", "does not hold", "undecided", "not measured")}
         measured = len(d) - n["not measured"]
-        what = ("not measured" if not measured else "holds" if n["holds"] == measured else "in part" if n["holds"] and n["does not hold"] else "does not hold" if n["does not hold"] else "undecided")
+        what = ("not measured" if not measured else "holds" if n["holds"] == measured and 2 * measured >= len(d) else "in part" if n["holds"] and n["does not hold"] else "does not hold" if n["does not hold"] else "undecided")
         told = d[d.verdict != "not measured"]
         out.append(dict(letter=letter, verdict=what, seeds=int(d.seeds.min()) if measured else 0, parts=len(d), holds=n["holds"], does_not_hold=n["does not hold"], undecided=n["undecided"], not_measured=n["not measured"],
                         in_every_seed=int((told.seeds_holding == told.seeds).sum())))

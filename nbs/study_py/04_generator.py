@@ -99,7 +99,8 @@ def evaluate(G):
 #
 # (1) *The start decides.* With a single small disturbance the generator does not know the way back, roll-outs diverge, and the gradient through them has a norm of 100 to 300,000: clipped, it is the gradient of a few broken sequences, and noise. In the single-scale generators this tore faces, and the
 # multi-scale loss, whose coarse levels reach farthest back through time, suffered most: what looked like a failure of the loss was ours. Disturbances of all sizes bring the norm to 30 to 90. (2) *Adversarial steps make the motion live and last.* Teacher-forced motion is a conditional mean: in sync, slow, and
-# lost at 400 frames; rates that are high enough for the discriminators to bite keep a face for 1000 frames. (3) Confidence above the ground truth's comes early and falls towards it as the motion gets its natural variety. Two more ideas, the cut gradient and the kept teacher loss, did not help; their code is gone.
+# lost at 400 frames; rates that are high enough for the discriminators to bite kept a face for 1000 frames in this trial; in the three trainings of profile `full` MS-Sync-short keeps it to 400 and MS-Sync-long to 1000. The profiles have
+# 400 teacher-forced and 280 adversarial steps at these rates, and a disturbance of its own for every sequence. (3) Confidence above the ground truth's comes early and falls towards it as the motion gets its natural variety. Two more ideas, the cut gradient and the kept teacher loss, did not help; their code is gone.
 #
 # %% [markdown]
 # ## Training
