@@ -63,7 +63,9 @@ class Retrieval:
         packed: Packed,           # training clips
         frames: int,              # T
         stride: int=5,            # frames between the starts of the windows to choose from
+        most: int=0,              # windows; where there are more, the stride grows; 0: all
     ):
+        if most: stride *= max(1, -(-int((packed.lengths - frames).clamp(min=0).sum()) // (stride * most)))
         x, a, self.ids = packed.windows(frames, stride)
         self.frames, self.displacement, self.sound = frames, x - x[:, :1], self._key(a)
 

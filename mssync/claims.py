@@ -30,7 +30,7 @@ MEASURES: dict[str, dict] = {  # in which table of a seed; clips: one value a cl
     "drift of place": _measure("drift", "position", "seeds", "b", better="lower"),
     "drift of size": _measure("drift", "size", "seeds", "b", better="lower"),
     "drift of shape": _measure("drift", "residual", "seeds", "b", better="lower")}
-TABLES = ("sync", "dynamics", "lips", "frechet", "frechet_pairs", "frechet_static", "sets", "drift")   # frechet_pairs and frechet_static: paired differences of distances, where they exist
+TABLES = ("sync", "dynamics", "lips", "frechet", "frechet_pairs", "sets", "drift")   # frechet_pairs: paired differences of distances, where they exist
 LEVELS, WANTS = (1, 2, 3, 4), ("above", "below", "not below", "not above", "equal", "within")
 
 # %% ../nbs/43_claims.ipynb #1ea0e357
@@ -157,8 +157,7 @@ def _rows(tables: dict, m: dict, cell: dict, methods: list[str]) -> pd.DataFrame
 
 def _set_differences(tables: dict, m: dict, cell: dict, a: str, b: str) -> pd.DataFrame: # value, low, high, less the bias; paired where possible
     df = _rows(tables, m, cell, [a, b])
-    pairs = [d.assign(**({} if "a" in d else dict(a=d.method, b="Static"))) for n in ("frechet_pairs", "frechet_static") if m["table"] == "frechet" and (d := tables.get(n)) is not None and len(d)]
-    for d in pairs:
+    if m["table"] == "frechet" and (d := tables.get("frechet_pairs")) is not None and len(d):
         d = d[(d[list(m["where"] | cell)] == list((m["where"] | cell).values())).all(axis=1)]
         for x, y, sign in ((a, b, 1), (b, a, -1)):
             p = d[(d.a == x) & (d.b == y)]

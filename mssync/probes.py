@@ -15,7 +15,7 @@ from torch import Tensor
 from .landmarks import FPS, L, REGIONS, check_clips, mouth_opening, normalise, pose_proxies
 from .audio import COLUMNS
 from .corpus import Clip
-from .simulate import AMPLITUDE, SCALES, SHAPES, mouth_curves, neutral_face, project, rig_basis, split_bands, truth, visemes
+from .simulate import AMPLITUDE, SCALES, SHAPES, mouth_curves, neutral_face, project, rig_basis, split_bands, stress_curve, truth, visemes
 from .generator import Generator
 from .dynamics import within_head
 from .lips import frontalise
@@ -43,7 +43,7 @@ def planted_motion(
     for clip in clips:
         t = truth(clip); n = len(t.curves); s = np.arange(n) / FPS
         if start < 0 or frames < 1 or start + frames > n: raise ValueError(f"planted_motion: clip {clip.id} has {n} frames, asked for are {frames} from frame {start} on")
-        stress = sum((np.exp(-((s - (a + b) / 2) / .14)**2) for p, a, b in t.phonemes if "'" in p), np.zeros(n))
+        stress = stress_curve(t.phonemes, s)
         curves = np.zeros((n, len(SHAPES)))
         curves[:, :4] = np.roll(mouth_curves(t.phonemes, COLUMNS * n)[::COLUMNS], round(t.lag[0] * FPS), 0)
         curves[:, SHAPES.index("brow")] = .315 * np.clip(stress, 0, 1.2) + .09 * gaussian_filter1d(clip.extras["pitch"], 12)[::COLUMNS]      # `simulate_clip`, at the mean of what it draws

@@ -6,8 +6,8 @@
 __all__ = ['ALIAS', 'WORDS', 'PATTERNS', 'CURVES', 'VISEMES', 'VOWELS', 'SHAPES', 'GAP', 'SHAPE', 'LANGUAGES', 'VARIANTS',
            'SCALES', 'BAND_RMS', 'POSE', 'AMPLITUDE', 'DRIFT', 'DRIFT_PACE', 'MASS', 'NECK', 'DISTANCE', 'speak',
            'sentence', 'visemes', 'mouth_curves', 'neutral_face', 'rig_basis', 'identity', 'Speaker', 'draw_speaker',
-           'split_bands', 'Coupling', 'head_pose', 'project', 'say_for', 'detector_noise', 'simulate_clip', 'Truth',
-           'truth', 'simulate_corpus']
+           'split_bands', 'Coupling', 'head_pose', 'project', 'say_for', 'stress_curve', 'detector_noise',
+           'simulate_clip', 'Truth', 'truth', 'simulate_corpus']
 
 # %% ../nbs/04_simulate.ipynb #160a48e3
 import ctypes, json, multiprocessing, warnings
@@ -395,6 +395,13 @@ def say_for(
     return wave.astype(np.float32), [(s, a, min(b, seconds)) for s, a, b in phonemes if a < seconds]
 
 # %% ../nbs/04_simulate.ipynb #d73da6f8
+def stress_curve(
+    phonemes: list[tuple[str, float, float]], # (symbol, start, end) in s
+    t: np.ndarray,                            # (n,) s
+) -> np.ndarray: # (n,) a bump of width 140 ms at every stressed sound
+    "What raises the brows."
+    return sum((np.exp(-((t - (a + b) / 2) / .14)**2) for symbol, a, b in phonemes if "'" in symbol), np.zeros(len(t)))
+
 def _blinks(n, per_minute, rng):
     "(n,) lid closure at 100 Hz, 0 open to 1 shut."
     lid, t = np.zeros(n), rng.exponential(60 / per_minute)
@@ -439,7 +446,7 @@ def simulate_clip(
     u = gaussian_filter1d(u, 100 * MASS, axis=0, mode="nearest")                                       # a head has mass
     mouth = np.roll(mouth_curves(phonemes, n, effort=speaker.effort, vary=rng), int(round(coupling.lag[0] * 100)), 0) * coupling.gain[0]
     mouth[:, 2] = np.clip(mouth[:, 2] + rng.normal(0, .08), -1, 1)                                    # mood of the corners
-    stress = sum((gaussian for s, a, b in phonemes if "'" in s for gaussian in [np.exp(-((np.arange(n) / 100 - (a + b) / 2) / .14)**2)]), np.zeros(n))
+    stress = stress_curve(phonemes, np.arange(n) / 100)
     brow = speaker.brows * (.45 * np.clip(stress, 0, 1.2) * rng.uniform(.4, 1) + .09 * gaussian_filter1d(f0, 12)) * coupling.gain[1]
     curves = np.column_stack((mouth, _blinks(n, speaker.blinks, rng), np.clip(brow, -.6, 1.3)))       # (n, 6)
     follows, drift, amplitude = head_pose(u, rng, coupling, speaker.style, speaker.drift, speaker.tempo)

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['ROOT', 'PROFILES', 'SECTIONS', 'TOP', 'OVERRIDES', 'TRAINING_CODE', 'ProfileError', 'read_seeds', 'seed_list',
            'load_profile', 'syncer_config', 'syncer_training', 'gan_configs', 'full_models', 'available_frames',
-           'available_lengths', 'corpus_folder', 'seed_folder', 'read_measurements', 'generate', 'shape_space',
-           'fingerprint', 'checkpoint', 'run_record', 'write_table', 'write_figure', 'write_text', 'paper_table',
-           'NotebookError', 'check_parameters', 'run_notebook', 'main']
+           'available_lengths', 'corpus_folder', 'corpus_title', 'seed_folder', 'read_measurements', 'generate',
+           'shape_space', 'fingerprint', 'checkpoint', 'run_record', 'markdown', 'write_table', 'write_figure',
+           'write_text', 'paper_table', 'NotebookError', 'check_parameters', 'run_notebook', 'main']
 
 # %% ../nbs/51_study.ipynb #2dd0ced9
 import difflib, hashlib, io, json, os, platform, subprocess, sys, time
@@ -204,6 +204,12 @@ def corpus_folder(
     "The given corpus, or the simulated one of this run."
     return Path(corpus).expanduser() if corpus else Path(results)/"corpus"
 
+def corpus_title(
+    facts: dict,         # corpus.json
+) -> str:
+    "What the corpus of a run is called in its texts."
+    return "simulated corpus" if facts["simulated"] else f"corpus {facts['name']} ({', '.join(facts['sources'])})"
+
 def seed_folder(
     results: str|Path,   # folder of the run
     seed: int,
@@ -280,12 +286,18 @@ def run_record(
                 date=time.strftime("%Y-%m-%d"), **more, settings=profile)
 
 # %% ../nbs/51_study.ipynb #f4f4cbfe
+def markdown(
+    df: pd.DataFrame,
+) -> str:
+    "A table as Markdown, texts as they are."
+    return df.to_markdown(index=False, disable_numparse=True)
+
 def write_table(
     df: pd.DataFrame,
     path: str|Path,      # .csv or .md
 ):
     "Write a table."
-    write_atomic(path, (df.to_markdown(index=False, disable_numparse=True) + "\n" if Path(path).suffix == ".md" else df.to_csv(index=False, float_format="%.6g")).encode())
+    write_atomic(path, (markdown(df) + "\n" if Path(path).suffix == ".md" else df.to_csv(index=False, float_format="%.6g")).encode())
 
 def write_figure(
     fig,                 # matplotlib figure

@@ -79,8 +79,7 @@ def clips(split, T): return packed[split].windows(T)
 @cache
 def baseline(name, T):
     if name == "Mean motion": return MeanMotion(packed["train"], T)
-    room = int((packed["train"].lengths - T).clamp(min=0).sum())
-    return Retrieval(packed["train"], T, 5 * max(1, -(-room // 100_000)))
+    return Retrieval(packed["train"], T, most=20_000)
 
 @cache
 def motion(method, T, split="test"):

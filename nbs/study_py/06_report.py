@@ -43,12 +43,12 @@ from mssync.stats import mean_std
 from mssync.baselines import Retrieval
 from mssync.tables import legend, over_seeds, summary, wide
 from mssync.runs import load_model
-from mssync.study import corpus_folder, full_models, generate, load_profile, paper_table, read_measurements, run_record, seed_list, write_figure, write_table, write_text
+from mssync.study import corpus_folder, corpus_title, full_models, generate, load_profile, markdown as md, paper_table, read_measurements, run_record, seed_list, write_figure, write_table, write_text
 
 settings, results = load_profile(profile), Path(results)
 seeds = seed_list(settings, seeds)
 folder, facts = corpus_folder(results, corpus), json.loads((results/"corpus.json").read_text())
-data = "simulated corpus" if facts["simulated"] else f"corpus {facts['name']} ({', '.join(facts['sources'])})"
+data = corpus_title(facts)
 note = f"Lengths reduced because the clips are short: {facts['shortened']} frames. " if facts["shortened"] else ""
 sync, dynamics, lips, heads, sets, drift, residual, distances, images = (read_measurements(results, n, seeds) for n in ("sync", "dynamics", "lips", "heads", "sets", "drift", "residual", "frechet", "images"))
 sync = sync.assign(off=sync.offset.abs())
@@ -59,7 +59,6 @@ methods, first = list(sync.method.unique()), next(iter((full or labels).values()
 T_sync, T_long, written = facts["lengths"]["sync"], facts["lengths"]["durations"][-1], {}
 print(f"{data}: {sync.id.nunique()} test clips of {sync.speaker.nunique()} speakers, {'seeds' if len(seeds) > 1 else 'seed'} {', '.join(map(str, seeds))}. {note}")
 
-md = lambda d: d.to_markdown(index=False, disable_numparse=True)
 def under(level, *blocks): return "\n\n".join(f"{'#' * level} {t}\n\n{md(b) if isinstance(b, pd.DataFrame) else b}" for t, b in blocks)   # headings and tables as Markdown
 
 # %% [markdown]
@@ -208,7 +207,7 @@ def sequences():
     x, a, ids = Packed(folder, "test", device=device).windows(facts["lengths"]["figure4"])
     pick = slice(0, settings["evaluation"]["sequences"]); x, a = x[pick], a[pick]
     train = Packed(folder, "train", device=device); T = facts["lengths"]["figure4"]
-    similar = {"Retrieval": Retrieval(train, T, 5 * max(1, -(-int((train.lengths - T).clamp(min=0).sum()) // 100_000)))(x[:, 0], a)} if (train.lengths > T).any() else {}
+    similar = {"Retrieval": Retrieval(train, T, most=20_000)(x[:, 0], a)} if (train.lengths > T).any() else {}
     return ids[pick], {"Ground truth": x} | similar | {l: generate(load_model(results/f"seed_{seeds[0]}"/f"generator_{v}.safetensors", device), x[:, 0], a, seeds[0]) for v, l in labels.items()}
 
 if facts["simulated"] or draw_people:

@@ -50,7 +50,7 @@ from mssync.packed import Packed
 from mssync.runs import load_model
 from mssync.simulate import SCALES, Coupling, draw_speaker, simulate_clip
 from mssync.stats import by_speaker, interval, intervals, set_interval
-from mssync.study import available_frames, corpus_folder, load_profile, seed_folder, seed_list, shape_space, write_figure, write_table, write_text
+from mssync.study import available_frames, corpus_folder, corpus_title, load_profile, markdown as md, seed_folder, seed_list, shape_space, write_figure, write_table, write_text
 from mssync.sync import MultiScaleSync, av_scores
 from mssync.tables import legend, over_seeds, summary, wide
 
@@ -61,9 +61,8 @@ train, test = (Packed(folder, s, device=device) for s in ("train", "test"))
 load = lambda s, name: load_model(seed_folder(results, s)/f"{name}.safetensors", device)
 syncers = {s: load(s, "syncers_metric") for s in seeds}
 levels, room, texts, draws = next(iter(syncers.values())).levels, 10, {}, settings["evaluation"]["draws"]
-md = lambda d: d.to_markdown(index=False, disable_numparse=True)
 speaker = dict(zip(test.index.id, test.index.speaker))
-data = "simulated corpus" if facts["simulated"] else f"corpus {facts['name']} ({', '.join(facts['sources'])})"
+data = corpus_title(facts)
 print(f"{data}: {len(test)} test clips of {test.index.speaker.nunique()} speakers; networks of seeds {', '.join(map(str, seeds))}")
 
 # %% [markdown]

@@ -41,7 +41,7 @@ from mssync.corpus import read_clip
 from mssync.packed import Packed
 from mssync.probes import MOTIONS, branch_table, closures, lag, plot_roles, planted_motion, response
 from mssync.runs import load_model
-from mssync.study import corpus_folder, full_models, generate, load_profile, seed_folder, seed_list, write_figure, write_table, write_text
+from mssync.study import corpus_folder, corpus_title, full_models, generate, load_profile, markdown as md, seed_folder, seed_list, write_figure, write_table, write_text
 from mssync.tables import differences, legend, summary, wide
 
 settings, results = load_profile(profile), Path(results)
@@ -53,9 +53,8 @@ models = {s: {l: load_model(seed_folder(results, s)/f"generator_{v}.safetensors"
 T = facts["lengths"]["durations"][-1]
 x, a, ids = test.windows(T)
 speaker, WRONG = dict(zip(test.index.id, test.index.speaker)), ", shuffled audio"
-data = "simulated corpus" if facts["simulated"] else f"corpus {facts['name']} ({', '.join(facts['sources'])})"
+data = corpus_title(facts)
 about = f"{data}, profile {settings['name']}: {T} frames of {len(ids)} test clips of {len({speaker[i] for i in ids})} speakers; networks of {len(seeds)} seed{'s' if len(seeds) > 1 else ''}."
-md = lambda d: d.to_markdown(index=False, disable_numparse=True)
 print(about)
 
 # %% [markdown]
@@ -71,8 +70,7 @@ if facts["simulated"]:
     cut = lambda y: y[:, START:].cpu().numpy()
     sources = [read_clip(folder, index.loc[i]) for i in ids]
     planted, real = planted_motion(sources, T + 1 - START, START), cut(x)
-    room = int((train.lengths - T).clamp(min=0).sum())
-    similar = cut(Retrieval(train, T, 5 * max(1, -(-room // 100_000)))(x[:, 0], a))                        # from at most 20,000 windows
+    similar = cut(Retrieval(train, T, most=20_000)(x[:, 0], a))
     fixed = {"Ground truth": response(real, planted, ids), "Static": response(cut(static(x[:, 0], T)), planted, ids), "Retrieval": response(similar, planted, ids)}
     lips, late, rows = [], [dict(seed=s, method="Ground truth", **r) for r in lag(real, planted, 4).to_dict("records") for s in seeds], []
     for s in tqdm(seeds, desc="seeds"):

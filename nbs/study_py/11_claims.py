@@ -31,7 +31,7 @@ import json
 from pathlib import Path
 import pandas as pd
 from mssync.claims import CLAIMS, TABLES, claim_tables, conclude, conclusion, decide, plot_claims
-from mssync.study import read_measurements, read_seeds, write_figure, write_table, write_text
+from mssync.study import corpus_title, markdown as md, read_measurements, read_seeds, write_figure, write_table, write_text
 
 folders = [Path(results), *(Path(f.strip()).expanduser() for f in others.split(",") if f.strip())]
 for f in folders:
@@ -43,9 +43,8 @@ def read(folder): # a run: its record, the corpus, the tables of its seeds
     record, facts = (json.loads((folder/n).read_text()) for n in ("run.json", "corpus.json"))
     own = read_seeds(seeds if folder == folders[0] and seeds else record["seeds"])
     tables = {t: read_measurements(folder, t, own) for t in TABLES if all((folder/f"seed_{s}"/f"{t}.csv").exists() for s in own)}
-    corpus = "simulated corpus" if facts["simulated"] else f"corpus {facts['name']} ({', '.join(facts['sources'])})"
     if not tables: raise FileNotFoundError(f"{folder}: none of the seeds {', '.join(map(str, own))} has been measured")
-    return dict(folder=folder, record=record, facts=facts, seeds=own, tables=tables, corpus=corpus, labels={v: d["label"] for v, d in record["settings"]["variants"].items()})
+    return dict(folder=folder, record=record, facts=facts, seeds=own, tables=tables, corpus=corpus_title(facts), labels={v: d["label"] for v, d in record["settings"]["variants"].items()})
 
 runs = [read(f) for f in folders]
 for r in runs: # the corpus names a run where that is enough
@@ -70,7 +69,6 @@ verdicts
 # ## Their parts
 
 # %%
-md = lambda d: d.to_markdown(index=False, disable_numparse=True)
 def section(letter, c):
     tables, missing = claim_tables(parts[parts.letter == letter] if len(runs) > 1 else parts[parts.letter == letter].drop(columns="run"))
     verdict = "; ".join(f"{n + ': ' if len(runs) > 1 else ''}{verdicts.set_index('letter').loc[letter, n]}" for n in (r["name"] for r in runs))

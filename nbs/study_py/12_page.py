@@ -41,14 +41,14 @@ from mssync.runs import load_model
 from mssync.discriminators import Discriminators
 from mssync.diagrams import count, figure1, figure2, parameters
 from mssync.page import Page
-from mssync.study import full_models, gan_configs, load_profile, paper_table, seed_list, write_figure, write_text
+from mssync.study import corpus_title, full_models, gan_configs, load_profile, markdown as md, paper_table, seed_list, write_figure, write_text
 
 settings, results = load_profile(profile), Path(results)
 seeds = seed_list(settings, seeds)
 record, facts = (json.loads((results/f"{n}.json").read_text()) for n in ("run", "corpus"))
-data = "simulated corpus" if facts["simulated"] else f"corpus {facts['name']} ({', '.join(facts['sources'])})"
+data = corpus_title(facts)
 shown = facts["simulated"] or draw_people
-run, md = f"this run, {data}", lambda d: d.to_markdown(index=False, disable_numparse=True)
+run = f"this run, {data}"
 
 # %% [markdown]
 # ## Figures 1 and 2
@@ -124,9 +124,9 @@ table5 = beside(*(rows_of(5, g, "metric") for _, g in p.groupby("dataset", sort=
 # %%
 frames = f"{facts['lengths']['sync']} frames"
 better = lambda t: {"AV-Conf, higher is better": t["AV-Conf"], "|AV-Off|, lower is better": t["AV-Off"]}
-lips_too = "The paper renders landmarks to pictures and measures LMD there, in a unit that it does not state; ours are distances of landmarks in per cent of the face's size, and no picture is rendered."
+lips_too = "The paper renders landmarks to pictures and measures LMD there, in a unit that it does not state; ours are distances of landmarks in per cent of the face's size, and no picture is rendered; Shuffled audio is the recorded motion itself, so it has none."
 TABLES = [("Table 1: overview of the methods", "", {"": table1}),
-          ("Table 2: quality of the dynamics", f"To be minimised. The paper's FID, FVD and t-FID are of drawn landmarks in networks trained on photographs and videos; ours without such a network: FFD of faces, FMD of motion over 40 or 80 frames, FD of velocities and head poses. {legend(t2)}",
+          ("Table 2: quality of the dynamics", f"To be minimised. The paper's FID, FVD and t-FID are of drawn landmarks in networks trained on photographs and videos; ours without such a network: FFD of faces, FMD of motion over 40 or 80 frames, FD of velocities and head poses. Shuffled audio is the recorded motion itself: nothing here hears, so it has no distance. {legend(t2)}",
            {f"{d} frames": t for d, t in table2.items()}),
           ("Table 3: synchrony at four time scales", f"Landmark domain. The paper: mean ± standard deviation over clips, 80 frames. This run: {frames}. {legend(t3)} |AV-Off| in samples of the level (40, 80, 160, 320 ms). The paper does not say how it scores the ends of a clip; it probably pads with zeros.",
            better(table3)),
