@@ -649,6 +649,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                'mssync.tables.cell': ('tables.html#cell', 'mssync/tables.py'),
                                'mssync.tables.differences': ('tables.html#differences', 'mssync/tables.py'),
                                'mssync.tables.legend': ('tables.html#legend', 'mssync/tables.py'),
+                               'mssync.tables.method_styles': ('tables.html#method_styles', 'mssync/tables.py'),
                                'mssync.tables.over_seeds': ('tables.html#over_seeds', 'mssync/tables.py'),
                                'mssync.tables.plot_seeds': ('tables.html#plot_seeds', 'mssync/tables.py'),
                                'mssync.tables.summary': ('tables.html#summary', 'mssync/tables.py'),

@@ -41,7 +41,7 @@ from mssync.pyramid import WINDOW
 from mssync.sync import PADDED_SHIFT, SHIFTS, shift_range
 from mssync.stats import mean_std
 from mssync.baselines import Retrieval
-from mssync.tables import legend, over_seeds, summary, wide
+from mssync.tables import legend, method_styles, over_seeds, summary, wide
 from mssync.runs import load_model
 from mssync.study import corpus_folder, corpus_title, full_models, generate, load_profile, markdown as md, paper_table, read_measurements, run_record, seed_list, write_figure, write_table, write_text
 
@@ -178,8 +178,7 @@ display(*(wide(r) for r in (*head_rows, diverse, spectra)))
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(11, 3.4))
-level1, colour = sync[(sync.level == 1) & (sync.scoring == "overlap")], {m: f"C{i}" if i < 10 else f"C{i - 10}" for i, m in enumerate(methods)}
-style = {m: dict(color=colour[m], ls="--" if i >= 10 else "-", lw=2 if m == "Ground truth" else 1.2) for i, m in enumerate(methods)}
+level1, style = sync[(sync.level == 1) & (sync.scoring == "overlap")], method_styles(methods, list(labels.values()))
 grid, offsets = np.linspace(level1.confidence.min(), level1.confidence.max(), 200), np.arange(-15, 16)
 def density(v): # Gaussian kernel, Silverman's width
     h = max(1.06 * v.std() * len(v)**-.2, 1e-3)
@@ -236,9 +235,9 @@ else: print("Figure 4 and videos are left out: they would show the landmarks of 
 logs = {v: read_measurements(results, f"generator_{v}", seeds) for v in labels}
 fig, axes = plt.subplots(4, 1, figsize=(7, 9), sharex=True)
 for i, ax in enumerate(axes, 1):
-    for k, (v, log) in enumerate((v, l) for v, l in logs.items() if v not in full or labels[v] == first):            # the paper shows the short model and the ablations
+    for v, log in ((v, l) for v, l in logs.items() if v not in full or labels[v] == first):            # the paper shows the short model and the ablations
         curves = log.pivot(index="step", columns="seed", values=f"AV-Conf_{i}")
-        banded(ax, curves.index, curves.values.T, labels[v], marker=".", color=f"C{k}")
+        banded(ax, curves.index, curves.values.T, labels[v], marker=".", **style[labels[v]])
     for m, ls in (("Ground truth", "--"), ("Static", ":")):
         ax.axhline(val[(val.method == m) & (val.level == i) & (val.scoring == "overlap")].confidence.mean(), color="k", lw=.8, ls=ls, label=m)
     if begin := settings["training"].get("teacher_steps"): ax.axvline(begin, color="grey", lw=.8)
@@ -261,7 +260,7 @@ def over_time(ax, df, column, frame="frame"):
     for m, g in df.groupby("method", sort=False):
         curves = g.pivot(index=frame, columns="seed", values=column)
         banded(ax, curves.index, curves.values.T, m, **style[m])
-    for v, l in full.items(): ax.axvline(facts["lengths"]["train"][v], color=colour[l], lw=.8, ls=":")
+    for v, l in full.items(): ax.axvline(facts["lengths"]["train"][v], color=style[l]["color"], lw=.8, ls=":")
     ax.axhline(1.5, color="grey", lw=.8, ls="--"); ax.set(xlabel="frame", yscale="log")
 
 fig, ax = plt.subplots(figsize=(8, 3.4))

@@ -42,7 +42,7 @@ from mssync.packed import Packed
 from mssync.probes import MOTIONS, branch_table, closures, lag, plot_roles, planted_motion, response
 from mssync.runs import load_model
 from mssync.study import corpus_folder, corpus_title, full_models, generate, load_profile, markdown as md, seed_folder, seed_list, write_figure, write_table, write_text
-from mssync.tables import differences, legend, summary, wide
+from mssync.tables import differences, legend, method_styles, summary, wide
 
 settings, results = load_profile(profile), Path(results)
 seeds = seed_list(settings, seeds)
@@ -97,6 +97,7 @@ else: print("Nobody knows what was planted in a recorded corpus: this part is le
 # %%
 if facts["simulated"]:
     shown = [m for m in rows.method.unique() if m != "Static"]
+    styles = method_styles(shown, list(labels.values()))
     panels = {"lips": ("lips",), "jaw": ("jaw",), "brows": ("brows",), "head": ("nods", "turns", "tilts", "leans")}
     fig, axs = plt.subplots(2, 4, figsize=(14, 5.2), sharey="row")
     for ax_row, metric in zip(axs, ("gain", "correlation")):
@@ -104,8 +105,8 @@ if facts["simulated"]:
             d = rows[(rows.metric == metric) & rows.motion.isin(names)]
             for j, m in enumerate(shown):
                 g, at = d[d.method == m], np.arange(4) + (j - (len(shown) - 1) / 2) * .8 / len(shown)
-                plain = m.endswith("huffled audio"); colour = "k" if m == "Ground truth" else ".6" if plain else f"C{j}"
-                ax.errorbar(at, g["mean"], [np.maximum(g["mean"] - g.low, 0), np.maximum(g.high - g["mean"], 0)], fmt="s" if m == "Ground truth" else "x" if plain else "o", ms=4, lw=1.4, color=colour, label=m)
+                colour = styles[m]["color"]
+                ax.errorbar(at, g["mean"], [np.maximum(g["mean"] - g.low, 0), np.maximum(g.high - g["mean"], 0)], fmt="s" if m == "Ground truth" else "x" if m.endswith("huffled audio") else "o", ms=4, lw=1.4, color=colour, label=m)
                 for s in seeds: ax.plot(at, g[f"seed_{s}"], ".", ms=2, color=colour)
             ticks = d[d.method == shown[0]]
             ax.axhline(0, color=".8", lw=.8, zorder=0); ax.set_xticks(range(4), [f"{r.ms} ms" if len(names) == 1 else f"{r.motion}\n{r.ms} ms" for r in ticks.itertuples()]); ax.set_title(title)
