@@ -603,6 +603,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                               'mssync.study.seed_folder': ('study.html#seed_folder', 'mssync/study.py'),
                               'mssync.study.seed_list': ('study.html#seed_list', 'mssync/study.py'),
                               'mssync.study.shape_space': ('study.html#shape_space', 'mssync/study.py'),
+                              'mssync.study.sweeps': ('study.html#sweeps', 'mssync/study.py'),
                               'mssync.study.syncer_config': ('study.html#syncer_config', 'mssync/study.py'),
                               'mssync.study.syncer_training': ('study.html#syncer_training', 'mssync/study.py'),
                               'mssync.study.write_figure': ('study.html#write_figure', 'mssync/study.py'),

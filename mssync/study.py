@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['ROOT', 'PROFILES', 'SECTIONS', 'TOP', 'OVERRIDES', 'TRAINING_CODE', 'ProfileError', 'read_seeds', 'seed_list',
-           'load_profile', 'syncer_config', 'syncer_training', 'gan_configs', 'full_models', 'available_frames',
-           'available_lengths', 'corpus_folder', 'corpus_title', 'seed_folder', 'read_measurements', 'generate',
-           'shape_space', 'fingerprint', 'checkpoint', 'run_record', 'markdown', 'write_table', 'write_figure',
-           'write_text', 'paper_table', 'NotebookError', 'check_parameters', 'run_notebook', 'main']
+           'load_profile', 'syncer_config', 'syncer_training', 'gan_configs', 'full_models', 'sweeps',
+           'available_frames', 'available_lengths', 'corpus_folder', 'corpus_title', 'seed_folder', 'read_measurements',
+           'generate', 'shape_space', 'fingerprint', 'checkpoint', 'run_record', 'markdown', 'write_table',
+           'write_figure', 'write_text', 'paper_table', 'NotebookError', 'check_parameters', 'run_notebook', 'main']
 
 # %% ../nbs/51_study.ipynb #2dd0ced9
 import difflib, hashlib, io, json, os, platform, subprocess, sys, time
@@ -179,6 +179,19 @@ def full_models(profile: dict) -> dict[str, str]: # variant -> label
     "MS-Sync itself, of any length and generator: the variants with several scales in loss and generator whose losses and data are the profile's own."
     own = lambda v, d: not d["discriminators"] and not set(d["training"]) - {"frames", "batch", "teacher_batch"} and gan_configs(profile, v)[0].multiscale and gan_configs(profile, v)[2].loss_levels != 1
     return {v: d["label"] for v, d in profile["variants"].items() if own(v, d)}
+
+def sweeps(
+    profile: dict,
+    clips: int=0,               # how many the split `train` has: what `clips: 0`, all of them, stands for
+) -> dict[str, dict[float, str]]: # section.field -> its values, ascending, and the variant that has each
+    "What a profile sweeps: numbers that variants change one at a time from the first variant, which has one of the values; two values are a comparison, three a sweep."
+    fields_of = lambda v: {f"{s}.{k}": x for s, cfg in zip(OVERRIDES, gan_configs(profile, v)) for k, x in vars(cfg).items()}
+    first, *others = profile["variants"]; own, found = fields_of(first), {}
+    for v in others:
+        changed = {k: x for k, x in fields_of(v).items() if x != own[k]}
+        if len(changed) == 1 and type(x := changed[k := next(iter(changed))]) in (int, float): found.setdefault(k, {own[k]: first})[x] = v
+    meant = lambda k, x: clips if k == "training.clips" and not x else x
+    return {k: dict(sorted((meant(k, x), v) for x, v in of.items())) for k, of in found.items() if len(of) > 2}
 
 # %% ../nbs/51_study.ipynb #158ecd04
 def available_frames(

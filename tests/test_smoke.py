@@ -285,7 +285,7 @@ def test_given_corpus(tmp_path):
     profile["motion_encoder"]["steps"], profile["seeds"] = 4, [3]
     profile["evaluation"] |= dict(images=True, raster="points")                             # their networks are not there, and the report says why
     profile["training"] |= dict(steps=2, decay_steps=0, eval_every=2)
-    profile["variants"] = {v: profile["variants"][v] for v in ("short", "long")}      # both lengths; the study above has the ablations
+    profile["variants"] = {v: profile["variants"][v] for v in ("short", "long")} | {f"clips_{n}": dict(label=f"{n} clips", training=dict(clips=n)) for n in (4, 6)}      # both lengths, and a sweep; the study above has the ablations
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(profile))
     before = {f: f.read_bytes() for f in (tmp_path / "mine").rglob("*") if f.is_file()}
     folder = tmp_path / "out"
@@ -300,6 +300,7 @@ def test_given_corpus(tmp_path):
     table3 = pd.read_csv(folder / "table3.csv")
     assert not table3.query("source == 'this run'").isna().any().any() and "seeds_std" not in table3 and "seed_3" in table3
     for table in ("table2.md", "table3.md", "lips.md", "heads.md"): assert ", one seed" in (folder / table).read_text() and "nan" not in (folder / table).read_text().lower()
+    assert (folder / "sweep.png").is_file() and "How much of it?" in (folder / "report.html").read_text()
     for what, n in (("FID and t-FID", "INCEPTION"), ("FVD", "I3D")): assert f"{what}: not computed, {tmp_path / n}.pt: no such file" in (folder / "table2.md").read_text()
     assert set(pd.read_csv(folder / "seed_3/images.csv").raster) == {"points"}
     assert not (folder / "figure4.png").exists() and not list(folder.rglob("*.mp4")) and not (folder / "corpus").exists()

@@ -43,7 +43,7 @@ from mssync.stats import mean_std
 from mssync.baselines import Retrieval
 from mssync.tables import legend, method_styles, over_seeds, summary, wide
 from mssync.runs import load_model
-from mssync.study import corpus_folder, corpus_title, full_models, generate, load_profile, markdown as md, paper_table, read_measurements, run_record, seed_list, write_figure, write_table, write_text
+from mssync.study import corpus_folder, corpus_title, full_models, generate, load_profile, markdown as md, paper_table, read_measurements, run_record, seed_list, sweeps, write_figure, write_table, write_text
 
 settings, results = load_profile(profile), Path(results)
 seeds = seed_list(settings, seeds)
@@ -248,6 +248,34 @@ fig.tight_layout()
 write_figure(fig, results/"figure5.png")
 write_table(pd.concat([l.assign(variant=v, label=labels[v]) for v, l in logs.items()]), results/"figure5.csv")
 written |= {"figure5.png": "Figure 5: AV-Conf over training, with the ablations", "figure5.csv": "all training logs"}
+
+# %% [markdown]
+# ## How much of it?
+#
+# Where variants of the profile change one number at a time (`sweeps`: $\lambda$, the levels in the loss; `curve`: clips to learn from), what it does: AV-Conf at the four scales (dashed: ground truth), speeds and shape residuals over the data's own, with
+# intervals over clips, and seeds as points.
+
+# %%
+swept = sweeps(settings, next(s["clips"] for s in facts["splits"] if s["split"] == "train"))
+if swept:
+    short_, long_ = facts["lengths"]["durations"][0], T_long
+    panels = [("AV-Conf", [(ours[(ours.metric == "AV-Conf") & (ours.scoring == "overlap") & (ours.level == i)], f"{ms(i)}") for i in range(1, 5)]),
+              ("over the data's", [(ratios[(ratios.metric == m) & (ratios.frames == short_)], f"{kinds[m].lower()}, {short_} frames") for m in ("lip_speed", "head_speed")]),
+              ("over the data's", [(ratios[(ratios.metric == "shape_residual") & (ratios.frames == n)], f"shape residual, {n} frames") for n in dict.fromkeys((short_, long_))])]
+    fig, axes = plt.subplots(len(swept), 3, figsize=(12, 3.1 * len(swept)), squeeze=False)
+    for row, (field, of) in zip(axes, swept.items()):
+        for ax, (ylabel, curves) in zip(row, panels):
+            for k, (table, name) in enumerate(curves):
+                table = table.set_index("method"); g = table.loc[[labels[v] for v in of.values()]]
+                ax.errorbar(range(len(of)), g["mean"], [np.maximum(g["mean"] - g.low, 0), np.maximum(g.high - g["mean"], 0)], fmt="o-", ms=4, color=f"C{k}", label=name)
+                if len(seeds) > 1: ax.plot(range(len(of)), g[[f"seed_{s}" for s in seeds]], ".", ms=3, color=f"C{k}")
+                if ylabel == "AV-Conf": ax.axhline(table.loc["Ground truth", "mean"], color=f"C{k}", lw=.8, ls="--")
+            if ylabel != "AV-Conf": ax.axhline(1, color="grey", lw=.8, ls=":")
+            if "residual" in name and np.divide(*ax.dataLim.intervaly[::-1]) > 5: ax.set_yscale("log")
+            ax.set(xlabel=field.split(".")[1].replace("_", " "), ylabel=ylabel, xticks=range(len(of)), xticklabels=[f"{x:g}" for x in of]); ax.legend(fontsize=7)
+    fig.tight_layout()
+    write_figure(fig, results/"sweep.png"); written["sweep.png"] = f"what {' and '.join(f.split('.')[1] for f in swept)} do"
+else: print("This profile sweeps nothing.")
 
 # %% [markdown]
 # ## Does it stay a face?

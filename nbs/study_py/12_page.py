@@ -171,6 +171,7 @@ page.section("Figure 5: synchrony over training").picture("figure5.png", "AV-Con
 if shown:
     page.section("Videos")
     for f in sorted(results.glob("example_*.mp4"), key=lambda f: (len(f.name), f.name)): page.video(f.name, f"{f.stem.replace('_', ' ').capitalize()}: a test clip beside what is generated from its first frame and sound.")
+page.section("How much of it?").picture("sweep.png", "What the numbers do that this profile sweeps: synchrony, speeds and shape residuals.", optional=True)
 page.section("Does it stay a face?").picture("residual.png", "Shape residual over the length of the sequence; dotted lines are the training lengths.").picture("drift.png", "Drift of place, size and shape far beyond the training length.")
 page.section("What only a corpus with known truth can show").picture("truth.png", "Which planted scales each variant recovers.", optional=True).file("truth.md", optional=True)
 page.section("Which branch moves what").picture("masks.png", "Weights of the branches by facial region.", optional=True).file("masks.md", optional=True)
