@@ -586,6 +586,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                               'mssync.study.available_lengths': ('study.html#available_lengths', 'mssync/study.py'),
                               'mssync.study.check_parameters': ('study.html#check_parameters', 'mssync/study.py'),
                               'mssync.study.checkpoint': ('study.html#checkpoint', 'mssync/study.py'),
+                              'mssync.study.code_of': ('study.html#code_of', 'mssync/study.py'),
                               'mssync.study.corpus_folder': ('study.html#corpus_folder', 'mssync/study.py'),
                               'mssync.study.corpus_title': ('study.html#corpus_title', 'mssync/study.py'),
                               'mssync.study.fingerprint': ('study.html#fingerprint', 'mssync/study.py'),

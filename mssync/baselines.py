@@ -33,11 +33,16 @@ def derangement(
     return p
 
 def shuffled_audio(
-    a: Tensor,      # (B, 4n, 26) audio of B clips
+    a: Tensor,      # (B, 4n, 26) audio of B windows
     seed: int=0,    # the same seed gives the same exchange
+    clips=None,     # (B,) the clip of each window; a window each by default
 ) -> Tensor: # (B, 4n, 26)
-    "Every clip with another clip's sound. Raises ValueError below 2 clips."
-    return a[derangement(len(a), seed).to(a.device)]
+    "Every window with the sound of another clip. Raises ValueError below 2 clips."
+    of = {}
+    for i, c in enumerate(range(len(a)) if clips is None else clips): of.setdefault(c, []).append(i)
+    windows = list(of.values()); p = derangement(len(windows), seed).tolist()
+    taken = dict((i, windows[p[k]][j % len(windows[p[k]])]) for k, own in enumerate(windows) for j, i in enumerate(own))
+    return a[torch.tensor([taken[i] for i in range(len(a))], device=a.device)]
 
 # %% ../nbs/40_baselines.ipynb #d0d72703
 class MeanMotion:

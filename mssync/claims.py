@@ -90,7 +90,7 @@ CLAIMS: dict[str, dict] = {
         *(part(m, v, "suhmo", "below", (200, 400, 1000)) for v in FULL for m in ("drift of place", "drift of size", "drift of shape")),
         *(part("shape residual", v, "suhmo", "below", ((200, "last 40"),)) for v in FULL),
         *(part("drift of shape", v, want="within", at=(200, 400, 1000), most=1.5) for v in FULL),
-        note="Drifts are ratios of the two methods, or over the data's own; one value a seed."),
+        note="Drifts are ratios of the two methods, or over the data's own; one value a seed. SUHMo lacks more than the sound: it has one scale and no synchrony loss, and is as long as MS-Sync-short."),
     "f": claim("joint discriminator", "Judging two samples at once improves the dynamics slightly.", "3.3",
         *(part(m, "short", "no_joint", "below", (40, 200)) for m in ("FMD_40", "FFD")), *(part(m, "short", "no_joint") for m in ("head diversity", "lip diversity")),
         part("AV-Conf", "short", "no_joint", "not below", LEVELS, NOISE),

@@ -6,11 +6,11 @@
 __all__ = ['ROOT', 'PROFILES', 'SECTIONS', 'TOP', 'OVERRIDES', 'TRAINING_CODE', 'ProfileError', 'read_seeds', 'seed_list',
            'load_profile', 'syncer_config', 'syncer_training', 'gan_configs', 'full_models', 'sweeps',
            'available_frames', 'available_lengths', 'corpus_folder', 'corpus_title', 'seed_folder', 'read_measurements',
-           'generate', 'shape_space', 'fingerprint', 'checkpoint', 'run_record', 'markdown', 'write_table',
+           'generate', 'shape_space', 'fingerprint', 'checkpoint', 'code_of', 'run_record', 'markdown', 'write_table',
            'write_figure', 'write_text', 'paper_table', 'NotebookError', 'check_parameters', 'run_notebook', 'main']
 
 # %% ../nbs/51_study.ipynb #2dd0ced9
-import difflib, hashlib, io, json, os, platform, subprocess, sys, time
+import ast, difflib, hashlib, io, json, os, platform, re, subprocess, sys, time
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
@@ -282,6 +282,23 @@ def checkpoint(
 ) -> Path:
     "Checkpoint of a training; its name changes with what it depends on and with the code, so that it is never resumed by something else."
     return Path(results)/"checkpoints"/f"{name}-{fingerprint(*depends, *TRAINING_CODE)}.safetensors"
+
+def code_of(
+    notebook: str|Path,  # a notebook that imports `from mssync.MODULE import ...`
+    package: str|Path=Path(mssync.__file__).parent,
+) -> str: # see `fingerprint`
+    """The library's code that a notebook reaches by its imports, as syntax, so without comments and docstrings: what other code has made is stale. `study` does not count: how a notebook is run and
+    its settings are arguments of it."""
+    cells = "\n".join("".join(c["source"]) for c in json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code")
+    todo, reached = re.findall(r"^\s*from mssync\.(\w+) import", cells, re.M), {}
+    while todo:
+        if (m := todo.pop()) in reached or m == "study": continue
+        tree = ast.parse((Path(package)/f"{m}.py").read_text(encoding="utf-8"))
+        todo += [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level == 1 and n.module]
+        for n in ast.walk(tree):
+            if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(n) is not None: n.body.pop(0)
+        reached[m] = ast.dump(tree)
+    return fingerprint(reached)
 
 def run_record(
     profile: dict,

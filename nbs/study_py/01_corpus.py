@@ -48,7 +48,7 @@ folder = corpus_folder(results, corpus)
 # %% [markdown]
 # ## Make it, or check it
 #
-# Four splits share no clip, and no speaker where there are several: `train` for the loss syncers and the generators, `metric` for the syncers that score them, `val` for
+# Four splits share no clip, and no speaker where there are eight or more: `train` for the loss syncers and the generators, `metric` for the syncers that score them, `val` for
 # Figure 5, `test` for the tables.
 
 # %%

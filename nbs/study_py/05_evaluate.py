@@ -19,7 +19,7 @@
 #
 # > All methods on the test clips, with the networks of one seed: synchrony at four scales, dynamics, lips, heads, and distances of distributions
 #
-# Every method gets the first frame and the sound of each test clip; nobody in split `test` was seen by any training. Beside the trained generators stand rows that
+# Every method gets the first frame and the sound of each test clip; no clip of split `test` was seen by any training, and none of its speakers where the corpus has eight or more. Beside the trained generators stand rows that
 # say what a number is worth:
 #
 # - **Ground truth**, the clip itself;
@@ -256,7 +256,7 @@ for T in tqdm(lengths["durations"], desc="Fréchet distances"):
             if m == OTHERS: rows.append(row(frechet_interval(f[name], real[name], draws, groups(others), groups(ids), paired=False), **at) | facts_of(others, ids))
             else: rows.append(row(frechet_interval(f[name], real[name], draws, groups(ids)), **at) | facts_of(ids))
     for a, b in frechet_pairs({v: d["label"] for v, d in settings["variants"].items()}):
-        for name in {"FMD_40", "FFD"} & set(real): pairs.append(row(frechet_difference(made[a][name], made[b][name], real[name], asked["draws"], groups(ids)), a=a, b=b, frames=T, metric=name) | facts_of(ids))
+        for name in [n for n in ("FFD", "FMD_40") if n in real]: pairs.append(row(frechet_difference(made[a][name], made[b][name], real[name], asked["draws"], groups(ids)), a=a, b=b, frames=T, metric=name) | facts_of(ids))
 distances = pd.DataFrame(rows)
 write_table(distances, out/"frechet.csv")
 write_table(pd.DataFrame(pairs, columns=["a", "b", *distances.columns.drop("method")]), out/"frechet_pairs.csv")

@@ -349,7 +349,7 @@ if generated:
     others = Packed(generated, ("train", "metric", "val", "test"), train.stats, device)
     y, b, names = others.windows(T, T + 1); system = dict(zip(others.index.id, others.index.speaker))
     rx, ra, rn = test.windows(T, T + 1)
-    every = pd.concat([free(y, b, names, [system[n] for n in names]), free(rx, ra, rn, "real test clips"), free(rx, shuffled_audio(ra, 0), rn, "real, shuffled audio"), free(y, shuffled_audio(b, 0), names, "all systems, shuffled audio")])
+    every = pd.concat([free(y, b, names, [system[n] for n in names]), free(rx, ra, rn, "real test clips"), free(rx, shuffled_audio(ra, 0, rn), rn, "real, shuffled audio"), free(y, shuffled_audio(b, 0, names), names, "all systems, shuffled audio")])
     write_table(every, results/"calibration_generated_clips.csv")
     values, rows = [c for c in every if c not in ("seed", "method", "id")], []
     for m, d in every.groupby("method", sort=False):

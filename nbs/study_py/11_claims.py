@@ -56,7 +56,7 @@ pd.DataFrame([dict(run=r["name"], profile=r["record"]["profile"], seeds=", ".joi
 # %% [markdown]
 # ## Verdicts
 #
-# A claim holds if all its measured parts do; a part holds if its whole interval over clips (or speakers) *and* its whole interval over trainings lie on the side that the claim says.
+# A claim holds if all its measured parts do and they are at least half of it; a part holds if its whole interval over clips (or speakers) *and* its whole interval over trainings lie on the side that the claim says.
 
 # %%
 parts = pd.concat([decide(r["tables"], r["labels"], r["facts"]).assign(run=r["name"]) for r in runs], ignore_index=True)
@@ -75,7 +75,7 @@ def section(letter, c):
     return "\n\n".join([f"## {letter}: {c['title']}", f"{c['says']} ({c['paper'] if letter == '0' else 'Section ' + c['paper']})", verdict, c["note"], *(md(t) for t in tables), *(["".join(f"- {m}\n" for m in missing).rstrip()] if missing else [])])
 
 how = ("Each cell: verdict, value (a difference of the two methods, paired clip by clip within a seed where they have a value a clip; of drifts the ratio), [95 % bootstrap interval over clips, or speakers from 8 on], "
-       "trainings [95 % Student interval over the seeds], and in how many seeds it is true of the seed's own value. Both intervals must lie on the side that the claim says. With one seed there is no interval over trainings, and the verdict says nothing about another training.")
+       "trainings [95 % Student interval over the seeds], and in how many seeds it is true of the seed's own value. Both intervals must lie on the side that the claim says; a claim holds if all its measured parts do and they are at least half of it. With one seed there is no interval over trainings, and the verdict says nothing about another training.")
 listing = "\n".join(f"- {r['name']}: profile {r['record']['profile']}, {'seeds' if len(r['seeds']) > 1 else 'seed'} {', '.join(map(str, r['seeds']))}" + (f"; lengths reduced because the clips are short: {r['facts']['shortened']} frames" if r["facts"]["shortened"] else "") for r in runs)
 write_text("\n\n".join(["# The paper's claims", listing, md(verdicts), how, *(section(k, c) for k, c in CLAIMS.items())]) + "\n", folders[0]/"claims.md")
 for k, c in CLAIMS.items(): print(f"{k}: {c['title']}"); display(*claim_tables(parts[parts.letter == k])[0])

@@ -27,6 +27,7 @@ results: str = "../../results/smoke"  # folder of a run whose report (06_report)
 corpus: str = ""                    # folder of an ingested corpus; empty: simulate one
 seeds: str = ""                     # 0,1,2: which have been trained; empty: those of the profile
 device: str = "cpu"                 # cpu, cuda, cuda:1, ...
+transfer: bool = False              # the run has tested generators of others (10_transfer)
 draw_people: bool = False           # show what 06_report has drawn of the people of a given corpus (Figure 4, videos); leave that out of what you publish
 
 # %%
@@ -41,7 +42,7 @@ from mssync.runs import load_model
 from mssync.discriminators import Discriminators
 from mssync.diagrams import count, figure1, figure2, parameters
 from mssync.page import Page
-from mssync.study import corpus_title, full_models, gan_configs, load_profile, markdown as md, paper_table, seed_list, write_figure, write_text
+from mssync.study import corpus_title, full_models, gan_configs, load_profile, markdown as md, paper_table, seed_list, sweeps, write_figure, write_text
 
 settings, results = load_profile(profile), Path(results)
 seeds = seed_list(settings, seeds)
@@ -171,11 +172,11 @@ page.section("Figure 5: synchrony over training").picture("figure5.png", "AV-Con
 if shown:
     page.section("Videos")
     for f in sorted(results.glob("example_*.mp4"), key=lambda f: (len(f.name), f.name)): page.video(f.name, f"{f.stem.replace('_', ' ').capitalize()}: a test clip beside what is generated from its first frame and sound.")
-page.section("How much of it?").picture("sweep.png", "What the numbers do that this profile sweeps: synchrony, speeds and shape residuals.", optional=True)
+if sweeps(settings): page.section("How much of it?").picture("sweep.png", "What the numbers do that this profile sweeps: synchrony, speeds and shape residuals.")
 page.section("Does it stay a face?").picture("residual.png", "Shape residual over the length of the sequence; dotted lines are the training lengths.").picture("drift.png", "Drift of place, size and shape far beyond the training length.")
 page.section("What only a corpus with known truth can show").picture("truth.png", "Which planted scales each variant recovers.", optional=True).file("truth.md", optional=True)
 page.section("Which branch moves what").picture("masks.png", "Weights of the branches by facial region.", optional=True).file("masks.md", optional=True)
-page.section("Transfer").file("transfer.md", optional=True)
+if transfer: page.section("Transfer").file("transfer.md")
 page.section("Calibration of the metrics").picture("calibration_shift.png", "Planted shifts of the sound.", optional=True).picture("calibration_damage.png", "Planted damage.", optional=True).file("calibration.md", optional=True, folded="all tables of the calibration")
 size = page.write(results/"report.html").stat().st_size
 print(f"report.html: {size / 1e6:.1f} MB, sections: {', '.join(t for t, parts in page.sections if parts)}")
