@@ -164,7 +164,7 @@ def method_styles(
     trained: list[str],       # labels of what was trained, in the order of the profile; in the same order they have the same colours in every figure
 ) -> dict[str, dict]: # method -> color, ls and lw for matplotlib
     "Colours and lines of methods."
-    cycle = [f"C{k}" for k in range(10) if k != 7]      # the seventh is grey
+    cycle = [f"C{k}" for k in range(10) if k != 7]      # C7 is grey
     style = {m: dict(color=cycle[k % len(cycle)], ls="-" if k < len(cycle) else "--", lw=1.2) for k, m in enumerate(trained)} | {"Ground truth": dict(color="k", ls="-", lw=2.)}
     rest = [m for m in methods if m not in style]
     plain = [m for m in rest if m.rpartition(", ")[0] not in trained]
