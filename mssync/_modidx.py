@@ -580,6 +580,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                               'mssync.study._read_profile': ('study.html#_read_profile', 'mssync/study.py'),
                               'mssync.study._role': ('study.html#_role', 'mssync/study.py'),
                               'mssync.study._section': ('study.html#_section', 'mssync/study.py'),
+                              'mssync.study._syntax': ('study.html#_syntax', 'mssync/study.py'),
                               'mssync.study._value': ('study.html#_value', 'mssync/study.py'),
                               'mssync.study._variant': ('study.html#_variant', 'mssync/study.py'),
                               'mssync.study.available_frames': ('study.html#available_frames', 'mssync/study.py'),

@@ -10,7 +10,7 @@ __all__ = ['ROOT', 'PROFILES', 'SECTIONS', 'TOP', 'OVERRIDES', 'TRAINING_CODE', 
            'write_figure', 'write_text', 'paper_table', 'NotebookError', 'check_parameters', 'run_notebook', 'main']
 
 # %% ../nbs/51_study.ipynb #2dd0ced9
-import ast, difflib, hashlib, io, json, os, platform, re, subprocess, sys, time
+import ast, difflib, functools, hashlib, io, json, os, platform, re, subprocess, sys, time
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
@@ -283,6 +283,13 @@ def checkpoint(
     "Checkpoint of a training; its name changes with what it depends on and with the code, so that it is never resumed by something else."
     return Path(results)/"checkpoints"/f"{name}-{fingerprint(*depends, *TRAINING_CODE)}.safetensors"
 
+@functools.cache
+def _syntax(text: str) -> tuple[list, str]: # modules of the library that a module imports; what it says
+    tree = ast.parse(text)
+    for n in ast.walk(tree):
+        if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(n) is not None: n.body.pop(0)
+    return [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level == 1 and n.module], ast.dump(tree)
+
 def code_of(
     notebook: str|Path,  # a notebook that imports `from mssync.MODULE import ...`
     package: str|Path=Path(mssync.__file__).parent,
@@ -293,11 +300,7 @@ def code_of(
     todo, reached = re.findall(r"^\s*from mssync\.(\w+) import", cells, re.M), {}
     while todo:
         if (m := todo.pop()) in reached or m == "study": continue
-        tree = ast.parse((Path(package)/f"{m}.py").read_text(encoding="utf-8"))
-        todo += [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level == 1 and n.module]
-        for n in ast.walk(tree):
-            if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(n) is not None: n.body.pop(0)
-        reached[m] = ast.dump(tree)
+        imported, reached[m] = _syntax((Path(package)/f"{m}.py").read_text(encoding="utf-8")); todo += imported
     return fingerprint(reached)
 
 def run_record(
