@@ -41,8 +41,9 @@ def shuffled_audio(
     of = {}
     for i, c in enumerate(range(len(a)) if clips is None else clips): of.setdefault(c, []).append(i)
     windows = list(of.values()); p = derangement(len(windows), seed).tolist()
-    taken = dict((i, windows[p[k]][j % len(windows[p[k]])]) for k, own in enumerate(windows) for j, i in enumerate(own))
-    return a[torch.tensor([taken[i] for i in range(len(a))], device=a.device)]
+    taken = torch.empty(len(a), dtype=torch.long)
+    for own, k in zip(windows, p): taken[own] = torch.tensor([windows[k][j % len(windows[k])] for j in range(len(own))])
+    return a[taken.to(a.device)]
 
 # %% ../nbs/40_baselines.ipynb #d0d72703
 class MeanMotion:

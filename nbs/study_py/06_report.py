@@ -41,7 +41,7 @@ from mssync.pyramid import WINDOW
 from mssync.sync import PADDED_SHIFT, SHIFTS, shift_range
 from mssync.stats import mean_std
 from mssync.baselines import Retrieval
-from mssync.tables import legend, method_styles, over_seeds, summary, wide
+from mssync.tables import legend, method_styles, over_seeds, summary, whiskers, wide
 from mssync.runs import load_model
 from mssync.study import corpus_folder, corpus_title, full_models, generate, load_profile, markdown as md, paper_table, read_measurements, run_record, seed_list, sweeps, write_figure, write_table, write_text
 
@@ -259,7 +259,7 @@ written |= {"figure5.png": "Figure 5: AV-Conf over training, with the ablations"
 swept = sweeps(settings, next(s["clips"] for s in facts["splits"] if s["split"] == "train"))
 if swept:
     short_, long_ = facts["lengths"]["durations"][0], T_long
-    panels = [("AV-Conf", [(ours[(ours.metric == "AV-Conf") & (ours.scoring == "overlap") & (ours.level == i)], f"{ms(i)}") for i in range(1, 5)]),
+    panels = [("AV-Conf", [(ours[(ours.metric == "AV-Conf") & (ours.scoring == "overlap") & (ours.level == i)], ms(i)) for i in range(1, 5)]),
               ("over the data's", [(ratios[(ratios.metric == m) & (ratios.frames == short_)], f"{kinds[m].lower()}, {short_} frames") for m in ("lip_speed", "head_speed")]),
               ("over the data's", [(ratios[(ratios.metric == "shape_residual") & (ratios.frames == n)], f"shape residual, {n} frames") for n in dict.fromkeys((short_, long_))])]
     fig, axes = plt.subplots(len(swept), 3, figsize=(12, 3.1 * len(swept)), squeeze=False)
@@ -267,7 +267,7 @@ if swept:
         for ax, (ylabel, curves) in zip(row, panels):
             for k, (table, name) in enumerate(curves):
                 table = table.set_index("method"); g = table.loc[[labels[v] for v in of.values()]]
-                ax.errorbar(range(len(of)), g["mean"], [np.maximum(g["mean"] - g.low, 0), np.maximum(g.high - g["mean"], 0)], fmt="o-", ms=4, color=f"C{k}", label=name)
+                ax.errorbar(range(len(of)), g["mean"], whiskers(g), fmt="o-", ms=4, color=f"C{k}", label=name)
                 if len(seeds) > 1: ax.plot(range(len(of)), g[[f"seed_{s}" for s in seeds]], ".", ms=3, color=f"C{k}")
                 if ylabel == "AV-Conf": ax.axhline(table.loc["Ground truth", "mean"], color=f"C{k}", lw=.8, ls="--")
             if ylabel != "AV-Conf": ax.axhline(1, color="grey", lw=.8, ls=":")

@@ -42,7 +42,7 @@ from mssync.packed import Packed
 from mssync.probes import MOTIONS, branch_table, closures, lag, plot_roles, planted_motion, response
 from mssync.runs import load_model
 from mssync.study import corpus_folder, corpus_title, full_models, generate, load_profile, markdown as md, seed_folder, seed_list, write_figure, write_table, write_text
-from mssync.tables import differences, legend, method_styles, summary, wide
+from mssync.tables import differences, legend, method_styles, summary, whiskers, wide
 
 settings, results = load_profile(profile), Path(results)
 seeds = seed_list(settings, seeds)
@@ -106,7 +106,7 @@ if facts["simulated"]:
             for j, m in enumerate(shown):
                 g, at = d[d.method == m], np.arange(4) + (j - (len(shown) - 1) / 2) * .8 / len(shown)
                 colour = styles[m]["color"]
-                ax.errorbar(at, g["mean"], [np.maximum(g["mean"] - g.low, 0), np.maximum(g.high - g["mean"], 0)], fmt="s" if m == "Ground truth" else "x" if m.endswith("huffled audio") else "o", ms=4, lw=1.4, color=colour, label=m)
+                ax.errorbar(at, g["mean"], whiskers(g), fmt="s" if m == "Ground truth" else "x" if m.endswith("huffled audio") else "o", ms=4, lw=1.4, color=colour, label=m)
                 for s in seeds: ax.plot(at, g[f"seed_{s}"], ".", ms=2, color=colour)
             ticks = d[d.method == shown[0]]
             ax.axhline(0, color=".8", lw=.8, zorder=0); ax.set_xticks(range(4), [f"{r.ms} ms" if len(names) == 1 else f"{r.motion}\n{r.ms} ms" for r in ticks.itertuples()]); ax.set_title(title)
