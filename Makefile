@@ -77,7 +77,7 @@ calibration: install  ## Only what says whether the metrics can be trusted (part
 	$(subst -m snakemake,-m snakemake calibration,$(STUDY))
 
 bench: install  ## Measure speed on this machine, which should be idle: results/bench/
-	OMP_WAIT_POLICY=active $(PY) -m mssync.study run nbs/study/08_benchmark.ipynb results/bench/08_benchmark.ipynb results="$(CURDIR)/results/bench"
+	OMP_WAIT_POLICY=active $(PY) -m mssync.study.notebooks run nbs/experiments/08_benchmark.ipynb results/bench/08_benchmark.ipynb results="$(CURDIR)/results/bench"
 	cat results/bench/benchmark.md
 
 test: install  ## Run every test
@@ -86,13 +86,13 @@ test: install  ## Run every test
 export: install  ## After editing notebooks: mssync/, clean notebooks, README.md, the study's paired scripts
 	$(BIN)/nbdev_export
 	shopt -s nullglob
-	study=(nbs/study/*.ipynb nbs/study_py/*.py)
+	study=(nbs/experiments/*.ipynb nbs/experiments/py/*.py)
 	[ $${#study[@]} = 0 ] || $(BIN)/jupytext --quiet --sync "$${study[@]}"
 	$(BIN)/nbdev_clean
 	$(PY) workflow/readme.py
 
 weights: install  ## Ship the generators and syncers of results/$(PROFILE) (seed 0) with the package (half precision)
-	$(PY) -c 'from mssync.runs import load_model, save_model
+	$(PY) -c 'from mssync.training.models import load_model, save_model
 	for name, trained in (("generator", "generator_long"), ("generator_short", "generator_short"), ("metric_syncers", "syncers_metric"), ("loss_syncers", "syncers_loss")): m = load_model(f"results/$(PROFILE)/seed_0/{trained}.safetensors"); save_model(f"mssync/weights/{name}.safetensors", m, half=True, **m.meta)'
 
 readme: install  ## Write README.md from nbs/index.ipynb

@@ -25,7 +25,7 @@ def run(*cmd, cwd=ROOT, env=None, timeout=800) -> subprocess.CompletedProcess:
 # --- Snakemake without its imports, which are nearly all of a start
 
 FORKS = multiprocessing.get_context("forkserver")   # forks a process that has imported these and done nothing else
-FORKS.set_forkserver_preload(["pytest", "snakemake.cli", "mssync.sources", "mssync.study"])
+FORKS.set_forkserver_preload(["pytest", "snakemake.cli", "mssync.data.sources", "mssync.study.notebooks"])
 
 
 def _snakemake(args: list[str], log: str):

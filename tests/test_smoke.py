@@ -278,7 +278,7 @@ def test_fewer_seeds_train_nothing(results):
 
 def test_given_corpus(tmp_path):
     "Lengths adapt and say so, and nobody's landmarks are drawn or copied. One seed has no deviation, and the tables say that too."
-    from mssync.simulate import simulate_corpus
+    from mssync.simulate.clips import simulate_corpus
     simulate_corpus(tmp_path / "mine", clips=24, speakers=12, seconds=3, progress=False)
     profile = yaml.safe_load(PROFILE.read_text())
     for s in ("loss_syncers", "metric_syncers"): profile[s] |= dict(steps=4, eval_every=4)
@@ -309,8 +309,8 @@ def test_given_corpus(tmp_path):
 # --- videos are ingested first, in shards that could be jobs of a cluster
 
 def test_videos_become_the_corpus(tmp_path):
-    from mssync.ingest import ingest
-    from mssync.video import sample_video
+    from mssync.data.ingest import ingest
+    from mssync.data.video import sample_video
     for i in range(9): sample_video(tmp_path / f"videos/s{i}/v{i}.mp4", frames=30, sway=3 + i)
     (tmp_path / "videos/s0/empty.mp4").touch()
     done = study(tmp_path / "out", "ingest", videos=tmp_path / "videos", shards=2)
@@ -361,17 +361,17 @@ def test_half_written_corpus(tmp_path):
 
 
 def test_wrong_parameter(tmp_path):
-    done = run(BIN / "python", "-m", "mssync.study", "run", "nbs/study/02_syncers.ipynb", tmp_path / "o.ipynb", "rolle=loss")
+    done = run(BIN / "python", "-m", "mssync.study.notebooks", "run", "nbs/experiments/02_syncers.ipynb", tmp_path / "o.ipynb", "rolle=loss")
     assert done.returncode == 1 and "02_syncers.ipynb: unknown parameter 'rolle', did you mean 'role'?" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 
 def test_failing_notebook_stops_with_its_name(tmp_path):
     shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
-    shutil.copytree(ROOT / "nbs/study", tmp_path / "nbs/study")
-    nb = nbformat.read(tmp_path / "nbs/study/01_corpus.ipynb", 4)
+    shutil.copytree(ROOT / "nbs/experiments", tmp_path / "nbs/experiments")
+    nb = nbformat.read(tmp_path / "nbs/experiments/01_corpus.ipynb", 4)
     nb.cells.insert(3, nbformat.v4.new_code_cell("1 / 0"))
-    nbformat.write(nb, tmp_path / "nbs/study/01_corpus.ipynb")
+    nbformat.write(nb, tmp_path / "nbs/experiments/01_corpus.ipynb")
     done = study(tmp_path / "out", snakefile=tmp_path / "workflow/Snakefile")
     assert done.returncode != 0
     assert "01_corpus.ipynb failed in cell" in done.stdout and "ZeroDivisionError" in done.stdout and "== 02_syncers" not in done.stdout

@@ -11,21 +11,23 @@ import pandas as pd
 import pytest
 import torch
 from conftest import ROOT
-from mssync.corpus import Clip, write_clip, write_index
-from mssync.runs import CheckpointError, load_model, read_tensors
+from mssync.data.corpus import Clip, write_clip, write_index
+from mssync.training.models import CheckpointError, load_model, read_tensors
 
 # Both trainings on a toy corpus; writes checkpoints, logs, the models, and each process's checksum of the weights.
 SCRIPT = '''
 import os, sys, time
 from pathlib import Path
 import torch
-import mssync.training as training
-from mssync.packed import Packed
-from mssync.runs import Run, checksum, save_model
-from mssync.training import *
-from mssync.syncer import SyncerConfig
-from mssync.generator import GeneratorConfig
-from mssync.discriminators import DiscriminatorConfig
+import mssync.training.gan as training
+from mssync.training.syncers import *
+from mssync.data.packed import Packed
+from mssync.training.models import checksum, save_model
+from mssync.training.runs import Run
+from mssync.training.gan import *
+from mssync.model.syncer import SyncerConfig
+from mssync.model.generator import GeneratorConfig
+from mssync.model.discriminators import DiscriminatorConfig
 
 corpus, out, rank = sys.argv[1], Path(sys.argv[2]), int(os.environ.get("RANK", 0))
 packed, val = Packed(corpus, "train"), Packed(corpus, "val")
@@ -194,12 +196,13 @@ def test_gpu(tmp_path, precision):
     "Syncers and a GAN on the GPU; what was stopped and resumed ends near the run never stopped; float32 terms begin as on the CPU."
     from dataclasses import replace
 
-    from mssync.discriminators import DiscriminatorConfig
-    from mssync.generator import GeneratorConfig
-    from mssync.packed import Packed
-    from mssync.runs import Run
-    from mssync.syncer import SyncerConfig
-    from mssync.training import GANTraining, SyncerTraining, train_gan, train_syncers
+    from mssync.model.discriminators import DiscriminatorConfig
+    from mssync.model.generator import GeneratorConfig
+    from mssync.data.packed import Packed
+    from mssync.training.runs import Run
+    from mssync.model.syncer import SyncerConfig
+    from mssync.training.syncers import SyncerTraining, train_syncers
+    from mssync.training.gan import GANTraining, train_gan
     corpus = toy_corpus(tmp_path / "corpus")
     shape = SyncerConfig(position_widths=(32, 32), audio_widths=(32, 32), dim=16, stages=False)
     how = SyncerTraining(steps=6, batch=32, lr=1e-4, eval_every=1, precision=precision)
