@@ -83,11 +83,14 @@ bench: install  ## Measure speed on this machine, which should be idle: results/
 test: install  ## Run every test
 	$(PY) -m pytest
 
-export: install  ## After editing notebooks: mssync/, clean notebooks, README.md, the study's paired scripts
+export: install  ## After editing notebooks: format, mssync/, clean notebooks, README.md, the experiments' text twins
+	$(BIN)/ruff check --quiet --fix --select I nbs tests workflow
+	$(BIN)/ruff format --quiet nbs tests workflow
 	$(BIN)/nbdev_export
+	$(BIN)/ruff format --quiet mssync
 	shopt -s nullglob
-	study=(nbs/experiments/*.ipynb nbs/experiments/py/*.py)
-	[ $${#study[@]} = 0 ] || $(BIN)/jupytext --quiet --sync "$${study[@]}"
+	pairs=(nbs/experiments/*.ipynb nbs/experiments/py/*.py)
+	[ $${#pairs[@]} = 0 ] || $(BIN)/jupytext --quiet --sync "$${pairs[@]}"
 	$(BIN)/nbdev_clean
 	$(PY) workflow/readme.py
 

@@ -1,4 +1,5 @@
 """What several test files need."""
+
 import multiprocessing
 import os
 import shutil
@@ -11,29 +12,47 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-ENV = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "JUPYTER_PLATFORM_DIRS": "1", "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+ENV = {
+    "OMP_NUM_THREADS": "1",
+    "MPLBACKEND": "Agg",
+    "JUPYTER_PLATFORM_DIRS": "1",
+    "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+}
 
 
 def run(*cmd, cwd=ROOT, env=None, timeout=800) -> subprocess.CompletedProcess:
     "Run a command of the environment that runs pytest; stdout and stderr together in `.stdout`."
     env = {**os.environ, **ENV, **(env or {})}
     env.pop("IN_TEST", None)
-    return subprocess.run([str(c) for c in cmd], cwd=cwd, env=env, timeout=timeout, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.run(
+        [str(c) for c in cmd],
+        cwd=cwd,
+        env=env,
+        timeout=timeout,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 # --- Snakemake without its imports, which are nearly all of a start
 
-FORKS = multiprocessing.get_context("forkserver")   # forks a process that has imported these and done nothing else
-FORKS.set_forkserver_preload(["pytest", "snakemake.cli", "mssync.data.sources", "mssync.study.notebooks"])
+FORKS = multiprocessing.get_context(
+    "forkserver"
+)  # forks a process that has imported these and done nothing else
+FORKS.set_forkserver_preload(
+    ["pytest", "snakemake.cli", "mssync.data.sources", "mssync.study.notebooks"]
+)
 
 
 def _snakemake(args: list[str], log: str):
-    with open(log, "wb") as f: os.dup2(f.fileno(), 1), os.dup2(f.fileno(), 2)
+    with open(log, "wb") as f:
+        os.dup2(f.fileno(), 1), os.dup2(f.fileno(), 2)
     os.environ.update(ENV)
     os.environ.pop("IN_TEST", None)
     os.chdir(ROOT)
     from snakemake.cli import main
+
     sys.argv[1:] = args
     main()
 
@@ -59,5 +78,9 @@ def pytest_collection_modifyitems(items):
 def copy(tmp_path) -> Path:
     "A copy of the settings and the notebooks, to write into."
     shutil.copy(ROOT / "settings.ini", tmp_path)
-    shutil.copytree(ROOT / "nbs", tmp_path / "nbs", ignore=shutil.ignore_patterns(".ipynb_checkpoints", ".hypothesis", "__pycache__"))
+    shutil.copytree(
+        ROOT / "nbs",
+        tmp_path / "nbs",
+        ignore=shutil.ignore_patterns(".ipynb_checkpoints", ".hypothesis", "__pycache__"),
+    )
     return tmp_path

@@ -1,4 +1,5 @@
 """The study runs end to end on its smallest profile; what is done is not done again, and what is wrong is said by name."""
+
 import csv
 import io
 import json
@@ -15,15 +16,47 @@ from conftest import BIN, ROOT, run, snakemake
 
 PROFILE = ROOT / "workflow/profiles/smoke.yaml"
 SEEDS = [0, 1]
-METHODS = {"Ground truth", "Static", "Shuffled audio", "Mean motion", "Retrieval", "MS-Sync-short", "MS-Sync-long", "MS-Sync-short, shuffled audio",
-           "MS-Sync-long, shuffled audio", "multi-scale loss, single-scale generator", "single-scale loss, single-scale generator"}
-PARTS = {f"Ground truth, {part} only{heard}" for part in ("lips", "head") for heard in ("", ", shuffled audio")}       # for the synchrony alone
-TOLD = {"report", "claims", "page"}       # what reads a new measurement
+METHODS = {
+    "Ground truth",
+    "Static",
+    "Shuffled audio",
+    "Mean motion",
+    "Retrieval",
+    "MS-Sync-short",
+    "MS-Sync-long",
+    "MS-Sync-short, shuffled audio",
+    "MS-Sync-long, shuffled audio",
+    "multi-scale loss, single-scale generator",
+    "single-scale loss, single-scale generator",
+}
+PARTS = {
+    f"Ground truth, {part} only{heard}"
+    for part in ("lips", "head")
+    for heard in ("", ", shuffled audio")
+}  # for the synchrony alone
+TOLD = {"report", "claims", "page"}  # what reads a new measurement
 
 
-def study(results: Path, *args: str, profile="smoke", snakefile="workflow/Snakefile", start=snakemake, **config):
-    return start("-s", snakefile, "--cores", "2", "--nolock", *args,
-                 "--config", f"profile={profile}", f"results={results}", *(f"{k}={v}" for k, v in config.items()))
+def study(
+    results: Path,
+    *args: str,
+    profile="smoke",
+    snakefile="workflow/Snakefile",
+    start=snakemake,
+    **config,
+):
+    return start(
+        "-s",
+        snakefile,
+        "--cores",
+        "2",
+        "--nolock",
+        *args,
+        "--config",
+        f"profile={profile}",
+        f"results={results}",
+        *(f"{k}={v}" for k, v in config.items()),
+    )
 
 
 def outputs(results: Path) -> list[Path]:
@@ -32,19 +65,28 @@ def outputs(results: Path) -> list[Path]:
     lines = table.splitlines()
     start = next((i for i, line in enumerate(lines) if line.startswith("output_file\t")), None)
     assert start is not None, table
-    return [ROOT / row["output_file"] for row in csv.DictReader(io.StringIO("\n".join(lines[start:])), delimiter="\t")]
+    return [
+        ROOT / row["output_file"]
+        for row in csv.DictReader(io.StringIO("\n".join(lines[start:])), delimiter="\t")
+    ]
 
 
 def planned(done) -> set[str]:
     "The rules that a dry run would run."
     assert done.returncode == 0, done.stdout[-4000:]
-    return {line.split()[-1].rstrip(":") for line in done.stdout.splitlines() if line.startswith(("rule ", "localrule "))} - {"all"}
+    return {
+        line.split()[-1].rstrip(":")
+        for line in done.stdout.splitlines()
+        if line.startswith(("rule ", "localrule "))
+    } - {"all"}
 
 
 def planned_seeds(done) -> dict[str, set[int]]:
     "Of which seeds each rule would be run."
     assert done.returncode == 0, done.stdout[-4000:]
-    jobs = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    wildcards: .*?seed=(\d+)", done.stdout, re.M)
+    jobs = re.findall(
+        r"^rule (\w+):\n(?:    .*\n)*?    wildcards: .*?seed=(\d+)", done.stdout, re.M
+    )
     return {rule: {int(s) for r, s in jobs if r == rule} for rule, _ in jobs}
 
 
@@ -55,20 +97,43 @@ def measured(results: Path, name: str) -> pd.DataFrame:
 
 def check_rows(rows: pd.DataFrame):
     "Each number has its interval around it, both seeds, and their deviation."
-    assert (rows.seeds == len(SEEDS)).all() and not rows[["mean", "low", "high", "seeds_std", "seed_0", "seed_1"]].isna().any().any()
-    slack = 1e-4 * rows["mean"].abs() + 1e-6                                              # the file's digits
+    assert (rows.seeds == len(SEEDS)).all() and not rows[
+        ["mean", "low", "high", "seeds_std", "seed_0", "seed_1"]
+    ].isna().any().any()
+    slack = 1e-4 * rows["mean"].abs() + 1e-6  # the file's digits
     assert (rows.low <= rows["mean"] + slack).all() and (rows["mean"] <= rows.high + slack).all()
-    assert ((rows.seed_0 + rows.seed_1) / 2 - rows["mean"]).abs().le(slack + 1e-4 * (rows.seed_0.abs() + rows.seed_1.abs())).all()
-    assert ((rows.seed_0 - rows.seed_1).abs() / 2**.5 - rows.seeds_std).abs().le(1e-4 * (rows.seed_0.abs() + rows.seed_1.abs()) + 1e-6).all()
+    assert (
+        ((rows.seed_0 + rows.seed_1) / 2 - rows["mean"])
+        .abs()
+        .le(slack + 1e-4 * (rows.seed_0.abs() + rows.seed_1.abs()))
+        .all()
+    )
+    assert (
+        ((rows.seed_0 - rows.seed_1).abs() / 2**0.5 - rows.seeds_std)
+        .abs()
+        .le(1e-4 * (rows.seed_0.abs() + rows.seed_1.abs()) + 1e-6)
+        .all()
+    )
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("study") / "smoke"
-    done = study(folder, start=partial(run, BIN / "python", "-m", "snakemake"))    # once as `make study` starts it, imports and all
+    done = study(
+        folder, start=partial(run, BIN / "python", "-m", "snakemake")
+    )  # once as `make study` starts it, imports and all
     assert done.returncode == 0, done.stdout[-8000:]
-    for name in ("table2.md", "table3.md", "lips.md", "heads.md", "figure3.png", "figure4.png", "figure5.png", "claims.md"):
-        assert f"- `{name}`: " in done.stdout      # the list at the end
+    for name in (
+        "table2.md",
+        "table3.md",
+        "lips.md",
+        "heads.md",
+        "figure3.png",
+        "figure4.png",
+        "figure5.png",
+        "claims.md",
+    ):
+        assert f"- `{name}`: " in done.stdout  # the list at the end
     return folder
 
 
@@ -79,31 +144,66 @@ def test_every_output_is_there(results):
 
 
 def test_table3(results):
-    t, sync = pd.read_csv(results / "table3.csv"), measured(results, "sync").query("split == 'test'")
+    t, sync = (
+        pd.read_csv(results / "table3.csv"),
+        measured(results, "sync").query("split == 'test'"),
+    )
     ours, paper = t[t.source == "this run"], t[t.source == "paper, Table 3"]
-    assert len(paper) == 2 * 8 * 4 and set(ours.method) == METHODS | PARTS and set(ours.data) == {"simulated corpus"}
-    assert len(ours) == len(METHODS | PARTS) * 4 * 2 * 2 and not ours.duplicated(["method", "level", "scoring", "metric"]).any()
+    assert (
+        len(paper) == 2 * 8 * 4
+        and set(ours.method) == METHODS | PARTS
+        and set(ours.data) == {"simulated corpus"}
+    )
+    assert (
+        len(ours) == len(METHODS | PARTS) * 4 * 2 * 2
+        and not ours.duplicated(["method", "level", "scoring", "metric"]).any()
+    )
     check_rows(ours)
-    assert (ours[["mean", "std"]] >= 0).all().all() and (ours.clips == 10).all() and (ours.drawn == "clips").all()     # too few speakers to draw them
+    assert (
+        (ours[["mean", "std"]] >= 0).all().all()
+        and (ours.clips == 10).all()
+        and (ours.drawn == "clips").all()
+    )  # too few speakers to draw them
     for r in ours.itertuples():
-        own = sync[(sync.method == r.method) & (sync["level"] == r.level) & (sync.scoring == r.scoring)]
+        own = sync[
+            (sync.method == r.method) & (sync["level"] == r.level) & (sync.scoring == r.scoring)
+        ]
         v = own.confidence if r.metric == "AV-Conf" else own.offset.abs()
         means = v.groupby(own.seed).mean()
-        assert len(own) == 2 * 10 and own.id.nunique() == 10 and abs(v.mean() - r.mean) < 1e-3 and abs(means.std() - r.seeds_std) < 1e-3
-        assert abs(v.groupby(own.seed).var(ddof=0).mean()**.5 - r.std) < 1e-3
+        assert (
+            len(own) == 2 * 10
+            and own.id.nunique() == 10
+            and abs(v.mean() - r.mean) < 1e-3
+            and abs(means.std() - r.seeds_std) < 1e-3
+        )
+        assert abs(v.groupby(own.seed).var(ddof=0).mean() ** 0.5 - r.std) < 1e-3
     text = (results / "table3.md").read_text()
-    assert "3.62 ± 0.52" in text and "nan" not in text.lower()      # MS-Sync-short at 400 ms in the paper
-    r = ours[(ours.method == "Retrieval") & (ours["level"] == 1) & (ours.scoring == "overlap") & (ours.metric == "AV-Conf")].iloc[0]
-    assert re.search(rf"\| Retrieval +\| {r['mean']:.2f} ± {r['std']:.2f} \[{r.low:.2f}, {r.high:.2f}\], seeds {r.seeds_std:.2f} ", text)
+    assert (
+        "3.62 ± 0.52" in text and "nan" not in text.lower()
+    )  # MS-Sync-short at 400 ms in the paper
+    r = ours[
+        (ours.method == "Retrieval")
+        & (ours["level"] == 1)
+        & (ours.scoring == "overlap")
+        & (ours.metric == "AV-Conf")
+    ].iloc[0]
+    assert re.search(
+        rf"\| Retrieval +\| {r['mean']:.2f} ± {r['std']:.2f} \[{r.low:.2f}, {r.high:.2f}\], seeds {r.seeds_std:.2f} ",
+        text,
+    )
 
 
 def test_seeds_are_other_trainings_on_the_same_clips(results):
     sync = measured(results, "sync")
     a, b = (sync[sync.seed == s].reset_index(drop=True) for s in SEEDS)
-    assert a[["method", "scoring", "id", "level", "speaker"]].equals(b[["method", "scoring", "id", "level", "speaker"]]) and not a.confidence.equals(b.confidence)
+    assert a[["method", "scoring", "id", "level", "speaker"]].equals(
+        b[["method", "scoring", "id", "level", "speaker"]]
+    ) and not a.confidence.equals(b.confidence)
     dynamics = pd.read_csv(results / "dynamics_ratios.csv")
     spread = dynamics.groupby("method").seeds_std.max()
-    assert (spread[["Ground truth", "Static", "Mean motion", "Retrieval"]] == 0).all() and (spread[["MS-Sync-short", "MS-Sync-long"]] > 0).all()    # what is trained differs, and only that
+    assert (spread[["Ground truth", "Static", "Mean motion", "Retrieval"]] == 0).all() and (
+        spread[["MS-Sync-short", "MS-Sync-long"]] > 0
+    ).all()  # what is trained differs, and only that
 
 
 def test_table2(results):
@@ -112,54 +212,118 @@ def test_table2(results):
     assert (t.source == "paper, Table 2").sum() == 6 * 11
     assert set(ours.method) == METHODS - {"Ground truth"} | {"Ground truth, other clips"}
     faces = ("FFD", "FD_velocity", "FD_pose")
-    expected = {(40, m) for m in (*faces, "FMD_40")} | {(d, m) for d in (80, 200) for m in (*faces, "FMD_40", "FMD_80")}
-    for method, rows in ours.groupby("method"): assert set(zip(rows.duration_frames, rows.metric)) == expected, method
+    expected = {(40, m) for m in (*faces, "FMD_40")} | {
+        (d, m) for d in (80, 200) for m in (*faces, "FMD_40", "FMD_80")
+    }
+    for method, rows in ours.groupby("method"):
+        assert set(zip(rows.duration_frames, rows.metric)) == expected, method
     check_rows(ours)
     assert not ours.bias.isna().any() and (ours[ours.method == "Static"].clips == 10).all()
-    assert set(ours.drawn[ours.method == "Static"]) == {"clips"} and set(ours.drawn[ours.method == "Ground truth, other clips"]) == {"speakers and clips"}    # 5 speakers here, 8 there
+    assert set(ours.drawn[ours.method == "Static"]) == {"clips"} and set(
+        ours.drawn[ours.method == "Ground truth, other clips"]
+    ) == {"speakers and clips"}  # 5 speakers here, 8 there
     raw = measured(results, "frechet")
     assert not raw.isna().any().any()
     for r in ours.itertuples():
-        own = raw[(raw.method == r.method) & (raw.frames == r.duration_frames) & (raw.metric == r.metric)].sort_values("seed")
+        own = raw[
+            (raw.method == r.method) & (raw.frames == r.duration_frames) & (raw.metric == r.metric)
+        ].sort_values("seed")
         less = own.value - own.bias
-        assert abs(less.mean() - r.mean) < 1e-3 * (1 + own.value.abs().max()) and abs(less.std() - r.seeds_std) < 1e-3 * (1 + own.value.abs().max())
-    assert ours[ours.method == "Shuffled audio"]["mean"].abs().max() < 1e-6              # it moves as the ground truth
+        assert abs(less.mean() - r.mean) < 1e-3 * (1 + own.value.abs().max()) and abs(
+            less.std() - r.seeds_std
+        ) < 1e-3 * (1 + own.value.abs().max())
+    assert (
+        ours[ours.method == "Shuffled audio"]["mean"].abs().max() < 1e-6
+    )  # it moves as the ground truth
     ratios = pd.read_csv(results / "dynamics_ratios.csv")
     check_rows(ratios)
     assert set(ratios.frames) == {40, 80, 200} and set(ratios.method) == METHODS
-    truth = ratios[ratios.method.isin(["Ground truth", "Shuffled audio"]) & ~ratios.metric.isin(["shape_residual", "deformation"])]
+    truth = ratios[
+        ratios.method.isin(["Ground truth", "Shuffled audio"])
+        & ~ratios.metric.isin(["shape_residual", "deformation"])
+    ]
     assert ((truth["mean"] - 1).abs() < 1e-4).all()
-    assert (ratios[(ratios.method == "Static") & ratios.metric.isin(["lip_speed", "head_speed"])]["mean"].abs() < 1e-9).all()
+    assert (
+        ratios[(ratios.method == "Static") & ratios.metric.isin(["lip_speed", "head_speed"])][
+            "mean"
+        ].abs()
+        < 1e-9
+    ).all()
     text = (results / "table2.md").read_text()
-    assert "FVD: not computed, they need `evaluation: {images: true}`" in text and "clips resampled" in text and "nan" not in text.lower()
+    assert (
+        "FVD: not computed, they need `evaluation: {images: true}`" in text
+        and "clips resampled" in text
+        and "nan" not in text.lower()
+    )
 
 
 def test_lips_and_heads(results):
     lips, heads = (pd.read_csv(results / f"{n}.csv") for n in ("lips", "heads"))
-    assert set(lips.method) == METHODS and set(heads.method) == METHODS | {"Ground truth, other clips"}
+    assert set(lips.method) == METHODS and set(heads.method) == METHODS | {
+        "Ground truth, other clips"
+    }
     check_rows(lips)
     check_rows(heads)
-    get = lambda t, method, metric: t[(t.method == method) & t.metric.str.startswith(metric)]["mean"].item()
-    assert get(lips, "Ground truth", "LMD, ") == get(lips, "Ground truth", "Maximum lip error") == 0 < get(lips, "Retrieval", "LMD, ")
-    assert get(heads, "Static", "Head diversity") == 0 < get(heads, "Ground truth", "Head diversity") == get(heads, "Shuffled audio", "Head diversity")
+
+    def get(t, method, metric):
+        return t[(t.method == method) & t.metric.str.startswith(metric)]["mean"].item()
+
+    assert (
+        get(lips, "Ground truth", "LMD, ")
+        == get(lips, "Ground truth", "Maximum lip error")
+        == 0
+        < get(lips, "Retrieval", "LMD, ")
+    )
+    assert (
+        get(heads, "Static", "Head diversity")
+        == 0
+        < get(heads, "Ground truth", "Head diversity")
+        == get(heads, "Shuffled audio", "Head diversity")
+    )
     sets = measured(results, "sets")
-    assert not sets.isna().any().any() and set(sets.metric) == {f"{r} {m}" for r in ("Head", "Lips") for m in ("diversity, %", "spectrum distance, dB")}
+    assert not sets.isna().any().any() and set(sets.metric) == {
+        f"{r} {m}" for r in ("Head", "Lips") for m in ("diversity, %", "spectrum distance, dB")
+    }
     for r in heads[heads.metric.isin(sets.metric)].itertuples():
         own = sets[(sets.method == r.method) & (sets.metric == r.metric)]
         assert abs((own.value - own.bias).mean() - r.mean) < 1e-3 * (1 + own.value.abs().max())
-    per_clip = measured(results, "lips"); quiet = per_clip[per_clip.silent_frames > 0]
-    assert 5 <= quiet.sound.nunique() < per_clip.sound.nunique()                            # some clips have no pause, and do not count
-    for name, column in (("Opening in pauses", "silent_opening"), ("Lip speed in pauses", "silent_speed")):
-        for method in METHODS: assert abs(get(lips, method, name) - quiet[quiet.method == method][column].mean()) < 1e-4 * (1 + get(lips, method, name))
-    assert get(heads, "Static", "Head spectrum") == 40 and get(heads, "Shuffled audio", "Head spectrum") == 0
-    beats = measured(results, "heads").query("method in ['Ground truth', 'Shuffled audio']").pivot_table(index=["seed", "id"], columns="method", values="nod_alignment")
-    assert (beats["Ground truth"] != beats["Shuffled audio"]).any()                         # the same motion, another sound
-    for name in ("lips.md", "heads.md"): assert "nan" not in (results / name).read_text().lower()
+    per_clip = measured(results, "lips")
+    quiet = per_clip[per_clip.silent_frames > 0]
+    assert (
+        5 <= quiet.sound.nunique() < per_clip.sound.nunique()
+    )  # some clips have no pause, and do not count
+    for name, column in (
+        ("Opening in pauses", "silent_opening"),
+        ("Lip speed in pauses", "silent_speed"),
+    ):
+        for method in METHODS:
+            assert abs(
+                get(lips, method, name) - quiet[quiet.method == method][column].mean()
+            ) < 1e-4 * (1 + get(lips, method, name))
+    assert (
+        get(heads, "Static", "Head spectrum") == 40
+        and get(heads, "Shuffled audio", "Head spectrum") == 0
+    )
+    beats = (
+        measured(results, "heads")
+        .query("method in ['Ground truth', 'Shuffled audio']")
+        .pivot_table(index=["seed", "id"], columns="method", values="nod_alignment")
+    )
+    assert (
+        beats["Ground truth"] != beats["Shuffled audio"]
+    ).any()  # the same motion, another sound
+    for name in ("lips.md", "heads.md"):
+        assert "nan" not in (results / name).read_text().lower()
 
 
 def test_drift_goes_on_beyond_the_clips(results):
     drift = measured(results, "drift")
-    assert (drift.groupby(["seed", "method"]).frame.max() == 240).all() and set(drift.method) == {"Static", "MS-Sync-short", "MS-Sync-long", *(m for m in METHODS if "generator" in m)}
+    assert (drift.groupby(["seed", "method"]).frame.max() == 240).all() and set(drift.method) == {
+        "Static",
+        "MS-Sync-short",
+        "MS-Sync-long",
+        *(m for m in METHODS if "generator" in m),
+    }
     static = drift[drift.method == "Static"]
     assert (static.position == 0).all() and not drift.isna().any().any()
 
@@ -167,24 +331,53 @@ def test_drift_goes_on_beyond_the_clips(results):
 def test_claims(results):
     c, n = pd.read_csv(results / "claims.csv", dtype=dict(letter=str)), len(SEEDS)
     m = c[c.verdict != "not measured"]
-    assert list(dict.fromkeys(c.letter)) == list("0abcdefgh") and (c.why.notna() == (c.verdict == "not measured")).all()
-    assert not m[["value", "low_trainings", "high_trainings", "seeds_std"]].isna().any().any() and (m.low.isna() == m.measure.str.startswith("drift")).all()
+    assert (
+        list(dict.fromkeys(c.letter)) == list("0abcdefgh")
+        and (c.why.notna() == (c.verdict == "not measured")).all()
+    )
+    assert (
+        not m[["value", "low_trainings", "high_trainings", "seeds_std"]].isna().any().any()
+        and (m.low.isna() == m.measure.str.startswith("drift")).all()
+    )
     assert (m.seeds == n).all() and m.seeds_holding.between(0, n).all()
-    for r in m.itertuples():                                                                # true of both whole intervals, or of neither
+    for r in m.itertuples():  # true of both whole intervals, or of neither
         both = [(l, h) for l, h in ((r.low, r.high), (r.low_trainings, r.high_trainings)) if l == l]
-        inside, out = all(r.least < l and h < r.most for l, h in both), all(h < r.least for _, h in both) or all(l > r.most for l, _ in both)
+        inside, out = (
+            all(r.least < l and h < r.most for l, h in both),
+            all(h < r.least for _, h in both) or all(l > r.most for l, _ in both),
+        )
         assert (r.verdict == "holds") == inside and (r.verdict == "does not hold") == out, r
     conf = m[(m.letter == "0") & (m.measure == "AV-Conf")]
-    assert len(conf) == 2 * 5 * 4 and (conf.b == "Retrieval").sum() == 8                     # SUHMo is no variant of this profile
-    assert set(c[c.b == "suhmo"].why) == {"suhmo is not trained"} and (c[c.letter == "g"].verdict == "not measured").all()
+    assert (
+        len(conf) == 2 * 5 * 4 and (conf.b == "Retrieval").sum() == 8
+    )  # SUHMo is no variant of this profile
+    assert (
+        set(c[c.b == "suhmo"].why) == {"suhmo is not trained"}
+        and (c[c.letter == "g"].verdict == "not measured").all()
+    )
     assert not (c[c.letter == "h"].verdict == "not measured").any()
-    sync = measured(results, "sync").query("split == 'test' and scoring == 'overlap' and level == 2").pivot_table(index=["seed", "id"], columns="method", values="confidence")
+    sync = (
+        measured(results, "sync")
+        .query("split == 'test' and scoring == 'overlap' and level == 2")
+        .pivot_table(index=["seed", "id"], columns="method", values="confidence")
+    )
     d = (sync["MS-Sync-long"] - sync["Retrieval"]).groupby("seed").mean()
-    r = conf[(conf.a == "MS-Sync-long") & (conf.b == "Retrieval") & (conf.place == "400 ms")].iloc[0]
-    assert abs(d.mean() - r.value) < 1e-4 and r.seeds_holding == (d > 0).sum() and abs(d.std() - r.seeds_std) < 1e-4
-    pairs, raw = measured(results, "frechet_pairs"), measured(results, "frechet").set_index(["seed", "frames", "metric", "method"]).value
-    assert {("MS-Sync-short", "Static"), ("MS-Sync-long", "MS-Sync-short")} <= set(zip(pairs.a, pairs.b))
-    for r in pairs.itertuples():                                                            # the distances of the table, one less the other
+    r = conf[(conf.a == "MS-Sync-long") & (conf.b == "Retrieval") & (conf.place == "400 ms")].iloc[
+        0
+    ]
+    assert (
+        abs(d.mean() - r.value) < 1e-4
+        and r.seeds_holding == (d > 0).sum()
+        and abs(d.std() - r.seeds_std) < 1e-4
+    )
+    pairs, raw = (
+        measured(results, "frechet_pairs"),
+        measured(results, "frechet").set_index(["seed", "frames", "metric", "method"]).value,
+    )
+    assert {("MS-Sync-short", "Static"), ("MS-Sync-long", "MS-Sync-short")} <= set(
+        zip(pairs.a, pairs.b)
+    )
+    for r in pairs.itertuples():  # the distances of the table, one less the other
         a, b = (raw[(r.seed, r.frames, r.metric, m)] for m in (r.a, r.b))
         assert abs(r.value - (a - b)) < 1e-4 * (abs(a) + abs(b) + 1) and r.clips == 10
 
@@ -192,39 +385,82 @@ def test_claims(results):
 def test_page(results):
     "One file that shows everything and loads nothing."
     page = (results / "report.html").read_text()
-    for part in ("Table 1", "Table 5", "Figure 1", "Figure 5", "data:video/mp4;base64,", "data:image/png;base64,"): assert part in page, part
+    for part in (
+        "Table 1",
+        "Table 5",
+        "Figure 1",
+        "Figure 5",
+        "data:video/mp4;base64,",
+        "data:image/png;base64,",
+    ):
+        assert part in page, part
     assert not re.search(r"""(src|href)=["']?(https?:)?//[^"']*\.(js|css|png|mp4)""", page)
 
 
 def test_figure5_has_all_trainings(results):
     t = pd.read_csv(results / "figure5.csv")
     assert set(t.variant) == {"short", "long", "multi_single", "single_single"}
-    assert not t[[f"AV-Conf_{i}" for i in range(1, 5)] + ["lip_speed", "head_speed", "shape_residual"]].isna().any().any()
-    assert (t.groupby(["variant", "seed"]).step.max() == 16).all() and t.groupby("variant").seed.nunique().eq(2).all()
+    assert (
+        not t[[f"AV-Conf_{i}" for i in range(1, 5)] + ["lip_speed", "head_speed", "shape_residual"]]
+        .isna()
+        .any()
+        .any()
+    )
+    assert (t.groupby(["variant", "seed"]).step.max() == 16).all() and t.groupby(
+        "variant"
+    ).seed.nunique().eq(2).all()
 
 
 def test_calibration(results):
     "What the metrics say about planted errors is measured, with intervals and seeds (that it is right, the cpu profile shows)."
-    shift, rows = pd.read_csv(results / "calibration_shift.csv"), pd.read_csv(results / "calibration_rows.csv")
-    assert set(shift["level"]) == {1, 2, 3, 4} and set(shift.metric) == {"right", "near", "follows", "error_ms"} and set(rows.method) == {"Ground truth", "Retrieval", "Mean motion", "Static", "Shuffled audio"}
+    shift, rows = (
+        pd.read_csv(results / "calibration_shift.csv"),
+        pd.read_csv(results / "calibration_rows.csv"),
+    )
+    assert (
+        set(shift["level"]) == {1, 2, 3, 4}
+        and set(shift.metric) == {"right", "near", "follows", "error_ms"}
+        and set(rows.method)
+        == {"Ground truth", "Retrieval", "Mean motion", "Static", "Shuffled audio"}
+    )
     check_rows(shift), check_rows(rows)
     damage = pd.read_csv(results / "calibration_damage.csv")
-    assert set(damage.seed) == {0, 1} and not damage.drop(columns=["bias", "low", "high"]).isna().any().any()
-    ends = damage[damage.step.eq(0) | damage.step.eq(damage.groupby("damage").step.transform("max"))]
-    assert (ends.low <= ends.high).all() and (damage.low <= damage.high)[damage.low.notna()].all()          # measures of sets have intervals at both ends only
-    own = damage[(damage.step == 0) & damage.measure.isin(["lmd", "lmd_front", "max_lip_error", "opening_difference"])]
-    assert (own.value.abs() < 1e-4).all()                                                   # undamaged, a clip is its own original
+    assert (
+        set(damage.seed) == {0, 1}
+        and not damage.drop(columns=["bias", "low", "high"]).isna().any().any()
+    )
+    ends = damage[
+        damage.step.eq(0) | damage.step.eq(damage.groupby("damage").step.transform("max"))
+    ]
+    assert (ends.low <= ends.high).all() and (damage.low <= damage.high)[
+        damage.low.notna()
+    ].all()  # measures of sets have intervals at both ends only
+    own = damage[
+        (damage.step == 0)
+        & damage.measure.isin(["lmd", "lmd_front", "max_lip_error", "opening_difference"])
+    ]
+    assert (own.value.abs() < 1e-4).all()  # undamaged, a clip is its own original
     noise = damage[(damage.damage == "noise") & (damage.measure == "lmd")].sort_values("step").value
     assert noise.is_monotonic_increasing and noise.iloc[-1] > 1
-    assert set(pd.read_csv(results / "calibration_coupling.csv").method) == {f"{ms} ms {what}" for ms in (200, 400, 800, 1600) for what in ("removed", "alone")}
+    assert set(pd.read_csv(results / "calibration_coupling.csv").method) == {
+        f"{ms} ms {what}" for ms in (200, 400, 800, 1600) for what in ("removed", "alone")
+    }
     text = (results / "calibration.md").read_text()
     assert "nan" not in text.lower() and text.count("seeds ") > 50
 
 
 def test_record(results):
     record = json.loads((results / "run.json").read_text())
-    assert record["profile"] == "smoke" and record["settings"]["training"]["steps"] == 12 and record["corpus"]["clips"] == 48
-    assert record["seeds"] == SEEDS and len(record["seconds"]) == 1 + 2 * 8 and all(s > 0 for s in record["seconds"].values())
+    assert (
+        record["profile"] == "smoke"
+        and record["settings"]["training"]["steps"] == 12
+        and record["corpus"]["clips"] == 48
+    )
+    assert (
+        record["seeds"] == SEEDS
+        and len(record["seconds"]) == 1 + 2 * 8
+        and all(s > 0 for s in record["seconds"].values())
+    )
 
 
 def test_second_run_does_nothing(results):
@@ -237,7 +473,10 @@ def test_deleted_picture_is_noticed(results):
     (results / "seed_1/generator_short.png").rename(results / "kept.png")
     done = study(results, "--dry-run")
     (results / "kept.png").rename(results / "seed_1/generator_short.png")
-    assert planned(done) == {"generator", "evaluate", "truth", *TOLD} and planned_seeds(done) == {"generator": {1}, "evaluate": {1}}
+    assert planned(done) == {"generator", "evaluate", "truth", *TOLD} and planned_seeds(done) == {
+        "generator": {1},
+        "evaluate": {1},
+    }
 
 
 def test_deleted_table_reruns_the_report_only(results):
@@ -245,14 +484,23 @@ def test_deleted_table_reruns_the_report_only(results):
     (results / "table3.csv").unlink()
     assert planned(study(results, "--dry-run")) == TOLD
     done = study(results)
-    assert done.returncode == 0 and (results / "table3.csv").read_bytes() == before, done.stdout[-4000:]
+    assert done.returncode == 0 and (results / "table3.csv").read_bytes() == before, done.stdout[
+        -4000:
+    ]
 
 
-@pytest.mark.parametrize("section, change, rules", [
-    ("discriminators", dict(hidden=16), {"generator", "evaluate", "truth", *TOLD}),
-    ("metric_syncers", dict(margin=3), {"syncers", "generator", "evaluate", "calibration", "truth", *TOLD}),
-    ("evaluation", dict(sequences=1), TOLD),
-])
+@pytest.mark.parametrize(
+    "section, change, rules",
+    [
+        ("discriminators", dict(hidden=16), {"generator", "evaluate", "truth", *TOLD}),
+        (
+            "metric_syncers",
+            dict(margin=3),
+            {"syncers", "generator", "evaluate", "calibration", "truth", *TOLD},
+        ),
+        ("evaluation", dict(sequences=1), TOLD),
+    ],
+)
 def test_changed_section_reruns_what_depends_on_it(results, tmp_path, section, change, rules):
     profile = yaml.safe_load(PROFILE.read_text())
     profile[section] |= change
@@ -266,8 +514,18 @@ def test_another_device_reruns_nothing(results):
 
 def test_another_seed_adds_its_own_only(results):
     done = study(results, "--dry-run", seeds="0,1,2")
-    assert planned(done) == {"syncers", "motion_encoder", "generator", "evaluate", "calibration", "truth", *TOLD}
-    assert planned_seeds(done) == {rule: {2} for rule in ("syncers", "motion_encoder", "generator", "evaluate")}
+    assert planned(done) == {
+        "syncers",
+        "motion_encoder",
+        "generator",
+        "evaluate",
+        "calibration",
+        "truth",
+        *TOLD,
+    }
+    assert planned_seeds(done) == {
+        rule: {2} for rule in ("syncers", "motion_encoder", "generator", "evaluate")
+    }
 
 
 def test_fewer_seeds_train_nothing(results):
@@ -276,42 +534,79 @@ def test_fewer_seeds_train_nothing(results):
 
 # --- a corpus of the user's own, with clips as short as GRID's
 
+
 def test_given_corpus(tmp_path):
     "Lengths adapt and say so, and nobody's landmarks are drawn or copied. One seed has no deviation, and the tables say that too."
     from mssync.simulate.clips import simulate_corpus
+
     simulate_corpus(tmp_path / "mine", clips=24, speakers=12, seconds=3, progress=False)
     profile = yaml.safe_load(PROFILE.read_text())
-    for s in ("loss_syncers", "metric_syncers"): profile[s] |= dict(steps=4, eval_every=4)
+    for s in ("loss_syncers", "metric_syncers"):
+        profile[s] |= dict(steps=4, eval_every=4)
     profile["motion_encoder"]["steps"], profile["seeds"] = 4, [3]
-    profile["evaluation"] |= dict(images=True, raster="points")                             # their networks are not there, and the report says why
+    profile["evaluation"] |= dict(
+        images=True, raster="points"
+    )  # their networks are not there, and the report says why
     profile["training"] |= dict(steps=2, decay_steps=0, eval_every=2)
-    profile["variants"] = {v: profile["variants"][v] for v in ("short", "long")} | {f"clips_{n}": dict(label=f"{n} clips", training=dict(clips=n)) for n in (4, 6)}      # both lengths, and a sweep; the study above has the ablations
+    profile["variants"] = {v: profile["variants"][v] for v in ("short", "long")} | {
+        f"clips_{n}": dict(label=f"{n} clips", training=dict(clips=n)) for n in (4, 6)
+    }  # both lengths, and a sweep; the study above has the ablations
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(profile))
     before = {f: f.read_bytes() for f in (tmp_path / "mine").rglob("*") if f.is_file()}
     folder = tmp_path / "out"
     absent = {f"MSSYNC_{n}": str(tmp_path / f"{n}.pt") for n in ("INCEPTION", "I3D")}
-    done = study(folder, profile=tmp_path / "tiny.yaml", corpus=tmp_path / "mine", start=partial(run, BIN / "python", "-m", "snakemake", env=absent))
+    done = study(
+        folder,
+        profile=tmp_path / "tiny.yaml",
+        corpus=tmp_path / "mine",
+        start=partial(run, BIN / "python", "-m", "snakemake", env=absent),
+    )
     assert done.returncode == 0, done.stdout[-8000:]
     after = {f: f.read_bytes() for f in (tmp_path / "mine").rglob("*") if f.is_file()}
     assert {f: b for f, b in after.items() if f.name != "packed.safetensors"} == before
     assert json.loads((folder / "corpus.json").read_text())["lengths"]["durations"] == [40, 72]
-    for table in ("table2.md", "table3.md", "claims.md"): assert "reduced" in (folder / table).read_text() and "corpus mine" in (folder / table).read_text()
+    for table in ("table2.md", "table3.md", "claims.md"):
+        assert (
+            "reduced" in (folder / table).read_text()
+            and "corpus mine" in (folder / table).read_text()
+        )
     assert {f"FMD_{n}" for n in (40, 72)} <= set(pd.read_csv(folder / "table2.csv").metric)
     table3 = pd.read_csv(folder / "table3.csv")
-    assert not table3.query("source == 'this run'").isna().any().any() and "seeds_std" not in table3 and "seed_3" in table3
-    for table in ("table2.md", "table3.md", "lips.md", "heads.md"): assert ", one seed" in (folder / table).read_text() and "nan" not in (folder / table).read_text().lower()
-    assert (folder / "sweep.png").is_file() and "How much of it?" in (folder / "report.html").read_text()
-    for what, n in (("FID and t-FID", "INCEPTION"), ("FVD", "I3D")): assert f"{what}: not computed, {tmp_path / n}.pt: no such file" in (folder / "table2.md").read_text()
+    assert (
+        not table3.query("source == 'this run'").isna().any().any()
+        and "seeds_std" not in table3
+        and "seed_3" in table3
+    )
+    for table in ("table2.md", "table3.md", "lips.md", "heads.md"):
+        assert (
+            ", one seed" in (folder / table).read_text()
+            and "nan" not in (folder / table).read_text().lower()
+        )
+    assert (folder / "sweep.png").is_file() and "How much of it?" in (
+        folder / "report.html"
+    ).read_text()
+    for what, n in (("FID and t-FID", "INCEPTION"), ("FVD", "I3D")):
+        assert (
+            f"{what}: not computed, {tmp_path / n}.pt: no such file"
+            in (folder / "table2.md").read_text()
+        )
     assert set(pd.read_csv(folder / "seed_3/images.csv").raster) == {"points"}
-    assert not (folder / "figure4.png").exists() and not list(folder.rglob("*.mp4")) and not (folder / "corpus").exists()
+    assert (
+        not (folder / "figure4.png").exists()
+        and not list(folder.rglob("*.mp4"))
+        and not (folder / "corpus").exists()
+    )
 
 
 # --- videos are ingested first, in shards that could be jobs of a cluster
 
+
 def test_videos_become_the_corpus(tmp_path):
     from mssync.data.ingest import ingest
     from mssync.data.video import sample_video
-    for i in range(9): sample_video(tmp_path / f"videos/s{i}/v{i}.mp4", frames=30, sway=3 + i)
+
+    for i in range(9):
+        sample_video(tmp_path / f"videos/s{i}/v{i}.mp4", frames=30, sway=3 + i)
     (tmp_path / "videos/s0/empty.mp4").touch()
     done = study(tmp_path / "out", "ingest", videos=tmp_path / "videos", shards=2)
     assert done.returncode == 0, done.stdout[-4000:]
@@ -319,23 +614,45 @@ def test_videos_become_the_corpus(tmp_path):
     ingest(tmp_path / "videos", tmp_path / "once", jobs=0, progress=False)
     assert (made / "clips.csv").read_bytes() == (tmp_path / "once/clips.csv").read_bytes()
     assert sorted(pd.read_csv(made / "report.csv").reason.dropna()) == ["empty file"]
-    assert not planned(study(tmp_path / "out", "--dry-run", "ingest", videos=tmp_path / "videos", shards=2))
-    assert {"corpus", "report"} <= planned(study(tmp_path / "out", "--dry-run", videos=tmp_path / "videos", shards=2))
+    assert not planned(
+        study(tmp_path / "out", "--dry-run", "ingest", videos=tmp_path / "videos", shards=2)
+    )
+    assert {"corpus", "report"} <= planned(
+        study(tmp_path / "out", "--dry-run", videos=tmp_path / "videos", shards=2)
+    )
     (tmp_path / "videos/s0/empty.mp4").write_text("another")
-    assert planned(study(tmp_path / "out", "--dry-run", "ingest", videos=tmp_path / "videos", shards=2)) == {"ingest_shard", "ingest"}
+    assert planned(
+        study(tmp_path / "out", "--dry-run", "ingest", videos=tmp_path / "videos", shards=2)
+    ) == {"ingest_shard", "ingest"}
 
 
 def test_grid_is_downloaded(tmp_path):
     "Planned only: the archive is tried in the notebook on downloads, against a server of its own."
-    assert {"download", "ingest_shard", "ingest", "corpus", "report"} <= planned(study(tmp_path / "out", "--dry-run", profile="grid"))
-    assert "download" not in planned(study(tmp_path / "out", "--dry-run", profile="grid", videos=tmp_path))
+    assert {"download", "ingest_shard", "ingest", "corpus", "report"} <= planned(
+        study(tmp_path / "out", "--dry-run", profile="grid")
+    )
+    assert "download" not in planned(
+        study(tmp_path / "out", "--dry-run", profile="grid", videos=tmp_path)
+    )
 
 
 # --- what is wrong is said by name
 
-@pytest.mark.parametrize("given, told", [(dict(videos="nowhere"), "nowhere: no such folder of videos"), (dict(videos=".", corpus="."), "both given"),
-                                         (dict(videos=".", layout="gird"), "unknown layout 'gird': choose from folder, grid"), (dict(video="."), "unknown option 'video'"), (dict(seed=1), "unknown option 'seed'"), (dict(seeds="1,x"), "'1,x' is no list of seeds"), (dict(seeds="1,1"), "names a seed twice"),
-                                         (dict(videos=".", shards="no"), "shards is 'no'"), (dict(videos=".", options="fast"), "KEY=VALUE pairs")])
+
+@pytest.mark.parametrize(
+    "given, told",
+    [
+        (dict(videos="nowhere"), "nowhere: no such folder of videos"),
+        (dict(videos=".", corpus="."), "both given"),
+        (dict(videos=".", layout="gird"), "unknown layout 'gird': choose from folder, grid"),
+        (dict(video="."), "unknown option 'video'"),
+        (dict(seed=1), "unknown option 'seed'"),
+        (dict(seeds="1,x"), "'1,x' is no list of seeds"),
+        (dict(seeds="1,1"), "names a seed twice"),
+        (dict(videos=".", shards="no"), "shards is 'no'"),
+        (dict(videos=".", options="fast"), "KEY=VALUE pairs"),
+    ],
+)
 def test_bad_options(tmp_path, given, told):
     done = study(tmp_path / "out", "--dry-run", **given)
     assert done.returncode != 0 and told in done.stdout and not (tmp_path / "out").exists()
@@ -349,7 +666,11 @@ def test_unknown_profile(tmp_path):
 def test_unknown_key(tmp_path):
     (tmp_path / "mine.yaml").write_text(PROFILE.read_text().replace("lr_g:", "lr_gen:"))
     done = study(tmp_path / "out", profile=tmp_path / "mine.yaml")
-    assert done.returncode != 0 and "section training: unknown key 'lr_gen', did you mean 'lr_g'?" in done.stdout and "mine.yaml" in done.stdout
+    assert (
+        done.returncode != 0
+        and "section training: unknown key 'lr_gen', did you mean 'lr_g'?" in done.stdout
+        and "mine.yaml" in done.stdout
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -361,8 +682,19 @@ def test_half_written_corpus(tmp_path):
 
 
 def test_wrong_parameter(tmp_path):
-    done = run(BIN / "python", "-m", "mssync.study.notebooks", "run", "nbs/experiments/02_syncers.ipynb", tmp_path / "o.ipynb", "rolle=loss")
-    assert done.returncode == 1 and "02_syncers.ipynb: unknown parameter 'rolle', did you mean 'role'?" in done.stdout
+    done = run(
+        BIN / "python",
+        "-m",
+        "mssync.study.notebooks",
+        "run",
+        "nbs/experiments/02_syncers.ipynb",
+        tmp_path / "o.ipynb",
+        "rolle=loss",
+    )
+    assert (
+        done.returncode == 1
+        and "02_syncers.ipynb: unknown parameter 'rolle', did you mean 'role'?" in done.stdout
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -374,5 +706,9 @@ def test_failing_notebook_stops_with_its_name(tmp_path):
     nbformat.write(nb, tmp_path / "nbs/experiments/01_corpus.ipynb")
     done = study(tmp_path / "out", snakefile=tmp_path / "workflow/Snakefile")
     assert done.returncode != 0
-    assert "01_corpus.ipynb failed in cell" in done.stdout and "ZeroDivisionError" in done.stdout and "== 02_syncers" not in done.stdout
+    assert (
+        "01_corpus.ipynb failed in cell" in done.stdout
+        and "ZeroDivisionError" in done.stdout
+        and "== 02_syncers" not in done.stdout
+    )
     assert [f.name for f in (tmp_path / "out/notebooks").iterdir()] == ["01_corpus.failed.ipynb"]

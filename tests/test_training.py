@@ -1,4 +1,5 @@
 """Training that can be trusted: killed and resumed, on two processes, with NaN on one of them, on a GPU."""
+
 import os
 import subprocess
 import sys
@@ -11,11 +12,12 @@ import pandas as pd
 import pytest
 import torch
 from conftest import ROOT
+
 from mssync.data.corpus import Clip, write_clip, write_index
 from mssync.training.models import CheckpointError, load_model, read_tensors
 
 # Both trainings on a toy corpus; writes checkpoints, logs, the models, and each process's checksum of the weights.
-SCRIPT = '''
+SCRIPT = """
 import os, sys, time
 from pathlib import Path
 import torch
@@ -59,28 +61,60 @@ except FloatingPointError as e:
     raise
 (out/f"weights{rank}").write_text(checksum(syncers.state_dict()) + checksum(G.state_dict()))
 if rank == 0: save_model(out/"G.safetensors", G)
-'''
-ENV = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
+"""
+ENV = {
+    **os.environ,
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+}
 # Two processes on a CPU: `--cpu` starts one only (several need MPI), so it is the torchrun launcher with the GPUs switched off.
-LAUNCH = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+LAUNCH = [
+    "-m",
+    "accelerate.commands.launch",
+    "--multi_gpu",
+    "--num_processes",
+    "2",
+    "--num_machines",
+    "1",
+    "--mixed_precision",
+    "no",
+    "--dynamo_backend",
+    "no",
+    "--main_process_port",
+    "0",
+]
 
 
 def toy_corpus(folder: Path) -> Path:
     "The mouth opens with the first audio feature."
     rng = np.random.default_rng(0)
-    base, rows = rng.normal(size=(68, 2)) * .1 + .5, []
+    base, rows = rng.normal(size=(68, 2)) * 0.1 + 0.5, []
     for i in range(15):
         s = np.convolve(rng.normal(size=340), np.ones(9) / 3, "same")[:320]
-        audio = np.concatenate([s[:, None], .3 * rng.normal(size=(320, 25))], 1)
-        x = np.repeat(base[None], 80, 0) + .002 * rng.normal(size=(80, 68, 2))
-        x[:, 57:, 1] += .03 * s[::4, None]
-        rows.append(write_clip(folder, Clip(f"c{i:02}", f"s{i}", "toy", ["train", "train", "val"][i % 3], "none", x.astype(np.float32), audio.astype(np.float32))))
+        audio = np.concatenate([s[:, None], 0.3 * rng.normal(size=(320, 25))], 1)
+        x = np.repeat(base[None], 80, 0) + 0.002 * rng.normal(size=(80, 68, 2))
+        x[:, 57:, 1] += 0.03 * s[::4, None]
+        rows.append(
+            write_clip(
+                folder,
+                Clip(
+                    f"c{i:02}",
+                    f"s{i}",
+                    "toy",
+                    ["train", "train", "val"][i % 3],
+                    "none",
+                    x.astype(np.float32),
+                    audio.astype(np.float32),
+                ),
+            )
+        )
     write_index(folder, rows)
     return folder
 
 
 class Trainings:
     "Runs the script, each run in a folder of its own."
+
     def __init__(self, folder: Path):
         self.folder, self.corpus = folder, toy_corpus(folder / "corpus")
         (folder / "train.py").write_text(SCRIPT)
@@ -88,21 +122,34 @@ class Trainings:
     def start(self, name: str, launch=(), **env) -> subprocess.Popen:
         out = self.folder / name
         out.mkdir(exist_ok=True)
-        return subprocess.Popen([sys.executable, *launch, str(self.folder / "train.py"), str(self.corpus), str(out)], env={**ENV, **env},
-                                text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            [sys.executable, *launch, str(self.folder / "train.py"), str(self.corpus), str(out)],
+            env={**ENV, **env},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
 
     def run(self, name: str, launch=(), **env) -> tuple[int, str]:
         p = self.start(name, launch, **env)
-        try: text = p.communicate(timeout=300)[0]
-        except subprocess.TimeoutExpired: p.kill(); raise
+        try:
+            text = p.communicate(timeout=300)[0]
+        except subprocess.TimeoutExpired:
+            p.kill()
+            raise
         return p.returncode, text
 
     def kill_at(self, name: str, checkpoint: str, step: int) -> int:
         "SIGKILL as soon as a checkpoint of `step` or later is there; gives the last checkpoint's step."
-        p, path, at = self.start(name, SLOW=".1"), self.folder / name / f"{checkpoint}.checkpoint.safetensors", 0
+        p, path, at = (
+            self.start(name, SLOW=".1"),
+            self.folder / name / f"{checkpoint}.checkpoint.safetensors",
+            0,
+        )
         while at < step and p.poll() is None:
-            time.sleep(.02)
-            if path.exists(): at = read_tensors(path)[1]["step"]
+            time.sleep(0.02)
+            if path.exists():
+                at = read_tensors(path)[1]["step"]
         p.kill()
         text = p.communicate()[0]
         assert p.returncode == -9, text
@@ -113,14 +160,23 @@ class Trainings:
 def trainings(tmp_path_factory):
     "All runs, two at a time: `whole`, `killed` twice, `two` processes, and `nan` on one of two."
     t = Trainings(tmp_path_factory.mktemp("training"))
-    def on_one(): t.whole, t.killed_at = t.run("whole"), [t.kill_at("killed", "syncers", 6), t.kill_at("killed", "gan", 9)]; t.resumed = t.run("killed")
+
+    def on_one():
+        t.whole, t.killed_at = (
+            t.run("whole"),
+            [t.kill_at("killed", "syncers", 6), t.kill_at("killed", "gan", 9)],
+        )
+        t.resumed = t.run("killed")
+
     def on_two():
         t.two = t.run("two", LAUNCH, ACCELERATE_USE_CPU="1")
         t.poisoned = t.run("nan", LAUNCH, ACCELERATE_USE_CPU="1", POISON="5")
         t.step_after_nan = read_tensors(t.folder / "nan/gan.checkpoint.safetensors")[1]["step"]
         t.recovered = t.run("nan", LAUNCH, ACCELERATE_USE_CPU="1")
+
     with ThreadPoolExecutor(2) as pool:
-        for f in [pool.submit(on_one), pool.submit(on_two)]: f.result()
+        for f in [pool.submit(on_one), pool.submit(on_two)]:
+            f.result()
     return t
 
 
@@ -128,9 +184,14 @@ def assert_same(a: Path, b: Path):
     "Everything that two trainings hold (weights, averages, optimisers, random numbers, logged rows), bit by bit."
     for name in ("syncers", "gan"):
         (t, h), (t_b, h_b) = (read_tensors(f / f"{name}.checkpoint.safetensors") for f in (a, b))
-        assert t.keys() == t_b.keys() and [k for k in t if t[k].dtype != t_b[k].dtype or not torch.equal(t[k], t_b[k])] == []
+        assert (
+            t.keys() == t_b.keys()
+            and [k for k in t if t[k].dtype != t_b[k].dtype or not torch.equal(t[k], t_b[k])] == []
+        )
         assert h == h_b and len(h["rows"]) >= 9
-        assert (a / f"logs/{name}/log.csv").read_bytes() == (b / f"logs/{name}/log.csv").read_bytes()
+        assert (a / f"logs/{name}/log.csv").read_bytes() == (
+            b / f"logs/{name}/log.csv"
+        ).read_bytes()
 
 
 def test_killed_and_resumed(trainings):
@@ -144,11 +205,16 @@ def test_killed_and_resumed(trainings):
 def test_log_of_a_killed_run(trainings):
     "Every logged step stands once, in the table and in TensorBoard."
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     for name, column in (("syncers", "held_out_retrieval_4"), ("gan", "seen")):
         log = pd.read_csv(trainings.folder / f"killed/logs/{name}/log.csv")
         events = EventAccumulator(str(trainings.folder / f"killed/logs/{name}"))
         events.Reload()
-        assert [e.step for e in events.Scalars(column)] == list(log.step) == list(range(2, log.step.max() + 1, 2))
+        assert (
+            [e.step for e in events.Scalars(column)]
+            == list(log.step)
+            == list(range(2, log.step.max() + 1, 2))
+        )
         assert np.allclose([e.value for e in events.Scalars(column)], log[column])
 
 
@@ -160,8 +226,12 @@ def test_two_processes(trainings):
     for name in ("syncers", "gan"):
         a, b = (pd.read_csv(f / f"logs/{name}/log.csv") for f in (one, two))
         assert list(a.columns) == list(b.columns) and len(a) == len(b)
-        losses = [c for c in a if c.startswith(("loss", "held_out_loss", "L", "teacher", "norm", "seen"))]
-        assert np.allclose(a[losses], b[losses], rtol=1e-4, atol=1e-4, equal_nan=True), (a[losses] - b[losses]).abs().max()
+        losses = [
+            c for c in a if c.startswith(("loss", "held_out_loss", "L", "teacher", "norm", "seen"))
+        ]
+        assert np.allclose(a[losses], b[losses], rtol=1e-4, atol=1e-4, equal_nan=True), (
+            (a[losses] - b[losses]).abs().max()
+        )
     a, b = (load_model(f / "G.safetensors").state_dict() for f in (one, two))
     assert max((a[k] - b[k]).abs().max() for k in a) < 5e-4
     assert "nan" not in (two / "weights0").read_text()
@@ -170,7 +240,12 @@ def test_two_processes(trainings):
 def test_nan_on_one_of_two_processes(trainings):
     "Both stop, with the step and the term; the last good checkpoint leads to the end that the undisturbed run had."
     assert trainings.poisoned[0] != 0
-    for rank in (0, 1): assert (trainings.folder / f"nan/error{rank}").read_text().startswith("step 9: L_AV is nan; stopped before this update"), rank
+    for rank in (0, 1):
+        assert (
+            (trainings.folder / f"nan/error{rank}")
+            .read_text()
+            .startswith("step 9: L_AV is nan; stopped before this update")
+        ), rank
     assert trainings.step_after_nan == 6
     assert trainings.recovered[0] == 0, trainings.recovered[1][-4000:]
     assert_same(trainings.folder / "two", trainings.folder / "nan")
@@ -179,15 +254,25 @@ def test_nan_on_one_of_two_processes(trainings):
 def test_checkpoint_says_what_it_is(trainings):
     "The number of processes is no part of a checkpoint's configuration; its settings, seed and version are."
     t, header = read_tensors(trainings.folder / "two/gan.checkpoint.safetensors")
-    assert header["run"] == read_tensors(trainings.folder / "whole/gan.checkpoint.safetensors")[1]["run"] | dict(loss_syncers=header["run"]["loss_syncers"])
-    assert header["run"]["training"]["batch"] == 8 and header["run"]["seed"] == 0 and header["version"]
-    assert {k.split("/")[0] for k in t} == {"module", "optim", "rng"} and any(k.endswith("/step") for k in t)
-    with pytest.raises(CheckpointError, match="not a model of mssync"): load_model(trainings.folder / "two/gan.checkpoint.safetensors")
+    assert header["run"] == read_tensors(trainings.folder / "whole/gan.checkpoint.safetensors")[1][
+        "run"
+    ] | dict(loss_syncers=header["run"]["loss_syncers"])
+    assert (
+        header["run"]["training"]["batch"] == 8 and header["run"]["seed"] == 0 and header["version"]
+    )
+    assert {k.split("/")[0] for k in t} == {"module", "optim", "rng"} and any(
+        k.endswith("/step") for k in t
+    )
+    with pytest.raises(CheckpointError, match="not a model of mssync"):
+        load_model(trainings.folder / "two/gan.checkpoint.safetensors")
 
 
 # --- on a GPU
 
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU: bfloat16 training there is not tested on this machine")
+needs_gpu = pytest.mark.skipif(
+    not torch.cuda.is_available(),
+    reason="needs a CUDA GPU: bfloat16 training there is not tested on this machine",
+)
 
 
 @needs_gpu
@@ -196,39 +281,84 @@ def test_gpu(tmp_path, precision):
     "Syncers and a GAN on the GPU; what was stopped and resumed ends near the run never stopped; float32 terms begin as on the CPU."
     from dataclasses import replace
 
+    from mssync.data.packed import Packed
     from mssync.model.discriminators import DiscriminatorConfig
     from mssync.model.generator import GeneratorConfig
-    from mssync.data.packed import Packed
-    from mssync.training.runs import Run
     from mssync.model.syncer import SyncerConfig
-    from mssync.training.syncers import SyncerTraining, train_syncers
     from mssync.training.gan import GANTraining, train_gan
+    from mssync.training.runs import Run
+    from mssync.training.syncers import SyncerTraining, train_syncers
+
     corpus = toy_corpus(tmp_path / "corpus")
     shape = SyncerConfig(position_widths=(32, 32), audio_widths=(32, 32), dim=16, stages=False)
     how = SyncerTraining(steps=6, batch=32, lr=1e-4, eval_every=1, precision=precision)
-    small = GeneratorConfig(position_widths=(32,), hidden=16, audio_widths=(8, 8, 8, 8), branch_widths=(32, 32), expansion=2), DiscriminatorConfig((32,), (32,), 16, expansion=2)
-    gan = GANTraining(teacher_steps=2, teacher_batch=8, steps=6, decay_steps=0, batch=8, whiten=True, floor=.03, perturb=.3, ema=.8, eval_every=1, precision=precision)
+    small = (
+        GeneratorConfig(
+            position_widths=(32,),
+            hidden=16,
+            audio_widths=(8, 8, 8, 8),
+            branch_widths=(32, 32),
+            expansion=2,
+        ),
+        DiscriminatorConfig((32,), (32,), 16, expansion=2),
+    )
+    gan = GANTraining(
+        teacher_steps=2,
+        teacher_batch=8,
+        steps=6,
+        decay_steps=0,
+        batch=8,
+        whiten=True,
+        floor=0.03,
+        perturb=0.3,
+        ema=0.8,
+        eval_every=1,
+        precision=precision,
+    )
 
     def train(device, stop=None, name=None, gan=gan, how=how):
         done = Run.done
+
         def stopping(self, steps):
             done(self, steps)
-            if self.step == stop and "G" in self.modules: raise KeyboardInterrupt
+            if self.step == stop and "G" in self.modules:
+                raise KeyboardInterrupt
+
         Run.done = stopping
         try:
             train, val = (Packed(corpus, s, device=device) for s in ("train", "val"))
             syncers, log_s = train_syncers(train, val, shape, how, progress=False)
-            G, log = train_gan(train, syncers, *small, gan, progress=False, checkpoint=name and tmp_path / name, checkpoint_every=2)
-        finally: Run.done = done
+            G, log = train_gan(
+                train,
+                syncers,
+                *small,
+                gan,
+                progress=False,
+                checkpoint=name and tmp_path / name,
+                checkpoint_every=2,
+            )
+        finally:
+            Run.done = done
         return G, log, log_s
+
     G, log, log_s = train("cuda")
     assert next(G.parameters()).is_cuda and next(G.parameters()).dtype == torch.float32
-    assert np.isfinite(log.drop(columns="step").fillna(0)).all(axis=None) and np.isfinite(log_s).all(axis=None)
-    with pytest.raises(KeyboardInterrupt): train("cuda", 5, "run.safetensors")
+    assert np.isfinite(log.drop(columns="step").fillna(0)).all(axis=None) and np.isfinite(
+        log_s
+    ).all(axis=None)
+    with pytest.raises(KeyboardInterrupt):
+        train("cuda", 5, "run.safetensors")
     again, log_r, _ = train("cuda", None, "run.safetensors")
     assert np.allclose(log, log_r, rtol=1e-2, atol=1e-3, equal_nan=True)
-    assert all(torch.allclose(a, b, rtol=1e-2, atol=1e-3) for a, b in zip(G.state_dict().values(), again.state_dict().values()))
-    _, log_cpu, log_s_cpu = train("cpu", gan=replace(gan, precision="no"), how=replace(how, precision="no"))
-    tolerance = 1e-3 if precision == "no" else .05
+    assert all(
+        torch.allclose(a, b, rtol=1e-2, atol=1e-3)
+        for a, b in zip(G.state_dict().values(), again.state_dict().values())
+    )
+    _, log_cpu, log_s_cpu = train(
+        "cpu", gan=replace(gan, precision="no"), how=replace(how, precision="no")
+    )
+    tolerance = 1e-3 if precision == "no" else 0.05
     assert np.allclose(log_s.filter(like="loss"), log_s_cpu.filter(like="loss"), atol=tolerance)
-    assert np.allclose(log.filter(regex="^L_"), log_cpu.filter(regex="^L_"), atol=2 * tolerance, equal_nan=True)
+    assert np.allclose(
+        log.filter(regex="^L_"), log_cpu.filter(regex="^L_"), atol=2 * tolerance, equal_nan=True
+    )

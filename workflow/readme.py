@@ -1,4 +1,5 @@
 """Write README.md from nbs/index.ipynb (`--check`: only compare, exit status 1 where they differ)."""
+
 import argparse
 import posixpath
 import re
@@ -18,28 +19,48 @@ def relink(
     text: str,  # Markdown whose relative links start in the folder of index.ipynb
 ) -> str:  # the same with links that start in the repository's root
     "Rewrite relative links and pictures; a target that does not exist is an error."
+
     def repl(m):
         target = posixpath.normpath(posixpath.join("nbs", m[2]))
-        if not (ROOT / target).exists(): sys.exit(f"nbs/index.ipynb: link to {m[2]}: no such file")
+        if not (ROOT / target).exists():
+            sys.exit(f"nbs/index.ipynb: link to {m[2]}: no such file")
         return m[1] + target
-    fenced = re.split(r"(^```.*?^```[^\n]*$)", text, flags=re.M | re.S)  # code blocks stay as they are
+
+    fenced = re.split(
+        r"(^```.*?^```[^\n]*$)", text, flags=re.M | re.S
+    )  # code blocks stay as they are
     return "".join(part if part.startswith("```") else LINK.sub(repl, part) for part in fenced)
 
 
 def readme() -> str:
     "nbs/index.ipynb as Markdown, its directives obeyed as in the documentation."
     nb = read_nb(ROOT / "nbs/index.ipynb")
-    NBProcessor(nb=nb, procs=[procs.insert_warning, procs.strip_ansi, procs.hide_line, procs.filter_stream_,
-                              procs.rm_header_dash, procs.rm_export, procs.clean_magics, procs.hide_]).process()
+    NBProcessor(
+        nb=nb,
+        procs=[
+            procs.insert_warning,
+            procs.strip_ansi,
+            procs.hide_line,
+            procs.filter_stream_,
+            procs.rm_header_dash,
+            procs.rm_export,
+            procs.clean_magics,
+            procs.hide_,
+        ],
+    ).process()
     text, resources = MarkdownExporter().from_notebook_node(nb)
-    if resources["outputs"]: sys.exit("nbs/index.ipynb: a cell shows a picture; save it as a file and link to it")
+    if resources["outputs"]:
+        sys.exit("nbs/index.ipynb: a cell shows a picture; save it as a file and link to it")
     return re.sub(r"\n{3,}", "\n\n", relink(text)).strip() + "\n"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 where README.md differs")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, exit 1 where README.md differs"
+    )
     args, path, text = parser.parse_args(), ROOT / "README.md", readme()
-    if not args.check: path.write_text(text, encoding="utf-8")
+    if not args.check:
+        path.write_text(text, encoding="utf-8")
     elif not path.exists() or path.read_text(encoding="utf-8") != text:
         sys.exit("README.md is not what nbs/index.ipynb gives: run `make readme`")
