@@ -56,6 +56,7 @@ SETTINGS = (
     "study.profiles",
     "study.notebooks",
     "study.outputs",
+    "study.run",
 )  # how a notebook is run, and what it is given: arguments of its code
 
 
