@@ -10,8 +10,9 @@ __all__ = [
     "EDGES",
     "FLIP",
     "NOSE",
-    "flip",
+    "neutral_face",
     "plot_face",
+    "flip",
     "centre_size",
     "normalise",
     "denormalise",
@@ -23,7 +24,6 @@ __all__ = [
     "ShapeSpace",
     "check_clips",
     "check_pair",
-    "neutral_face",
 ]
 
 # %% ../../nbs/data/00_landmarks.ipynb #e5d4cbaa
@@ -46,58 +46,88 @@ REGIONS: dict[str, list[int]] = dict(
     head=[0, 1, 2, 14, 15, 16, 27, 28, 29, 30, 36, 39, 42, 45],
 )
 
+# polylines of a drawn face
 EDGES = [
-    list(range(0, 17)),
-    list(range(17, 22)),
+    list(range(0, 17)),  # jaw
+    list(range(17, 22)),  # brows
     list(range(22, 27)),
-    list(range(27, 31)),
-    list(range(31, 36)),
-    [*range(36, 42), 36],
+    list(range(27, 31)),  # bridge of the nose
+    list(range(31, 36)),  # nostrils
+    [*range(36, 42), 36],  # eyes
     [*range(42, 48), 42],
-    [*range(48, 60), 48],
-    [*range(60, 68), 60],
-]  # polylines of a drawn face
+    [*range(48, 60), 48],  # outer lips
+    [*range(60, 68), 60],  # inner lips
+]
 
 # %% ../../nbs/data/00_landmarks.ipynb #6a93e0de
 FLIP = [
-    *range(16, -1, -1),
-    *range(26, 16, -1),
-    27,
-    28,
-    29,
-    30,
-    *range(35, 30, -1),
-    45,
-    44,
-    43,
-    42,
-    47,
-    46,
-    39,
-    38,
-    37,
-    36,
-    41,
-    40,
-    *range(54, 47, -1),
+    *range(16, -1, -1),  # jaw
+    *range(26, 16, -1),  # brows
+    *range(27, 31),  # the bridge of the nose lies on the midline
+    *range(35, 30, -1),  # nostrils
+    *[45, 44, 43, 42, 47, 46],  # one eye,
+    *[39, 38, 37, 36, 41, 40],  # the other
+    *range(54, 47, -1),  # outer lips, upper and lower
     *range(59, 54, -1),
-    *range(64, 59, -1),
+    *range(64, 59, -1),  # inner lips, upper and lower
     *range(67, 64, -1),
 ]
 
+# %% ../../nbs/data/00_landmarks.ipynb #b67eb007
+_OUTLINE = {  # index: (x, y, z)
+    0: (-1.0, 0.02, -0.62),  # jaw
+    1: (-0.99, 0.29, -0.60),
+    2: (-0.955, 0.56, -0.55),
+    3: (-0.90, 0.82, -0.46),
+    4: (-0.79, 1.06, -0.31),
+    5: (-0.63, 1.27, -0.13),
+    6: (-0.43, 1.43, 0.03),
+    7: (-0.22, 1.535, 0.17),
+    8: (0, 1.57, 0.22),
+    17: (-0.81, -0.22, 0.02),  # brow
+    18: (-0.68, -0.35, 0.18),
+    19: (-0.52, -0.395, 0.28),
+    20: (-0.36, -0.37, 0.35),
+    21: (-0.21, -0.31, 0.39),
+    27: (0, -0.02, 0.40),  # bridge of the nose
+    28: (0, 0.18, 0.52),
+    29: (0, 0.38, 0.65),
+    30: (0, 0.57, 0.76),
+    31: (-0.195, 0.70, 0.42),  # nostrils
+    32: (-0.10, 0.735, 0.50),
+    33: (0, 0.755, 0.54),
+}
 
-def flip(
-    x,  # (..., 68, 2) landmarks, tensor or array
-    width: float = 1.0,  # width of the frame; 0 for normalised landmarks (mirrored about x = 0)
-):  # (..., 68, 2)
-    "Mirror faces horizontally and exchange left and right indices."
-    y = x[..., FLIP, :]
-    mirrored = width - y[..., 0]
-    return (
-        torch.stack((mirrored, y[..., 1]), -1)
-        if isinstance(y, Tensor)
-        else np.stack((mirrored, y[..., 1]), -1)
-    )
+# %% ../../nbs/data/00_landmarks.ipynb #4cc99b95
+_EYE_AND_LIPS = {  # index: (x, y, z)
+    36: (-0.63, 0.025, 0.08),  # eye
+    37: (-0.53, -0.05, 0.20),
+    38: (-0.40, -0.05, 0.23),
+    39: (-0.30, 0.035, 0.18),
+    40: (-0.40, 0.08, 0.21),
+    41: (-0.53, 0.08, 0.18),
+    48: (-0.37, 1.05, 0.22),  # outer lips
+    49: (-0.235, 0.965, 0.36),
+    50: (-0.09, 0.93, 0.43),
+    51: (0, 0.95, 0.44),
+    57: (0, 1.19, 0.40),
+    58: (-0.10, 1.18, 0.39),
+    59: (-0.235, 1.135, 0.33),
+    60: (-0.31, 1.05, 0.25),  # inner lips, shut
+    61: (-0.115, 1.045, 0.37),
+    62: (0, 1.05, 0.39),
+    66: (0, 1.05, 0.39),
+    67: (-0.115, 1.045, 0.37),
+}
+
+
+def neutral_face() -> np.ndarray:  # (68, 3) x, y, z in half face widths
+    "The average face of the simulator at rest, lips shut."
+    face = np.full((L, 3), np.nan)
+    for i, p in (_OUTLINE | _EYE_AND_LIPS).items():
+        face[i] = p
+        face[FLIP[i]] = (-p[0], *p[1:])
+    return face
 
 
 # %% ../../nbs/data/00_landmarks.ipynb #df798293
@@ -105,7 +135,7 @@ def plot_face(
     x,  # (68, 2) one face
     ax=None,  # matplotlib axes; the current ones by default
     **kw,  # passed to `plot` (color, lw, alpha)
-):
+):  # the axes
     "Draw a face as the polylines of the paper's Figure 4, y down."
     import matplotlib.pyplot as plt
 
@@ -120,18 +150,32 @@ def plot_face(
     return ax
 
 
+# %% ../../nbs/data/00_landmarks.ipynb #286517d6
+def flip(
+    x,  # (..., 68, 2) landmarks, tensor or array
+    width: float = 1.0,  # width of the frame; 0 for normalised landmarks (mirrored about x = 0)
+):  # (..., 68, 2)
+    "Mirror faces horizontally and exchange left and right indices."
+    y = x[..., FLIP, :]
+    stack = torch.stack if isinstance(y, Tensor) else np.stack
+    return stack((width - y[..., 0], y[..., 1]), -1)
+
+
 # %% ../../nbs/data/00_landmarks.ipynb #c63faf79
+def _mean(x, axis):
+    "Mean along an axis that stays, of a tensor or an array."
+    if isinstance(x, Tensor):
+        return x.mean(axis, keepdim=True)
+    return x.mean(axis, keepdims=True)
+
+
 def centre_size(
     x0,  # (..., 68, 2) reference faces
 ):  # centre (..., 1, 2) and size (..., 1, 1)
     "Mean point and RMS distance to it."
-    mean = (
-        (lambda v, ax: v.mean(ax, keepdim=True))
-        if isinstance(x0, Tensor)
-        else (lambda v, ax: v.mean(ax, keepdims=True))
-    )
-    c = mean(x0, -2)
-    return c, mean(((x0 - c) ** 2).sum(-1)[..., None], -2) ** 0.5
+    c = _mean(x0, -2)
+    squares = ((x0 - c) ** 2).sum(-1)[..., None]
+    return c, _mean(squares, -2) ** 0.5
 
 
 def normalise(
@@ -158,13 +202,16 @@ def similarity_align(
     ref,  # (..., 68, 2) face(s) to align to, broadcast against x
     points=range(L),  # the points the fit is made on
 ) -> np.ndarray:  # (..., 68, 2) x moved onto ref
-    "Align faces to a reference by the least-squares similarity of the plane (Procrustes in closed form)."
+    "Align faces to a reference by the least-squares similarity of the plane (Procrustes)."
     points = list(points)
     z = np.asarray(x, np.float64) @ np.array([1, 1j])
     r = np.asarray(ref, np.float64) @ np.array([1, 1j])
-    zc, rc = z[..., points].mean(-1, keepdims=True), r[..., points].mean(-1, keepdims=True)
+
+    zc = z[..., points].mean(-1, keepdims=True)
+    rc = r[..., points].mean(-1, keepdims=True)
     zp, rp = z[..., points] - zc, r[..., points] - rc
     s = (zp.conj() * rp).sum(-1, keepdims=True) / (np.abs(zp) ** 2).sum(-1, keepdims=True)
+
     w = (z - zc) * s + rc
     return np.stack((w.real, w.imag), -1)
 
@@ -180,9 +227,7 @@ def head_speed(
 
 def lip_speed(
     x,  # (..., n, 68, 2) sequence
-) -> (
-    np.ndarray
-):  # (..., n-1) mean displacement of the lips within the head a frame, in the unit of x
+) -> np.ndarray:  # (..., n-1) mean displacement of the lips a frame, in the unit of x
     "How fast the lips move within the head."
     x = np.asarray(x, np.float64)
     now = similarity_align(x[..., 1:, :, :], x[..., :-1, :, :], REGIONS["head"])
@@ -198,48 +243,55 @@ def mouth_opening(
 
 
 # %% ../../nbs/data/00_landmarks.ipynb #cf4fd0e9
-NOSE = 0.71  # how far the nose's tip moves against the outer eye corners at yaw or pitch, in lengths of their distance times the angle's sine: the simulated average face's
+# How far the nose's tip moves against the outer eye corners at yaw or pitch, in lengths of their
+# distance times the angle's sine: the simulated average face's.
+NOSE = 0.71
+
+
+def _middle(v):  # (..., n)
+    "Median over time."
+    return np.median(v, -1, keepdims=True)
+
+
+def _angle(v):  # displacement of the nose's tip, in lengths between the outer eye corners
+    "Degrees of yaw or pitch."
+    return np.degrees(np.arcsin(np.clip(v / NOSE, -1, 1)))
 
 
 def pose_proxies(
     x,  # (..., n, 68, 2) sequence
-) -> np.ndarray:  # (..., n, 6) pitch, yaw, roll in degrees; x, y in face sizes; logarithm of the size. Pitch, x, y and size count from their median
-    "Head pose as far as two dimensions show it."
+) -> np.ndarray:  # (..., n, 6)
+    """Head pose as far as two dimensions show it: pitch, yaw and roll in degrees; x and y in face
+    sizes; logarithm of the size. Pitch, x, y and size count from their median over the sequence."""
     x = np.asarray(x, np.float64)
-
-    def middle(v):
-        return np.median(v, -1, keepdims=True)
-
-    across = x[..., 45, :] - x[..., 36, :]
-    length = middle(np.linalg.norm(across, axis=-1))
+    across = x[..., 45, :] - x[..., 36, :]  # from one outer eye corner to the other
+    length = _middle(np.linalg.norm(across, axis=-1))
     roll = np.arctan2(across[..., 1], across[..., 0])
-    nose = x[..., 30, :] - (x[..., 36, :] + x[..., 45, :]) / 2
-    along, down = (
-        nose[..., 0] * np.cos(roll) + nose[..., 1] * np.sin(roll),
-        nose[..., 1] * np.cos(roll) - nose[..., 0] * np.sin(roll),
-    )
 
-    def angle(v):
-        return np.degrees(np.arcsin(np.clip(v / length / NOSE, -1, 1)))
+    nose = x[..., 30, :] - (x[..., 36, :] + x[..., 45, :]) / 2
+    along = nose[..., 0] * np.cos(roll) + nose[..., 1] * np.sin(roll)
+    down = nose[..., 1] * np.cos(roll) - nose[..., 0] * np.sin(roll)
+    pitch, yaw = _angle((down - _middle(down)) / length), _angle(along / length)
 
     c, s = centre_size(x[..., REGIONS["head"], :])
-    size = centre_size(x)[1].mean(-3)
-    cx, cy = np.moveaxis(c[..., 0, :] / size, -1, 0)
-    s = s[..., 0, 0]
-    return np.stack(
-        (
-            angle(down - middle(down)),
-            angle(along),
-            np.degrees(roll),
-            cx - middle(cx),
-            cy - middle(cy),
-            np.log(s / middle(s)),
-        ),
-        -1,
-    )
+    cx, cy = np.moveaxis(c[..., 0, :] / centre_size(x)[1].mean(-3), -1, 0)
+    size = s[..., 0, 0]
+    place = cx - _middle(cx), cy - _middle(cy), np.log(size / _middle(size))
+    return np.stack((pitch, yaw, np.degrees(roll), *place), -1)
 
 
 # %% ../../nbs/data/00_landmarks.ipynb #291fb759
+def _mean_face(
+    x: np.ndarray,  # (n, 68, 2) faces
+) -> np.ndarray:  # (68, 2) centred, of size 1
+    "The face that the others are aligned to: their mean, aligned to itself three times."
+    ref = normalise(x[:1], x[0])[0]
+    for _ in range(3):
+        ref = normalise(similarity_align(x, ref).mean(0, keepdims=True), ref)[0]
+    return ref
+
+
+# %% ../../nbs/data/00_landmarks.ipynb #035cf3e4
 @dataclass
 class ShapeSpace:
     "The linear space of pose-aligned training faces."
@@ -258,9 +310,7 @@ class ShapeSpace:
         x = np.asarray(x, np.float64).reshape(-1, L, 2)
         if len(x) < 2:
             raise ValueError(f"ShapeSpace.fit needs at least 2 faces, got {len(x)}")
-        ref = normalise(x[:1], x[0])[0]
-        for _ in range(3):
-            ref = normalise(similarity_align(x, ref).mean(0, keepdims=True), ref)[0]
+        ref = _mean_face(x)
         d = (similarity_align(x, ref) - ref).reshape(-1, 2 * L)
         _, s, vt = np.linalg.svd(d - d.mean(0), full_matrices=False)
         k = int(np.searchsorted(np.cumsum(s**2) / (s**2).sum(), keep)) + 1
@@ -270,20 +320,54 @@ class ShapeSpace:
     def residual(
         self,
         x,  # (..., 68, 2) faces, any position, size and rotation in the plane
-    ) -> (
-        np.ndarray
-    ):  # (...) RMS distance of a point to the shape space, in units of the mean face's size
+    ) -> np.ndarray:  # (...) RMS distance to the shape space, in units of the mean face's size
         "Distance of each face to the shape space."
-        d = similarity_align(x, self.mean) - self.mean
-        d = d.reshape(*d.shape[:-2], 2 * L)
+        d = (similarity_align(x, self.mean) - self.mean).reshape(*np.shape(x)[:-2], 2 * L)
         return np.sqrt(((d - d @ self.basis.T @ self.basis) ** 2).sum(-1) / L)
 
     def ratio(
         self,
         x,  # (..., 68, 2) faces
-    ) -> np.ndarray:  # (...) residual over the data's own; 1 is data-like
-        "Residual over the RMS residual of the training faces."
+    ) -> np.ndarray:  # (...)
+        "Ratio to real: residual over the RMS residual of the training faces (1 = real)."
         return self.residual(x) / self.own
+
+
+# %% ../../nbs/data/00_landmarks.ipynb #4d78c63d
+def _check_shape(
+    x: np.ndarray,  # landmarks
+    name: str,  # these arguments are those of `check_clips`
+    which: str,
+    frames: int,
+    batch: bool,
+):
+    "Raise ValueError on another shape, too few frames or nothing at all."
+    dims = x.ndim == 4 if batch else x.ndim >= 2 + (frames > 0)
+    if x.shape[-2:] != (L, 2) or not dims or (frames and frames > x.shape[-3]):
+        n = f", n >= {frames}" if frames > 1 else ", n" * frames
+        wanted = f"({'B' if batch else '...'}{n}, {L}, 2)"
+        raise ValueError(f"{name}: {which}landmarks {wanted} expected, got {x.shape}")
+    if not x.size:
+        raise ValueError(f"{name}: no {which}clips to measure, got landmarks of shape {x.shape}")
+
+
+def _refuse(
+    bad: np.ndarray,  # (..., n) or (..., n, 68, 2): what is bad
+    lead: int,  # axes before the frames; -1 where there is only a face
+    name: str,
+    which: str,
+    why: str,  # ends the message
+):
+    "Raise ValueError that says where the first bad face is."
+    if not bad.any():
+        return
+    at = np.argwhere(bad)[0].tolist()
+    if lead > 0:
+        clip = ", ".join(map(str, at[:lead]))
+        raise ValueError(f"{name}: {which}clip {clip} {why} in frame {at[lead]}")
+    if lead == 0:
+        raise ValueError(f"{name}: {which}frame {at[0]} {why}")
+    raise ValueError(f"{name}: {which or 'the '}face {why}")
 
 
 # %% ../../nbs/data/00_landmarks.ipynb #3a750c68
@@ -295,37 +379,16 @@ def check_clips(
     batch: bool = False,  # (B, n, 68, 2) and nothing else; otherwise (..., n, 68, 2)
     sized: bool = True,  # refuse faces whose head points coincide
 ) -> np.ndarray:  # x in float64
-    "Landmarks that can be measured. Raises ValueError on another shape, too few frames or nothing at all, on NaN or infinity, and on a face without size; with the clip."
+    """Landmarks that can be measured. Raises ValueError on another shape, too few frames or nothing
+    at all, on NaN or infinity, and on a face without size; with the clip."""
     x = np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x, np.float64)
-    if (
-        x.shape[-2:] != (L, 2)
-        or (x.ndim != 4 if batch else x.ndim < 2 + (frames > 0))
-        or (frames and frames > x.shape[-3])
-    ):
-        raise ValueError(
-            f"{name}: {which}landmarks ({'B' if batch else '...'}{f', n >= {frames}' if frames > 1 else ', n' * frames}, {L}, 2) expected, got {x.shape}"
-        )
-    if not x.size:
-        raise ValueError(f"{name}: no {which}clips to measure, got landmarks of shape {x.shape}")
-
-    def refuse(bad, why):  # bad (..., 68, 2) or (...)
-        if not bad.any():
-            return
-        at, lead = np.argwhere(bad)[0].tolist(), x.ndim - 3  # axes before the frames
-        if lead > 0:
-            raise ValueError(
-                f"{name}: {which}clip {', '.join(map(str, at[:lead]))} {why} in frame {at[lead]}"
-            )
-        raise ValueError(
-            f"{name}: {which or ('the ' if lead else '')}{f'frame {at[0]}' if lead == 0 else 'face'} {why}"
-        )
-
-    refuse(~np.isfinite(x), "holds NaN or infinite landmarks")
+    _check_shape(x, name, which, frames, batch)
+    lead = x.ndim - 3
+    _refuse(~np.isfinite(x), lead, name, which, "holds NaN or infinite landmarks")
     if sized:
-        refuse(
-            centre_size(x[..., REGIONS["head"], :])[1][..., 0, 0] <= 1e-7 * np.abs(x).max((-1, -2)),
-            "has a face of no size, its head points coincide,",
-        )
+        size = centre_size(x[..., REGIONS["head"], :])[1][..., 0, 0]
+        point = size <= 1e-7 * np.abs(x).max((-1, -2))
+        _refuse(point, lead, name, which, "has a face of no size, its head points coincide,")
     return x
 
 
@@ -335,62 +398,11 @@ def check_pair(
     name: str,  # as in `check_clips`
     **kw,
 ) -> tuple[np.ndarray, np.ndarray]:  # both in float64
-    "Clips to be compared one by one. Raises ValueError as `check_clips`, and where the shapes differ."
+    """Clips to be compared one by one. Raises ValueError as `check_clips`, and where the shapes
+    differ."""
     if np.shape(x) != np.shape(real):
         raise ValueError(
-            f"{name}: generated {tuple(np.shape(x))} and real {tuple(np.shape(real))} landmarks differ in shape"
+            f"{name}: generated {tuple(np.shape(x))} and real {tuple(np.shape(real))} "
+            "landmarks differ in shape"
         )
     return check_clips(x, name, "generated ", **kw), check_clips(real, name, "real ", **kw)
-
-
-# %% ../../nbs/data/00_landmarks.ipynb #b67eb007
-_HALF = {  # index: (x, y, z)
-    0: (-1.0, 0.02, -0.62),
-    1: (-0.99, 0.29, -0.60),
-    2: (-0.955, 0.56, -0.55),
-    3: (-0.90, 0.82, -0.46),
-    4: (-0.79, 1.06, -0.31),
-    5: (-0.63, 1.27, -0.13),
-    6: (-0.43, 1.43, 0.03),
-    7: (-0.22, 1.535, 0.17),
-    8: (0, 1.57, 0.22),  # jaw
-    17: (-0.81, -0.22, 0.02),
-    18: (-0.68, -0.35, 0.18),
-    19: (-0.52, -0.395, 0.28),
-    20: (-0.36, -0.37, 0.35),
-    21: (-0.21, -0.31, 0.39),  # brow
-    27: (0, -0.02, 0.40),
-    28: (0, 0.18, 0.52),
-    29: (0, 0.38, 0.65),
-    30: (0, 0.57, 0.76),  # bridge of the nose
-    31: (-0.195, 0.70, 0.42),
-    32: (-0.10, 0.735, 0.50),
-    33: (0, 0.755, 0.54),  # nostrils
-    36: (-0.63, 0.025, 0.08),
-    37: (-0.53, -0.05, 0.20),
-    38: (-0.40, -0.05, 0.23),
-    39: (-0.30, 0.035, 0.18),
-    40: (-0.40, 0.08, 0.21),
-    41: (-0.53, 0.08, 0.18),  # eye
-    48: (-0.37, 1.05, 0.22),
-    49: (-0.235, 0.965, 0.36),
-    50: (-0.09, 0.93, 0.43),
-    51: (0, 0.95, 0.44),
-    57: (0, 1.19, 0.40),
-    58: (-0.10, 1.18, 0.39),
-    59: (-0.235, 1.135, 0.33),  # outer lips
-    60: (-0.31, 1.05, 0.25),
-    61: (-0.115, 1.045, 0.37),
-    62: (0, 1.05, 0.39),
-    66: (0, 1.05, 0.39),
-    67: (-0.115, 1.045, 0.37),
-}  # inner lips, shut
-
-
-def neutral_face() -> np.ndarray:  # (68, 3)
-    "The rig's average face at rest, lips shut."
-    face = np.full((L, 3), np.nan)
-    for i, p in _HALF.items():
-        face[i] = p
-        face[FLIP[i]] = (-p[0], *p[1:])
-    return face
