@@ -4,129 +4,161 @@
 
 # %% auto #0
 __all__ = [
+    "AIMS",
+    "ABLATION",
     "summary",
     "differences",
     "over_seeds",
     "cell",
     "wide",
     "legend",
+    "is_reference",
+    "plain_cell",
+    "plain_legend",
+    "plain_table",
+    "ablation_table",
     "whiskers",
     "plot_seeds",
     "method_styles",
 ]
 
 # %% ../../nbs/study/64_tables.ipynb #fc9411db
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from ..metrics.intervals import by_speaker, intervals, mean_std
+from ..metrics.intervals import by_speaker, intervals
 
 
 # %% ../../nbs/study/64_tables.ipynb #af79e349
-def _where(keys, values) -> str:  # "level 2, seed 1"
+def _where(keys, values) -> str:
+    "Where a value stands, as text: level 2, seed 1."
     return ", ".join(f"{k} {v}" for k, v in zip(keys, values))
 
 
+def _check_finite(df, cells, values, method):
+    "Name the first value that is NaN or infinite."
+    bad = ~np.isfinite(df[values].to_numpy(np.float64))
+    if bad.any():
+        r, c = np.argwhere(bad)[0]
+        row, keys = df.iloc[r], [method, *cells, "seed"]
+        raise ValueError(
+            f"tables: {values[c]} of clip {row['id']} is {row[values[c]]} "
+            f"({_where(keys, row[keys])}); {int(bad.sum())} values are NaN or infinite in all"
+        )
+
+
 def _checked(
-    df: pd.DataFrame, cells: list, values: list, method: str
-) -> tuple[list, list]:  # seeds; cells as tuples
+    df: pd.DataFrame,
+    cells: list[str],
+    values: list[str],
+    method: str,
+) -> tuple[list, list[tuple]]:  # seeds; the cells that there are
+    "Raise ValueError where a table cannot be summed up."
     if absent := [c for c in ("seed", method, *cells, "id", "speaker", *values) if c not in df]:
         raise ValueError(f"tables: no column {absent[0]!r} among {', '.join(map(str, df))}")
     if df.empty:
         raise ValueError("tables: no rows")
-    bad = ~np.isfinite(df[values].to_numpy(np.float64))
-    if bad.any():
-        r, c = np.argwhere(bad)[0]
-        row = df.iloc[r]
-        raise ValueError(
-            f"tables: {values[c]} of clip {row['id']} is {row[values[c]]} ({_where([method, *cells, 'seed'], row[[method, *cells, 'seed']])}); {int(bad.sum())} values are NaN or infinite in all"
-        )
-    return sorted(df.seed.unique()), list(
-        dict.fromkeys(df[cells].itertuples(index=False, name=None))
-    ) if cells else [()]
+    _check_finite(df, cells, values, method)
+    if not cells:
+        return sorted(df.seed.unique()), [()]
+    found = dict.fromkeys(df[cells].itertuples(index=False, name=None))
+    return sorted(df.seed.unique()), list(found)
 
 
+def _cell_of(df, cells, cell):
+    "The rows of one cell, and how an error calls it."
+    rows = df[(df[cells] == list(cell)).all(axis=1)] if cells else df
+    return rows, "".join(f", {c} {x}" for c, x in zip(cells, cell))
+
+
+# %% ../../nbs/study/64_tables.ipynb #c0e5c66f
 def _array(
-    d: pd.DataFrame, seeds: list, values: list, method: str, where: str
-):  # one cell -> (clips, methods, seeds, values), methods, speakers
+    d: pd.DataFrame,  # rows of one cell
+    seeds: list,
+    values: list[str],
+    method: str,
+    where: str,  # the cell, for errors
+) -> tuple[np.ndarray, list[str], np.ndarray]:
+    """A cell as an array (clips, methods, seeds, values), the methods, and the clips' speakers.
+    Raises ValueError where a clip stands twice or is missing."""
     methods, ids = list(dict.fromkeys(d[method])), list(dict.fromkeys(d["id"]))
     rows = d.set_index([method, "seed", "id"])
     if (twice := rows.index[rows.index.duplicated()]).size:
-        raise ValueError(
-            f"tables: clip {twice[0][2]} stands twice ({_where([method, 'seed'], twice[0])}{where})"
-        )
+        at = _where([method, "seed"], twice[0])
+        raise ValueError(f"tables: clip {twice[0][2]} stands twice ({at}{where})")
+
     wanted = pd.MultiIndex.from_product([methods, seeds, ids], names=[method, "seed", "id"])
-    if len(lacking := wanted.difference(rows.index, sort=False)):
+    lacking = wanted.difference(rows.index, sort=False)
+    if len(lacking):
+        at = _where([method, "seed"], lacking[0])
         raise ValueError(
-            f"tables: clip {lacking[0][2]} is missing ({_where([method, 'seed'], lacking[0])}{where}); all methods and seeds must have the same clips, {len(lacking)} values of {len(wanted)} are missing"
+            f"tables: clip {lacking[0][2]} is missing ({at}{where}); all methods and seeds must "
+            f"have the same clips, {len(lacking)} values of {len(wanted)} are missing"
         )
-    v = (
-        rows.loc[wanted, values]
-        .to_numpy(np.float64)
-        .reshape(len(methods), len(seeds), len(ids), len(values))
-        .transpose(2, 0, 1, 3)
-    )
-    return (
-        v,
-        methods,
-        d.drop_duplicates("id").set_index("id").speaker.loc[ids].astype(str).to_numpy(),
-    )
+
+    v = rows.loc[wanted, values].to_numpy(np.float64)
+    v = v.reshape(len(methods), len(seeds), len(ids), len(values))
+    speakers = d.drop_duplicates("id").set_index("id").speaker.loc[ids].astype(str).to_numpy()
+    return v.transpose(2, 0, 1, 3), methods, speakers
 
 
-def _rows(v, seeds, speakers, level, resamples) -> list[dict]:  # v (clips, k, seeds)
+# %% ../../nbs/study/64_tables.ipynb #94dd12b0
+def _rows(
+    v: np.ndarray,  # (clips, k, seeds)
+    seeds: list,
+    speakers: np.ndarray,  # (clips,)
+    level: float,
+    resamples: int,
+) -> list[dict]:  # k
+    "Mean, interval and deviations of k measures of the same clips."
     groups = by_speaker(speakers)
     mean, low, high, _ = intervals(v.mean(2), groups, level, resamples=resamples)
-    of_seeds = v.mean(0)  # (k, seeds)
-    return [
-        dict(mean=m, std=s, low=l, high=h)
-        | (dict(seeds_std=of_seeds[k].std(ddof=1)) if len(seeds) > 1 else {})
-        | dict(
-            clips=len(v),
-            speakers=len(set(speakers)),
-            seeds=len(seeds),
-            drawn="clips" if groups is None else "speakers",
-        )
-        | {f"seed_{n}": x for n, x in zip(seeds, of_seeds[k])}
-        for k, (m, s, l, h) in enumerate(zip(mean, np.sqrt(v.var(0).mean(1)), low, high))
-    ]
+    std, of_seeds = np.sqrt(v.var(0).mean(1)), v.mean(0)
+    facts = dict(
+        clips=len(v),
+        speakers=len(set(speakers)),
+        seeds=len(seeds),
+        drawn="clips" if groups is None else "speakers",
+    )
+    out = []
+    for k in range(len(mean)):
+        row = dict(mean=mean[k], std=std[k], low=low[k], high=high[k])
+        if len(seeds) > 1:
+            row["seeds_std"] = of_seeds[k].std(ddof=1)
+        out.append(row | facts | {f"seed_{n}": x for n, x in zip(seeds, of_seeds[k])})
+    return out
 
 
 # %% ../../nbs/study/64_tables.ipynb #800aa69c
 def summary(
     df: pd.DataFrame,  # one row a clip: seed, method, cells, id, speaker, values
     values: list[str],  # columns of measures
-    cells: list[
-        str
-    ] = [],  # columns that tell a table's cells apart beside the measure, e.g. ["level"]
+    cells: Sequence[str] = (),  # columns that tell cells apart beside the measure: level
     method: str = "method",  # the column of the methods
     level: float = 0.95,  # of the interval
     resamples: int = 9999,
-) -> pd.DataFrame:  # one row a method, cell and metric: mean, std, low, high, seeds_std (with two seeds or more), clips, speakers, seeds, drawn, and the mean of each seed as seed_0, ...
-    """Means over clips and seeds. Raises ValueError where a clip is missing for a method or a seed, stands twice or has no finite value, and below 5 clips. Clips may
-    differ from cell to cell: a longer duration has fewer."""
+) -> pd.DataFrame:
+    """Means over clips and seeds, one row a method, cell and metric: mean, std, low, high,
+    seeds_std (from two seeds on), clips, speakers, seeds, drawn (the resampling unit), and the mean
+    of each seed as seed_0, ... Raises ValueError where a clip is missing for a method or a seed, stands
+    twice or has no finite value, and below 5 clips. Clips may differ from cell to cell: a longer
+    duration has fewer."""
+    cells = list(cells)
     seeds, found = _checked(df, cells, values, method)
     out = []
     for cell in found:
-        d = df[(df[cells] == list(cell)).all(axis=1)] if cells else df
-        v, methods, speakers = _array(
-            d, seeds, values, method, "".join(f", {c} {x}" for c, x in zip(cells, cell))
-        )
-        made = _rows(
-            v.transpose(0, 1, 3, 2).reshape(len(v), -1, len(seeds)),
-            seeds,
-            speakers,
-            level,
-            resamples,
-        )
-        out += [
-            {method: m} | dict(zip(cells, cell)) | dict(metric=n) | made.pop(0)
-            for m in methods
-            for n in values
-        ]
+        rows, where = _cell_of(df, cells, cell)
+        v, methods, speakers = _array(rows, seeds, values, method, where)
+        flat = v.transpose(0, 1, 3, 2).reshape(len(v), -1, len(seeds))
+        made = iter(_rows(flat, seeds, speakers, level, resamples))
+        for m in methods:
+            for n in values:
+                out.append({method: m} | dict(zip(cells, cell)) | dict(metric=n) | next(made))
     order = {m: k for k, m in enumerate(dict.fromkeys(df[method]))}
-    return pd.DataFrame(out).sort_values(
-        method, key=lambda c: c.map(order), kind="stable", ignore_index=True
-    )
+    table = pd.DataFrame(out)
+    return table.sort_values(method, key=lambda c: c.map(order), kind="stable", ignore_index=True)
 
 
 # %% ../../nbs/study/64_tables.ipynb #c03cb7a8
@@ -134,12 +166,15 @@ def differences(
     df: pd.DataFrame,  # as in `summary`
     pairs: list[tuple[str, str]],  # methods (a, b)
     values: list[str],
-    cells: list[str] = [],
+    cells: Sequence[str] = (),
     method: str = "method",
     level: float = 0.95,
     resamples: int = 9999,
-) -> pd.DataFrame:  # one row a pair, cell and metric: a, b, and what `summary` has, of a - b; positive: seeds in which its mean is above 0
-    "Paired differences of methods. Raises ValueError where `summary` does, and on a method that has no rows."
+) -> pd.DataFrame:
+    """Paired differences of methods, one row a pair, cell and metric: a, b, what `summary` has, of
+    a - b, and positive, the seeds in which its mean is above 0. Raises ValueError where `summary`
+    does, and on a method that has no rows."""
+    cells = list(cells)
     for m in (m for p in pairs for m in p):
         if m not in set(df[method]):
             raise ValueError(f"differences: no rows of method {m!r}")
@@ -148,66 +183,65 @@ def differences(
         both = df[df[method].isin([a, b])]
         seeds, found = _checked(both, cells, values, method)
         for cell in found:
-            v, methods, speakers = _array(
-                both[(both[cells] == list(cell)).all(axis=1)] if cells else both,
-                seeds,
-                values,
-                method,
-                "".join(f", {c} {x}" for c, x in zip(cells, cell)),
-            )
+            rows, where = _cell_of(both, cells, cell)
+            v, methods, speakers = _array(rows, seeds, values, method, where)
             if len(methods) < 2:
                 raise ValueError(
                     f"differences: {a} and {b} have no cell {_where(cells, cell)} in common"
                 )
             d = v[:, methods.index(a)] - v[:, methods.index(b)]  # (clips, seeds, values)
-            out += [
-                dict(a=a, b=b)
-                | dict(zip(cells, cell))
-                | dict(metric=n)
-                | r
-                | dict(positive=int((d[:, :, k].mean(0) > 0).sum()))
-                for k, (n, r) in enumerate(
-                    zip(values, _rows(d.transpose(0, 2, 1), seeds, speakers, level, resamples))
-                )
-            ]
+            made = _rows(d.transpose(0, 2, 1), seeds, speakers, level, resamples)
+            for k, (n, r) in enumerate(zip(values, made)):
+                row = dict(a=a, b=b) | dict(zip(cells, cell)) | dict(metric=n) | r
+                out.append(row | dict(positive=int((d[:, :, k].mean(0) > 0).sum())))
     return pd.DataFrame(out)
 
 
 # %% ../../nbs/study/64_tables.ipynb #c35e1e9c
+def _set_numbers(d: pd.DataFrame, seeds: list, at: str) -> pd.DataFrame:
+    "The numbers of one method and cell, checked."
+    if sorted(d.seed) != seeds:
+        raise ValueError(
+            f"over_seeds: {at} has seeds {', '.join(map(str, sorted(d.seed)))}, "
+            f"where all of {', '.join(map(str, seeds))} are expected once"
+        )
+    numbers = d[["value", "low", "high", *(["bias"] if "bias" in d else [])]].astype(float)
+    if not np.isfinite(numbers).all().all():
+        raise ValueError(f"over_seeds: {at} has a value that is NaN or infinite")
+    for c in ("clips", "speakers", "drawn"):
+        if c in d and d[c].nunique(dropna=False) > 1:
+            raise ValueError(
+                f"over_seeds: {at} has other {c} from seed to seed: {', '.join(map(str, d[c]))}"
+            )
+    return numbers
+
+
+# %% ../../nbs/study/64_tables.ipynb #cf7763b0
 def over_seeds(
-    df: pd.DataFrame,  # one row a seed, method and cell: seed, method, cells, value, low, high, and perhaps bias (low and high are of the value less its bias), clips, speakers, drawn
-    cells: list[str] = [],
+    df: pd.DataFrame,  # one row a seed, method and cell: seed, method, cells, value, low, high, and
+    # perhaps bias (low and high are of the bias-corrected value), clips, speakers, drawn
+    cells: Sequence[str] = (),
     method: str = "method",
-) -> pd.DataFrame:  # one row a method and cell: mean (less the bias), low, high, bias, seeds_std (with two seeds or more), clips, speakers, drawn (where given), seeds, seed_0, ...
-    "Rows of measures of whole sets. Raises ValueError where a seed is missing, stands twice, has no finite value, or other clips than the others."
+) -> pd.DataFrame:
+    """Rows of measures of whole sets, one a method and cell: mean (bias-corrected), low, high,
+    bias, seeds_std (from two seeds on), clips, speakers, drawn (where given), seeds, seed_0, ...
+    Raises ValueError where a seed is missing, stands twice, has no finite value, or other clips than the
+    others."""
     if absent := [c for c in ("seed", method, *cells, "value", "low", "high") if c not in df]:
         raise ValueError(f"over_seeds: no column {absent[0]!r} among {', '.join(map(str, df))}")
     seeds, out = sorted(df.seed.unique()), []
     for key, d in df.groupby([method, *cells], sort=False, dropna=False):
-        at = _where([method, *cells], key)
-        if sorted(d.seed) != seeds:
-            raise ValueError(
-                f"over_seeds: {at} has seeds {', '.join(map(str, sorted(d.seed)))}, where all of {', '.join(map(str, seeds))} are expected once"
-            )
-        numbers = d[["value", "low", "high", *(["bias"] if "bias" in d else [])]].astype(float)
-        if not np.isfinite(numbers).all().all():
-            raise ValueError(f"over_seeds: {at} has a value that is NaN or infinite")
-        facts = {c: d[c].iloc[0] for c in ("clips", "speakers", "drawn") if c in d}
-        if differ := [c for c in facts if d[c].nunique(dropna=False) > 1]:
-            raise ValueError(
-                f"over_seeds: {at} has other {differ[0]} from seed to seed: {', '.join(map(str, d[differ[0]]))}"
-            )
+        numbers = _set_numbers(d, seeds, _where([method, *cells], key))
         bias = numbers.bias if "bias" in numbers else 0 * numbers.value
         own = (numbers.value - bias).set_axis(d.seed).sort_index()
-        out.append(
-            dict(zip([method, *cells], key))
-            | dict(mean=own.mean(), low=numbers.low.mean(), high=numbers.high.mean())
-            | (dict(bias=bias.mean()) if "bias" in numbers else {})
-            | (dict(seeds_std=own.std()) if len(seeds) > 1 else {})
-            | facts
-            | dict(seeds=len(seeds))
-            | {f"seed_{n}": x for n, x in own.items()}
-        )
+        row = dict(mean=own.mean(), low=numbers.low.mean(), high=numbers.high.mean())
+        if "bias" in numbers:
+            row["bias"] = bias.mean()
+        if len(seeds) > 1:
+            row["seeds_std"] = own.std()
+        row |= {c: d[c].iloc[0] for c in ("clips", "speakers", "drawn") if c in d}
+        row |= dict(seeds=len(seeds)) | {f"seed_{n}": x for n, x in own.items()}
+        out.append(dict(zip([method, *cells], key)) | row)
     return pd.DataFrame(out)
 
 
@@ -219,82 +253,218 @@ def cell(
     "A row as text."
 
     def n(v):
-        return f"{v:.{digits}f}"
+        # no -0.00
+        return f"{v if abs(v) >= 0.5 * 10.0**-digits else 0.0:.{digits}f}"
 
-    r = {
-        k: 0.0 if isinstance(v, float) and abs(v) < 0.5 * 10.0**-digits else v
-        for k, v in dict(r).items()
-    }  # no -0.00
-    return (
-        mean_std(r["mean"], r.get("std", np.nan), digits)
-        + f" [{n(r['low'])}, {n(r['high'])}]"
-        + (f", bias {n(r['bias'])}" if "bias" in r else "")
-        + (f", seeds {n(r['seeds_std'])}" if r["seeds"] > 1 else ", one seed")
-    )
+    r = dict(r)
+    text = n(r["mean"])
+    if np.isfinite(r.get("std", np.nan)):
+        text += f" ± {n(r['std'])}"
+    text += f" [{n(r['low'])}, {n(r['high'])}]"
+    if "bias" in r:
+        text += f", bias {n(r['bias'])}"
+    return text + (f", seeds {n(r['seeds_std'])}" if r["seeds"] > 1 else ", one seed")
+
+
+# %% ../../nbs/study/64_tables.ipynb #8177bac9
+def _pivoted(rows, text, columns, names, method):
+    "Texts as a table: one row a method, in the order of the rows."
+    if rows.duplicated([method, columns]).any():
+        raise ValueError(
+            f"wide: several rows for one {method} and {columns}; choose one table's rows first"
+        )
+    t = rows.assign(text=text).pivot(index=method, columns=columns, values="text")
+    t = t.loc[rows[method].unique(), rows[columns].unique()].fillna("")
+    return t.rename(columns=names).rename_axis(columns=None).reset_index()
 
 
 def wide(
     rows: pd.DataFrame,  # of `summary` or `over_seeds`
     columns: str = "metric",  # what becomes columns
-    names=lambda c: str(c),  # their titles
+    names=str,  # their titles: a function of what stands in that column
     digits: int = 2,
     method: str = "method",
 ) -> pd.DataFrame:  # texts: one row a method
     "A table to be read. Raises ValueError where two rows would share a cell."
-    if rows.duplicated([method, columns]).any():
-        raise ValueError(
-            f"wide: several rows for one {method} and {columns}; choose one table's rows first"
-        )
-    t = rows.assign(text=[cell(r, digits) for r in rows.to_dict("records")]).pivot(
-        index=method, columns=columns, values="text"
-    )
-    return (
-        t.loc[rows[method].unique(), rows[columns].unique()]
-        .fillna("")
-        .rename(columns=names)
-        .rename_axis(columns=None)
-        .reset_index()
-    )
+    text = [cell(r, digits) for r in rows.to_dict("records")]
+    return _pivoted(rows, text, columns, names, method)
 
 
+# %% ../../nbs/study/64_tables.ipynb #54cefed5
+def _span(values: pd.Series) -> str:
+    "47 to 48, or 48."
+    low, high = values.min(), values.max()
+    return f"{low} to {high}" if low < high else f"{low}"
+
+
+def _clips_of(rows: pd.DataFrame) -> str:
+    "; 140 clips of 35 speakers, where the rows say so."
+    if not {"clips", "speakers"} <= set(rows):
+        return ""
+    return f"; {_span(rows.clips)} clips of {_span(rows.speakers)} speakers"
+
+
+# %% ../../nbs/study/64_tables.ipynb #853309af
 def legend(
     rows: pd.DataFrame,  # of `summary` or `over_seeds`
     level: float = 0.95,
     method: str = "method",
 ) -> str:
-    "What the numbers of a table are, in one sentence."
-    n, seeds = (
-        lambda c: (
-            f"{rows[c].min()} to {rows[c].max()}"
-            if rows[c].min() < rows[c].max()
-            else f"{rows[c].min()}"
-        ),
-        int(rows.seeds.iloc[0]),
-    )
-    of = (
-        f"standard deviation between the means of the {seeds} seeds"
-        if seeds > 1
-        else "one seed, so no standard deviation between seeds"
-    )
-    clips = (
-        f"; {n('clips')} clips of {n('speakers')} speakers"
-        if {"clips", "speakers"} <= set(rows)
-        else ""
-    )
+    "What the numbers of a table of `wide` are, in one sentence."
+    seeds = int(rows.seeds.iloc[0])
     kinds = list(rows.drawn.value_counts().index) if "drawn" in rows else ["clips"]
-    drawn = f"{kinds[0]} resampled" + "".join(
-        f"; {k} for {', '.join(dict.fromkeys(rows[rows.drawn == k][method]))}" for k in kinds[1:]
-    )
+    drawn = f"{kinds[0]} resampled"
+    for k in kinds[1:]:
+        drawn += f"; {k} for {', '.join(dict.fromkeys(rows[rows.drawn == k][method]))}"
+
+    interval = f"{100 * level:g} % bootstrap interval"
     if "std" in rows:
-        return f"Mean ± standard deviation over clips [{100 * level:g} % bootstrap interval of the mean, {drawn}], {of}{clips}."
-    return f"Value{' less its estimated bias' if 'bias' in rows else ''} [{100 * level:g} % bootstrap interval, {drawn}]{f', means over {seeds} seeds' if seeds > 1 else ''}; {of.replace('means', 'values')}{clips}."
+        what = f"Mean ± standard deviation over clips [{interval} of the mean, {drawn}], "
+        of = f"standard deviation between the means of the {seeds} seeds"
+    else:
+        what = f"{'Bias-corrected value' if 'bias' in rows else 'Value'} [{interval}, {drawn}]"
+        what += f", means over {seeds} seeds; " if seeds > 1 else "; "
+        of = f"standard deviation between the values of the {seeds} seeds"
+    if seeds == 1:
+        of = "one seed, so no standard deviation between seeds"
+    return f"{what}{of}{_clips_of(rows)}."
+
+
+# %% ../../nbs/study/64_tables.ipynb #310f9168
+AIMS = {  # what is best, in a header's words
+    "lower": "lower is better",
+    "higher": "higher is better",
+    "1": "nearest 1 is best",
+    "0": "nearest 0 is best",
+    "truth": "nearest the ground truth is best",
+}
+
+
+def is_reference(method: str) -> bool:
+    "Whether a row is there to be compared with: ground truth, Static, another clip's sound."
+    return method.startswith("Ground truth") or method == "Static" or "huffled audio" in method
+
+
+def plain_cell(
+    r,  # a row of `summary` or `over_seeds`
+    digits: int = 2,  # decimals, below 100
+) -> str:  # 8.1 ± 0.3
+    "Value and deviation over seeds as text; what does not depend on the seed has no deviation."
+    r = dict(r)
+    digits = digits if abs(r["mean"]) < 100 else 0
+
+    def n(v):
+        return f"{v if abs(v) >= 0.5 * 10.0**-digits else 0.0:.{digits}f}"
+
+    deviation = r.get("seeds_std", 0.0)
+    return n(r["mean"]) + (f" ± {n(deviation)}" if deviation > 1e-9 else "")
+
+
+# %% ../../nbs/study/64_tables.ipynb #2d50b4db
+def plain_legend(
+    rows: pd.DataFrame,  # of `summary` or `over_seeds`
+    source: str = "",  # the CSV with the intervals
+) -> str:
+    "What the numbers of a table of `plain_table` are."
+    seeds = int(rows.seeds.iloc[0])
+    what = "Bias-corrected value" if "bias" in rows else "Mean over clips"
+    if seeds > 1:
+        what += f", mean ± standard deviation over {seeds} seeds (trainings of everything)"
+    else:
+        what += ", one seed, so without a deviation"
+    what += f"{_clips_of(rows)}. Bold: the best of what is compared; ground truth, Static and "
+    what += "shuffled audio are there to compare with."
+    return what + (f" Intervals: `{source}`." if source else "")
+
+
+# %% ../../nbs/study/64_tables.ipynb #ee604b4d
+def _distance(v: pd.Series, aim: str, truth: float) -> pd.Series:
+    "How far values are from the best; 0 is best of all."
+    if aim == "truth":
+        return (v - truth).abs()
+    return {"lower": v, "higher": -v, "1": (v - 1).abs(), "0": v.abs()}[aim]
+
+
+def _bold(rows: pd.DataFrame, text: pd.Series, aim: str, method: str) -> pd.Series:
+    "The best texts of one column in bold."
+    truth = rows["mean"][rows[method] == "Ground truth"]
+    if aim == "truth" and truth.empty:
+        raise ValueError("plain_table: nearest the ground truth, which has no row")
+    far = _distance(rows["mean"], aim, truth.iloc[0] if len(truth) else np.nan)
+    far = far[~rows[method].map(is_reference)]
+    if len(far) < 2:
+        return text
+    best = text.str.split(" ").str[0] == text[far.idxmin()].split(" ")[0]  # ties as printed
+    return text.where(~best | ~text.index.isin(far.index), "**" + text + "**")
+
+
+# %% ../../nbs/study/64_tables.ipynb #e8116240
+def plain_table(
+    rows: pd.DataFrame,  # of `summary` or `over_seeds`
+    aim: str | dict[str, str],  # a key of AIMS, or one for each column (then the headers say it)
+    columns: str = "metric",  # what becomes columns
+    names=str,  # their titles: a function of what stands in that column
+    digits: int = 2,
+    exact: tuple[float, ...] = (),  # rows whose values are all one of these say nothing
+    method: str = "method",
+) -> pd.DataFrame:  # texts: one row a method
+    "A table to be read. Raises ValueError where two rows share a cell, and on an unknown aim."
+    aims = aim if isinstance(aim, dict) else dict.fromkeys(rows[columns].unique(), aim)
+    for a in aims.values():
+        if a not in AIMS:
+            raise ValueError(f"plain_table: unknown aim {a!r}, choose from {', '.join(AIMS)}")
+    text = pd.Series([plain_cell(r, digits) for r in rows.to_dict("records")], rows.index, str)
+    for c, d in rows.groupby(columns, sort=False):
+        text[d.index] = _bold(d, text[d.index], aims[c], method)
+    for value in exact:
+        fixed = rows.groupby(method)["mean"].agg(lambda v: (v - value).abs().max() < 1e-4)
+        gone = rows[method].map(fixed)
+        rows, text = rows[~gone], text[~gone]
+    title = (lambda c: f"{names(c)} ({AIMS[aims[c]]})") if isinstance(aim, dict) else names
+    return _pivoted(rows, text, columns, title, method)
+
+
+# %% ../../nbs/study/64_tables.ipynb #f4648476
+ABLATION = {  # variant: loss, generator
+    "short": ("multi-scale loss", "multi-scale generator"),
+    "multi_single": ("multi-scale loss", "single-scale generator"),
+    "single_multi": ("single-scale loss", "multi-scale generator"),
+    "single_single": ("single-scale loss", "single-scale generator"),
+}
+
+
+# %% ../../nbs/study/64_tables.ipynb #5c79a38b
+def ablation_table(
+    rows: pd.DataFrame,  # of `summary`, one measure: method and what tells the scales apart
+    labels: dict[str, str],  # variant -> label
+    columns: str = "level",
+    names=str,  # the scales' titles
+    digits: int = 2,
+    aim: str = "higher",
+) -> pd.DataFrame:  # texts: scale, loss, a column for each generator; empty below two of the four
+    "Loss x generator at every scale, the best of a scale in bold."
+    have = {labels[v]: where for v, where in ABLATION.items() if v in labels}
+    rows = rows[rows.method.isin(have)]
+    if rows.method.nunique() < 2:
+        return pd.DataFrame()
+    out = []
+    for c, d in rows.groupby(columns, sort=False):
+        text = pd.Series([plain_cell(r, digits) for r in d.to_dict("records")], d.index, str)
+        text = _bold(d, text, aim, "method").set_axis(d.method)
+        for loss in ("multi-scale loss", "single-scale loss"):
+            own = {g: text[m] for m, (of, g) in have.items() if of == loss and m in text}
+            if own:
+                out.append(dict(scale=names(c), loss=loss) | own)
+    t = pd.DataFrame(out).fillna("not trained")
+    generators = dict.fromkeys(g for _, g in ABLATION.values())
+    return t[["scale", "loss", *(g for g in generators if g in t)]]
 
 
 # %% ../../nbs/study/64_tables.ipynb #2e714e96
 def whiskers(
     rows: pd.DataFrame,  # of `summary` or `over_seeds`
 ) -> np.ndarray:  # (2, n)
-    "Intervals as matplotlib's `errorbar` takes them: below and above the mean, 0 where the mean lies outside."
+    "Intervals as matplotlib's `errorbar` takes them: 0 where the mean lies outside."
     return np.maximum([rows["mean"] - rows.low, rows.high - rows["mean"]], 0)
 
 
@@ -315,23 +485,19 @@ def plot_seeds(
 # %% ../../nbs/study/64_tables.ipynb #87907029
 def method_styles(
     methods: list[str],  # all methods of a figure
-    trained: list[
-        str
-    ],  # labels of what was trained, in the order of the profile; in the same order they have the same colours in every figure
+    trained: list[str],  # labels of what was trained, in the order of the profile
 ) -> dict[str, dict]:  # method -> color, ls and lw for matplotlib
-    "Colours and lines of methods."
-    cycle = [f"C{k}" for k in range(10) if k != 7]  # C7 is grey
+    "Colours and lines of methods; with the same `trained` they are the same in every figure."
+    # six colours of the style, the seventh is black
     style = {
-        m: dict(color=cycle[k % len(cycle)], ls="-" if k < len(cycle) else "--", lw=1.2)
+        m: dict(color=f"C{k % 6}", ls=["-", "--", "-."][k // 6 % 3], lw=1.4)
         for k, m in enumerate(trained)
-    } | {"Ground truth": dict(color="k", ls="-", lw=2.0)}
-    style |= {
-        m: style[own] | dict(ls=":")
-        for m in methods
-        if m not in style and (own := m.rpartition(", ")[0]) in trained
     }
-    style |= {
-        m: dict(color=[".3", ".5", ".7"][k % 3], ls=["-", "--", "-."][k // 3 % 3], lw=1.2)
-        for k, m in enumerate(m for m in methods if m not in style)
-    }
+    style["Ground truth"] = dict(color="k", ls="-", lw=2.0)
+    for m in methods:
+        own = m.rpartition(", ")[0]
+        if m not in style and own in trained:
+            style[m] = style[own] | dict(ls=":")
+    for k, m in enumerate([m for m in methods if m not in style]):
+        style[m] = dict(color=[".3", ".5", ".7"][k % 3], ls=["-", "--", "-."][k // 3 % 3], lw=1.4)
     return {m: style[m] for m in methods}
