@@ -7,6 +7,7 @@ __all__ = [
     "SETTINGS",
     "fingerprint",
     "modules_of",
+    "code_reached",
     "code_of",
     "checkpoint",
     "run_record",
@@ -44,58 +45,60 @@ def fingerprint(
     "A name for the content of all the parts."
     h = hashlib.sha256()
     for p in parts:
-        h.update(
-            hashlib.sha256(p.read_bytes()).digest()
-            if isinstance(p, Path)
-            else json.dumps(p, sort_keys=True, default=str).encode()
-        )
+        if isinstance(p, Path):
+            h.update(hashlib.sha256(p.read_bytes()).digest())
+        else:
+            h.update(json.dumps(p, sort_keys=True, default=str).encode())
     return h.hexdigest()[:12]
 
 
+# %% ../../nbs/study/61_notebooks.ipynb #a37fe311
 SETTINGS = (
     "study.profiles",
     "study.notebooks",
     "study.outputs",
     "study.run",
-)  # how a notebook is run, and what it is given: arguments of its code
+)  # they give a notebook its arguments and do not count as its code
 
 
-def _imported(
-    tree: ast.AST,
-    module: str,  # dotted, without `mssync.`; "" for a notebook
+def _modules_named(
+    node: ast.ImportFrom,
+    module: str,  # where the statement stands, dotted, without `mssync.`; "" for a notebook
     package: Path,
-) -> list[str]:  # dotted names of the library's modules
+) -> list[str]:
+    "The modules of the library that one `from ... import ...` names."
+    name = node.module or ""
+    if node.level:  # relative: from the folder above as often as there are dots
+        path = [*module.split(".")[: -node.level], *name.split(".")]
+    elif name.split(".")[0] == "mssync":
+        path = name.split(".")[1:]
+    else:
+        return []
+    path = [part for part in path if part]
+    candidates = [path, *([*path, a.name] for a in node.names)]
+    files = [(parts, package.joinpath(*parts).with_suffix(".py")) for parts in candidates if parts]
+    return [".".join(parts) for parts, file in files if file.is_file()]
+
+
+def _imported(tree: ast.AST, module: str, package: Path) -> list[str]:
     "What code imports of the library, wherever the statement stands."
-    found = []
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.ImportFrom):
-            continue
-        name = node.module or ""
-        if not node.level and name.split(".")[0] != "mssync":
-            continue
-        start = module.split(".")[: -node.level] if node.level else []
-        path = [
-            *start,
-            *(name if node.level else name.removeprefix("mssync")).strip(".").split("."),
-        ]
-        for parts in (path, *([*path, a.name] for a in node.names)):
-            parts = [part for part in parts if part]
-            if parts and package.joinpath(*parts).with_suffix(".py").is_file():
-                found.append(".".join(parts))
-    return found
+    statements = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return [name for node in statements for name in _modules_named(node, module, package)]
 
 
+# %% ../../nbs/study/61_notebooks.ipynb #03333b22
 @functools.cache
 def _syntax(
-    text: str, module: str, package: Path
-) -> tuple[list[str], str]:  # modules of the library that a module imports; what it says
+    text: str,  # of a module
+    module: str,
+    package: Path,
+) -> tuple[list[str], str]:  # modules of the library that it imports; its syntax
+    "What a module imports and what it says, docstrings taken away."
     tree = ast.parse(text)
-    for n in ast.walk(tree):
-        if (
-            isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef))
-            and ast.get_docstring(n) is not None
-        ):
-            n.body.pop(0)
+    for node in ast.walk(tree):
+        has_docstring = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+        if has_docstring and ast.get_docstring(node) is not None:
+            node.body.pop(0)
     return _imported(tree, module, package), ast.dump(tree)
 
 
@@ -109,13 +112,15 @@ def modules_of(
     return _imported(ast.parse(code), "", Path(package))
 
 
-def code_of(
+# %% ../../nbs/study/61_notebooks.ipynb #7374a616
+def code_reached(
     modules: list[str],  # their names, without `mssync.`
     package: str | Path = Path(mssync.__file__).parent,
-) -> str:  # see `fingerprint`
-    """The library's code that modules reach by their imports, themselves among it, as syntax, so without comments and docstrings: what other code has made is stale. SETTINGS do not count: how a notebook is run
-    and its settings are arguments of it."""
-    todo, reached, package = list(modules), {}, Path(package)
+) -> dict[str, str]:  # module -> its syntax
+    "The library's code that modules reach by their imports, themselves among it; not SETTINGS."
+    todo = list(modules)
+    reached = {}
+    package = Path(package)
     while todo:
         m = todo.pop()
         if m in reached or m in SETTINGS:
@@ -123,42 +128,54 @@ def code_of(
         text = package.joinpath(*m.split(".")).with_suffix(".py").read_text(encoding="utf-8")
         imported, reached[m] = _syntax(text, m, package)
         todo += imported
-    return fingerprint(reached)
+    return reached
 
 
+def code_of(
+    modules: list[str],  # their names, without `mssync.`
+    package: str | Path = Path(mssync.__file__).parent,
+) -> str:  # see `fingerprint`
+    "A name for the code that modules reach: what other code has made is stale."
+    return fingerprint(code_reached(modules, package))
+
+
+# %% ../../nbs/study/61_notebooks.ipynb #710dd40f
 def checkpoint(
-    results: str | Path,
-    name: str,
+    results: str | Path,  # folder of a seed
+    name: str,  # of the training
     *depends,  # see `fingerprint`
-) -> Path:
-    "Checkpoint of a training; its name changes with what it depends on and with the code, so that it is never resumed by something else."
-    return (
-        Path(results)
-        / "checkpoints"
-        / f"{name}-{fingerprint(*depends, code_of(['training.syncers', 'training.gan']))}.safetensors"
-    )
+) -> Path:  # results/checkpoints/NAME-FINGERPRINT.safetensors
+    "Where a training keeps its state. The name changes with what it depends on and with the code."
+    content = fingerprint(*depends, code_of(["training.syncers", "training.gan"]))
+    return Path(results) / "checkpoints" / f"{name}-{content}.safetensors"
 
 
+def _revision() -> str:
+    "The commit of the repository, and whether files differ from it."
+
+    def git(*a):
+        return subprocess.run(["git", "-C", ROOT, *a], capture_output=True, text=True)
+
+    rev = git("rev-parse", "HEAD")
+    if rev.returncode:
+        return "not a git checkout"
+    changed = bool(git("status", "--porcelain", "--untracked-files=no").stdout.strip())
+    return rev.stdout.strip() + (", with changes" if changed else "")
+
+
+# %% ../../nbs/study/61_notebooks.ipynb #f128df4f
 def run_record(
     profile: dict,
     seeds,  # one or several
     **more,  # further entries
 ) -> dict:
     "What one must know to run it again: revision, versions, profile, machine."
-
-    def git(*a):
-        return subprocess.run(["git", "-C", ROOT, *a], capture_output=True, text=True)
-
-    rev = git("rev-parse", "HEAD")
-    changed = bool(git("status", "--porcelain", "--untracked-files=no").stdout.strip())
     return dict(
         profile=profile["name"],
         profile_hash=fingerprint(profile),
         seeds=list(read_seeds(seeds)),
         mssync=mssync.__version__,
-        revision=rev.stdout.strip() + (", with changes" if changed else "")
-        if rev.returncode == 0
-        else "not a git checkout",
+        revision=_revision(),
         python=platform.python_version(),
         **{n: version(n) for n in ("torch", "numpy", "scipy", "pandas", "librosa")},
         system=f"{platform.system()} {platform.machine()}",
@@ -185,9 +202,8 @@ def check_parameters(
 
     if not Path(notebook).is_file():
         raise NotebookError(f"{notebook}: no such notebook")
-    tagged = [
-        c for c in nbformat.read(notebook, 4).cells if "parameters" in c.metadata.get("tags", [])
-    ]
+    cells = nbformat.read(notebook, 4).cells
+    tagged = [c for c in cells if "parameters" in c.metadata.get("tags", [])]
     if len(tagged) != 1:
         raise NotebookError(
             f"{notebook}: {len(tagged) or 'no'} cells tagged 'parameters', exactly one is needed"
@@ -199,64 +215,77 @@ def check_parameters(
     return {n: p["inferred_type_name"] for n, p in has.items()}
 
 
+# %% ../../nbs/study/61_notebooks.ipynb #32836d95
 class _Bars:
-    "Where the notebook's output goes: on a terminal as it is; into a file, or where several notebooks run side by side, a bar's line now and then instead of every step."
+    """Where the notebook's output goes: on a terminal as it is; into a file, or where several
+    notebooks run side by side, a bar's line now and then instead of every step."""
 
     def __init__(self, stream, every=20.0):
-        self.stream, self.every, self.last, self.live = (
-            stream,
-            every,
-            time.monotonic(),
-            stream.isatty() and os.environ.get("MSSYNC_BARS") != "lines",
-        )
+        self.stream = stream
+        self.every = every  # seconds between two lines
+        self.last = time.monotonic()
+        self.live = stream.isatty() and os.environ.get("MSSYNC_BARS") != "lines"
 
     def write(self, text):
         if not self.live and "\r" in text:
-            now, tail = time.monotonic(), text.rsplit("\r", 1)[-1].strip()
+            now = time.monotonic()
+            tail = text.rsplit("\r", 1)[-1].strip()
             if not tail or (now - self.last < self.every and "100%" not in tail):
                 return
-            self.last, text = now, tail + "\n"
+            self.last = now
+            text = tail + "\n"
         self.stream.write(text)
 
     def flush(self):
         self.stream.flush()
 
 
+# %% ../../nbs/study/61_notebooks.ipynb #0ca86287
+_ENVIRONMENT = dict(
+    JUPYTER_PLATFORM_DIRS="1",
+    PYTHONWARNINGS="ignore:IProgress not found",  # with the one above: two warnings less
+    OMP_WAIT_POLICY="passive",  # small networks on a busy machine: twice as fast
+)  # of a notebook's process, where not set
+
+
+def _execute(notebook: str | Path, running: Path, parameters: dict, first: bool):
+    "papermill, with its output shown where this is the first process."
+    import papermill
+
+    for k, v in _ENVIRONMENT.items():
+        os.environ.setdefault(k, v)
+    papermill.execute_notebook(
+        str(notebook),
+        str(running),
+        parameters,
+        kernel_name="python3",
+        progress_bar=False,
+        extra_arguments=["--log-level=CRITICAL"],
+        stdout_file=_Bars(sys.stdout if first else io.StringIO()),
+        stderr_file=_Bars(sys.stderr),
+    )
+
+
+# %% ../../nbs/study/61_notebooks.ipynb #ba390cc2
 def run_notebook(
     notebook: str | Path,
     output: str | Path,  # the executed copy
     **parameters,  # by name, as in the notebook's `parameters` cell
 ):
     "Run a notebook. Raises NotebookError with its name and its traceback."
-    import papermill
     from papermill.exceptions import PapermillExecutionError
 
     check_parameters(notebook, parameters)
-    rank, output = int(os.environ.get("RANK", 0)), Path(output)
-    if rank:
-        output = output.with_suffix(
-            f".process_{rank}.ipynb"
-        )  # of several processes the first one's copy is kept
+    rank = int(os.environ.get("RANK", 0))
+    output = Path(output)
+    if rank:  # of several processes the first one's copy is kept
+        output = output.with_suffix(f".process_{rank}.ipynb")
     output.parent.mkdir(parents=True, exist_ok=True)
-    running, failed = output.with_suffix(".part.ipynb"), output.with_suffix(".failed.ipynb")
+    running = output.with_suffix(".part.ipynb")
+    failed = output.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
-    for k, v in dict(
-        JUPYTER_PLATFORM_DIRS="1",
-        PYTHONWARNINGS="ignore:IProgress not found",  # two warnings that say nothing here
-        OMP_WAIT_POLICY="passive",
-    ).items():
-        os.environ.setdefault(k, v)  # small networks on a busy machine: twice as fast
     try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(running),
-            parameters,
-            kernel_name="python3",
-            progress_bar=False,
-            extra_arguments=["--log-level=CRITICAL"],
-            stdout_file=_Bars(io.StringIO() if rank else sys.stdout),
-            stderr_file=_Bars(sys.stderr),
-        )
+        _execute(notebook, running, parameters, first=not rank)
         if not rank:
             os.replace(running, output)
     except PapermillExecutionError as e:
@@ -270,42 +299,46 @@ def run_notebook(
 
 
 # %% ../../nbs/study/61_notebooks.ipynb #c8557532
+def _typed(
+    text: str,  # as on the command line
+    kind: str,  # the parameter's annotation
+    where: str,  # for the message
+):
+    "A parameter's value. Raises ProfileError where it is none of that kind."
+    if kind not in ("int", "float", "bool"):
+        return text
+    like = dict(int=0, float=0.0, bool=True)[kind]
+    return _value(yaml.safe_load(text), like, where)
+
+
+def _run_given(notebook: str, output: str, given: dict[str, str]):
+    "Run a notebook with texts as parameters, and say so."
+    if given.get("device") == "cuda" and "LOCAL_RANK" in os.environ:
+        given["device"] = f"cuda:{os.environ['LOCAL_RANK']}"  # torchrun: a GPU for every process
+    kinds = check_parameters(notebook, given)
+    values = {n: _typed(v, kinds[n], f"{notebook}, parameter {n}") for n, v in given.items()}
+    title = Path(output).stem + (f" seed {given['seed']}" if "seed" in given else "")
+    first = os.environ.get("RANK", "0") == "0"
+    start = time.monotonic()
+    if first:
+        print(f"== {title}", flush=True)
+    run_notebook(notebook, output, **values)
+    if first:
+        print(f"== {title} done in {time.monotonic() - start:.0f} s", flush=True)
+
+
+# %% ../../nbs/study/61_notebooks.ipynb #9d4bad70
 def main(
     argv: list[str] | None = None,  # arguments; those of the process by default
 ) -> int:  # exit status
     "Run a notebook from the command line."
     args = sys.argv[1:] if argv is None else argv
     if len(args) < 3 or args[0] != "run" or not all("=" in a for a in args[3:]):
-        print(
-            "usage: python -m mssync.study.profiles run NOTEBOOK OUTPUT name=value ...",
-            file=sys.stderr,
-        )
+        usage = "usage: python -m mssync.study.notebooks run NOTEBOOK OUTPUT name=value ..."
+        print(usage, file=sys.stderr)
         return 2
-    given = dict(a.split("=", 1) for a in args[3:])
-    if given.get("device") == "cuda" and "LOCAL_RANK" in os.environ:
-        given["device"] = f"cuda:{os.environ['LOCAL_RANK']}"  # torchrun: a GPU for every process
-    say = print if os.environ.get("RANK", "0") == "0" else lambda *_, **__: None
     try:
-        kinds = check_parameters(args[1], given)
-
-        def read(n, v):
-            return (
-                _value(
-                    yaml.safe_load(v),
-                    dict(int=0, float=0.0, bool=True)[kinds[n]],
-                    f"{args[1]}, parameter {n}",
-                )
-                if kinds[n] in ("int", "float", "bool")
-                else v
-            )
-
-        start = time.monotonic()
-        title = " ".join(
-            (Path(args[2]).stem, *(f"seed {v}" for k, v in given.items() if k == "seed"))
-        )
-        say(f"== {title}", flush=True)
-        run_notebook(args[1], args[2], **{n: read(n, v) for n, v in given.items()})
-        say(f"== {title} done in {time.monotonic() - start:.0f} s", flush=True)
+        _run_given(args[1], args[2], dict(a.split("=", 1) for a in args[3:]))
     except (NotebookError, ProfileError) as e:
         print(f"mssync: {e}", file=sys.stderr)
         return 1
@@ -315,5 +348,5 @@ def main(
     return 0
 
 
-if __name__ == "__main__" and "__file__" in globals():
-    sys.exit(main())  # a notebook is no file
+if __name__ == "__main__" and "__file__" in globals():  # in this notebook there is no file
+    sys.exit(main())
