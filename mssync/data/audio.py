@@ -28,13 +28,11 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import resample_poly
 
 # %% ../../nbs/data/01_audio.ipynb #b990137e
-SR, HOP, WINDOW, D, COLUMNS = (
-    16_000,
-    160,
-    400,
-    26,
-    4,
-)  # Hz, samples, samples, features a column, columns a frame
+SR = 16_000  # Hz, of all sound
+HOP = 160  # samples from one column of features to the next
+WINDOW = 400  # samples of sound that a column sees
+D = 26  # features a column
+COLUMNS = 4  # columns a video frame
 KINDS = ("mfcc", "fbank")  # the paper's, the authors' code's; both have D features
 
 
@@ -42,32 +40,34 @@ def _mono(
     wave: np.ndarray,  # (samples,) or (channels, samples)
     sr: int,  # Hz
 ) -> np.ndarray:  # (samples',) float32 at 16 kHz
-    "One channel at 16 kHz; raises ValueError on empty or non-finite sound and on integer samples."
+    "One channel at 16 kHz; raises ValueError on empty or non-finite sound and integer samples."
     import librosa
 
     w = np.asarray(wave)
     if w.size and w.dtype.kind != "f":
-        raise ValueError(
-            f"sound must be float samples in [-1, 1], got {w.dtype}"
-            + (f": divide by {-np.iinfo(w.dtype).min}" if w.dtype.kind == "i" else "")
-        )
+        hint = f": divide by {-np.iinfo(w.dtype).min}" if w.dtype.kind == "i" else ""
+        raise ValueError(f"sound must be float samples in [-1, 1], got {w.dtype}{hint}")
     w = w.astype(np.float32, copy=False)
     if w.ndim == 2:
         w = w.mean(0)
     if w.ndim != 1 or w.size == 0:
         raise ValueError(
-            f"sound must be (samples,) or (channels, samples) and not empty, got shape {np.shape(wave)}"
+            "sound must be (samples,) or (channels, samples) and not empty, "
+            f"got shape {np.shape(wave)}"
         )
     if not np.isfinite(w).all():
         raise ValueError("sound holds NaN or infinite samples")
     return w if sr == SR else librosa.resample(w, orig_sr=sr, target_sr=SR)
 
 
+# %% ../../nbs/data/01_audio.ipynb #e6e004ca
 def kind_name(
     kind: "str|Callable",  # "mfcc", "fbank" or a `ModuleFeatures`
 ) -> str:  # what a corpus and a model call these features
     "The name of a kind of features. Raises ValueError on an unknown one."
-    name = kind if kind in KINDS else getattr(kind, "name", None) if callable(kind) else None
+    if kind in KINDS:
+        return kind
+    name = getattr(kind, "name", None) if callable(kind) else None
     if name is None:
         raise ValueError(
             f"unknown audio features {kind!r}: choose 'mfcc' or 'fbank', or give a ModuleFeatures"
@@ -79,26 +79,44 @@ def features(
     wave: np.ndarray,  # (samples,) or (channels, samples) float waveform
     sr: int,  # its sampling rate, Hz
     frames: int | None = None,  # video frames T; by default as many as the sound fills at 25 fps
-    kind: "str|Callable" = "mfcc",  # "mfcc" (the paper), "fbank" (the authors' code) or a `ModuleFeatures`
+    # "mfcc" (the paper), "fbank" (the authors' code) or a `ModuleFeatures`
+    kind: "str|Callable" = "mfcc",
 ) -> np.ndarray:  # (4T, 26) float32, column 4t centred on frame t; (4T, width) of a module
     "Audio features of Section 4.1. Raises ValueError on empty sound or an unknown kind."
-    import librosa
-
     name, w = kind_name(kind), _mono(wave, sr)
     n = COLUMNS * (len(w) * 25 // SR if frames is None else frames)
     if name not in KINDS:
         return kind(w, n)
-    if kind == "fbank":
-        w = w - w.mean()
-        w = w / max(np.abs(w).max(), 1e-8)
-    mel = dict(y=w, sr=SR, n_fft=512, win_length=WINDOW, hop_length=HOP, center=True)
-    if kind == "mfcc":
-        s = librosa.power_to_db(librosa.feature.melspectrogram(n_mels=40, **mel), top_db=None)
-        f = librosa.feature.mfcc(S=s, n_mfcc=D)
-    else:
-        f = np.log(librosa.feature.melspectrogram(n_mels=D, **mel) + 1e-6)
-    f = f.T.astype(np.float32)
+    f = _mfcc(w) if kind == "mfcc" else _fbank(w)
     return f[:n] if len(f) >= n else np.pad(f, ((0, n - len(f)), (0, 0)), mode="edge")
+
+
+# %% ../../nbs/data/01_audio.ipynb #6f8ea4e0
+_MEL = dict(sr=SR, n_fft=512, win_length=WINDOW, hop_length=HOP, center=True)
+
+
+def _mfcc(
+    w: np.ndarray,  # (samples,) at 16 kHz
+) -> np.ndarray:  # (columns, 26) float32
+    "The paper's features."
+    import librosa
+
+    mel = librosa.feature.melspectrogram(y=w, n_mels=40, **_MEL)
+    return librosa.feature.mfcc(S=librosa.power_to_db(mel, top_db=None), n_mfcc=D).T.astype(
+        np.float32
+    )
+
+
+def _fbank(
+    w: np.ndarray,  # (samples,) at 16 kHz
+) -> np.ndarray:  # (columns, 26) float32
+    "The features of the authors' code."
+    import librosa
+
+    w = w - w.mean()
+    w = w / max(np.abs(w).max(), 1e-8)
+    mel = librosa.feature.melspectrogram(y=w, n_mels=D, **_MEL)
+    return np.log(mel + 1e-6).T.astype(np.float32)
 
 
 # %% ../../nbs/data/01_audio.ipynb #4716d072
@@ -107,64 +125,32 @@ class ModuleFeatures:
 
     def __init__(
         self,
-        module,  # called with (1, samples) float at 16 kHz; returns (1, n, width), or something whose `last_hidden_state` or first element is that; put into eval mode
+        # called with (1, samples) float at 16 kHz; returns (1, n, width), or something whose
+        # `last_hidden_state` or first element is that; put into eval mode
+        module,
         name: str,  # what a corpus and a model will call it; of other weights, another name
         width: int,  # of its vectors
         hop: float = 320,  # samples from one vector to the next
         centre: int = 200,  # sample that the first is centred on
     ):
         "Raises ValueError where a name is no name or a number cannot be."
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) or name in KINDS:
-            raise ValueError(
-                f"name of a speech model is {name!r}: letters, digits, '.', '_' and '-', 64 at most, and not {' or '.join(KINDS)}"
-            )
-        for what, v, least in (("width", width, 1), ("hop", hop, 1), ("centre", centre, 0)):
-            if not v >= least:
-                raise ValueError(f"{name}: {what} is {v}, at least {least} is needed")
-        self.module, self.name, self.width, self.hop, self.centre = (
-            module.eval(),
-            name,
-            width,
-            hop,
-            centre,
-        )
+        _check_name(name, width, hop, centre)
+        self.module, self.name, self.width = module.eval(), name, width
+        self.hop, self.centre = hop, centre
 
     def __call__(
         self,
         wave: np.ndarray,  # (samples,) at 16 kHz
         n: int,  # columns
     ) -> np.ndarray:  # (n, width) float32, column j centred on sample 160 j
-        "Raises ValueError where the module returns something else than its width and hop say, or values that are not finite."
-        import torch
-
+        """Raises ValueError where the module returns something else than its width and hop say, or
+        values that are not finite."""
+        c = self.centre
         need = math.ceil(HOP * (n - 1) / self.hop) + 1  # vectors up to the last column
-        size = max(self.centre + len(wave), 2 * self.centre + 1 + math.ceil((need - 1) * self.hop))
-        like = next(self.module.parameters(), torch.zeros(1))
-        sound = torch.from_numpy(np.pad(wave, (self.centre, size - self.centre - len(wave))))[
-            None
-        ].to(like.device, like.dtype)
-        with torch.inference_mode():
-            out = self.module(sound)
-        out = getattr(out, "last_hidden_state", out)
-        if isinstance(out, (tuple, list)):
-            out = out[0]
-        shape, hint = tuple(getattr(out, "shape", ())), ""
-        if (
-            not torch.is_tensor(out)
-            or len(shape) != 3
-            or shape[0] != 1
-            or shape[2] != self.width
-            or not out.is_floating_point()
-        ):
-            if shape[:2] == (1, self.width):
-                hint = "; transpose its last two dimensions"
-            raise ValueError(
-                f"{self.name}: expected a float tensor (1, n, {self.width}), got {f'{out.dtype} {shape}' if torch.is_tensor(out) else type(out).__name__}{hint}"
-            )
-        if not need <= shape[1] <= size / self.hop + 2:
-            raise ValueError(
-                f"{self.name}: {shape[1]} vectors for {size} samples do not fit a hop of {self.hop} and a first centre of {self.centre}: {need} to {int(size / self.hop + 2)} were expected"
-            )
+        size = max(c + len(wave), 2 * c + 1 + math.ceil((need - 1) * self.hop))
+        out = _ask(self.module, np.pad(wave, (c, size - c - len(wave))))
+        _check_vectors(out, self, need, size)
+
         f = out[0].float().cpu().numpy()
         if not np.isfinite(f).all():
             raise ValueError(f"{self.name}: its features hold NaN or infinite values")
@@ -172,6 +158,59 @@ class ModuleFeatures:
         low = np.minimum(at.astype(int), len(f) - 1)
         high = np.minimum(low + 1, len(f) - 1)
         return (f[low] + (at - low)[:, None] * (f[high] - f[low])).astype(np.float32)
+
+
+# %% ../../nbs/data/01_audio.ipynb #b02fac9f
+def _check_name(name: str, width: int, hop: float, centre: int):
+    "Raise ValueError where a name is no name or a number cannot be."
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) or name in KINDS:
+        raise ValueError(
+            f"name of a speech model is {name!r}: letters, digits, '.', '_' and '-', 64 at most, "
+            f"and not {' or '.join(KINDS)}"
+        )
+    for what, v, least in (("width", width, 1), ("hop", hop, 1), ("centre", centre, 0)):
+        if not v >= least:
+            raise ValueError(f"{name}: {what} is {v}, at least {least} is needed")
+
+
+def _ask(
+    module,
+    wave: np.ndarray,  # (samples,)
+):  # its answer, a tensor (1, n, width) if all is well
+    "Give a module the sound on its own device and in its own precision."
+    import torch
+
+    like = next(module.parameters(), torch.zeros(1))
+    with torch.inference_mode():
+        out = module(torch.from_numpy(wave)[None].to(like.device, like.dtype))
+    out = getattr(out, "last_hidden_state", out)
+    return out[0] if isinstance(out, (tuple, list)) else out
+
+
+# %% ../../nbs/data/01_audio.ipynb #5f83e853
+def _check_vectors(
+    out,  # what the module returned
+    model: ModuleFeatures,
+    need: int,  # vectors up to the last column
+    size: int,  # samples that the module was given
+):
+    "Raise ValueError where it is no float tensor (1, n, width) with the right n."
+    import torch
+
+    shape = tuple(getattr(out, "shape", ()))
+    right = torch.is_tensor(out) and out.is_floating_point() and len(shape) == 3
+    if not right or shape[0] != 1 or shape[2] != model.width:
+        got = f"{out.dtype} {shape}" if torch.is_tensor(out) else type(out).__name__
+        hint = "; transpose its last two dimensions" if shape[:2] == (1, model.width) else ""
+        raise ValueError(
+            f"{model.name}: expected a float tensor (1, n, {model.width}), got {got}{hint}"
+        )
+    most = size / model.hop + 2
+    if not need <= shape[1] <= most:
+        raise ValueError(
+            f"{model.name}: {shape[1]} vectors for {size} samples do not fit a hop of {model.hop} "
+            f"and a first centre of {model.centre}: {need} to {int(most)} were expected"
+        )
 
 
 # %% ../../nbs/data/01_audio.ipynb #4f9eca56
@@ -190,69 +229,98 @@ def energy(
     return np.clip((e - np.percentile(e, 95)) / 45 + 1, 0, 1.1)
 
 
+# %% ../../nbs/data/01_audio.ipynb #4e1ae851
+_PITCH_SR = SR // 4  # Hz
+_LAGS = np.arange(_PITCH_SR // 400, _PITCH_SR // 70)  # periods of a voice, samples
+
+
+def _autocorrelation(
+    wave: np.ndarray,  # (samples,) at 16 kHz
+    n: int,  # windows, 100 a second
+) -> np.ndarray:  # (n, longest lag + 3), by lag
+    "Autocorrelation of Hann windows of 50 ms, over that of the window alone."
+    w, hann = resample_poly(wave, 1, 4), np.hanning(200)
+    f = _frames(w, 200, _PITCH_SR // 100, n) * hann
+    most = _PITCH_SR // 70 + 2
+    r = np.fft.irfft(np.abs(np.fft.rfft(f, 512)) ** 2)[:, :most]
+    return r / np.correlate(hann, hann, "full")[199 : 199 + most]
+
+
+def _period(
+    r: np.ndarray,  # (n, lags) autocorrelation
+) -> tuple[np.ndarray, np.ndarray]:  # (n,) period in samples; (n,) whether it is a voice's
+    "The shortest lag whose peak is nearly the best."
+    total = r[:, :1] + 1e-9
+    c = r[:, _LAGS] / total
+    peak = c >= 0.88 * c.max(-1, keepdims=True)
+    peak &= c >= r[:, _LAGS - 1] / total
+    peak &= c >= r[:, _LAGS + 1] / total
+    voiced = peak.any(-1) & (c.max(-1) > 0.55)
+
+    lag = _LAGS[peak.argmax(-1)]
+    a, b, d = (r[np.arange(len(r)), lag + k] for k in (-1, 0, 1))
+    bend = a - 2 * b + d
+    return lag + np.clip(0.5 * (a - d) / np.where(np.abs(bend) < 1e-12, 1, bend), -0.5, 0.5), voiced
+
+
+# %% ../../nbs/data/01_audio.ipynb #248e961c
 def pitch(
     wave: np.ndarray,  # (samples,) at 16 kHz
     n: int,  # samples at 100 Hz to return
 ) -> np.ndarray:  # (n,) semitones about the median, within [-9, 9]
     "Pitch by autocorrelation of 50 ms windows, 70 to 400 Hz; 0 where there is hardly any voice."
-    w = resample_poly(wave, 1, 4)
-    sr = SR // 4
-    f = _frames(w, 200, sr // 100, n) * np.hanning(200)
-    r = (
-        np.fft.irfft(np.abs(np.fft.rfft(f, 512)) ** 2)[:, : sr // 70 + 2]
-        / np.correlate(np.hanning(200), np.hanning(200), "full")[199 : 199 + sr // 70 + 2]
-    )
-    lags = np.arange(sr // 400, sr // 70)
-    c = r[:, lags] / (r[:, :1] + 1e-9)
-    peak = (
-        (c >= 0.88 * c.max(-1, keepdims=True))
-        & (c >= r[:, lags - 1] / (r[:, :1] + 1e-9))
-        & (c >= r[:, lags + 1] / (r[:, :1] + 1e-9))
-    )
-    i = peak.argmax(-1)  # the shortest lag that is nearly the best
-    voiced = peak.any(-1) & (c.max(-1) > 0.55) & (energy(wave, n) > 0.35)
+    period, voiced = _period(_autocorrelation(wave, n))
+    voiced &= energy(wave, n) > 0.35
     if voiced.sum() < 5:
         return np.zeros(n)
-    l = lags[i]
-    a, b, d = (r[np.arange(n), l + k] for k in (-1, 0, 1))
-    l = l + np.clip(
-        0.5 * (a - d) / np.where(np.abs(a - 2 * b + d) < 1e-12, 1, a - 2 * b + d), -0.5, 0.5
-    )
-    st = 12 * np.log2(sr / l)
+    st = 12 * np.log2(_PITCH_SR / period)
     st = np.clip(st - np.median(st[voiced]), -9, 9)
-    return gaussian_filter1d(
-        np.interp(np.arange(n), np.flatnonzero(voiced), st[voiced]), 4, mode="nearest"
-    )
+    bridged = np.interp(np.arange(n), np.flatnonzero(voiced), st[voiced])
+    return gaussian_filter1d(bridged, 4, mode="nearest")
 
 
 # %% ../../nbs/data/01_audio.ipynb #c21e3070
+def _unstandardised(
+    a: np.ndarray,  # (..., 26) features
+    mean,  # (26,) or None
+    std,  # (26,) or None
+) -> np.ndarray:  # (..., 26) as they were
+    "Undo the standardisation. Raises ValueError on statistics that are not D finite numbers."
+    if mean is None:
+        return a
+    for what, v in (("mean", mean), ("std", std)):
+        if _host(v).shape != (D,) or not np.isfinite(_host(v)).all():
+            raise ValueError(f"loudness: the {what} of the features must be {D} finite numbers")
+    return a * _host(std) + _host(mean)
+
+
+def _host(v) -> np.ndarray:  # of a tensor or an array
+    "float64 on the CPU."
+    return np.asarray(v.detach().cpu() if hasattr(v, "detach") else v, np.float64)
+
+
+# %% ../../nbs/data/01_audio.ipynb #8daafd39
 def loudness(
     a,  # (..., 4n, 26) audio features, array or tensor
     kind: str = "mfcc",  # "mfcc" or "fbank"
     mean=None,  # (26,) of the features, where they are standardised: `Packed.stats`
     std=None,  # (26,)
 ) -> np.ndarray:  # (..., 4n) mean level of the mel bands, dB
-    "Loudness along time. For a waveform give it its `features`. Raises ValueError on a kind that does not hold it, on one of `mean` and `std` without the other, on nothing and on NaN."
+    """Loudness along time. For a waveform give it its `features`. Raises ValueError on a kind that
+    does not hold it, on one of `mean` and `std` without the other, on nothing and on NaN."""
     if kind not in KINDS:
         raise ValueError(
-            f"loudness: features {kind!r} do not hold the loudness; give those of {' or '.join(map(repr, KINDS))} of the same sound"
+            f"loudness: features {kind!r} do not hold the loudness; "
+            f"give those of {' or '.join(map(repr, KINDS))} of the same sound"
         )
     if (mean is None) != (std is None):
         raise ValueError("loudness: standardised features need both their mean and their std")
-
-    def host(v):
-        return np.asarray(v.detach().cpu() if hasattr(v, "detach") else v, np.float64)
-
-    a = host(a)
+    a = _host(a)
     if a.ndim < 2 or a.shape[-1] != D or not a.size:
         raise ValueError(f"loudness: features (..., 4n, {D}) expected, got {a.shape}")
-    if mean is not None:
-        for what, v in (("mean", mean), ("std", std)):
-            if host(v).shape != (D,) or not np.isfinite(host(v)).all():
-                raise ValueError(f"loudness: the {what} of the features must be {D} finite numbers")
-        a = a * host(std) + host(mean)
+    a = _unstandardised(a, mean, std)
     if not np.isfinite(a).all():
-        raise ValueError(
-            f"loudness: {f'clip {np.argwhere(~np.isfinite(a))[0, 0]} holds' if a.ndim > 2 else 'features hold'} NaN or infinite values"
-        )
+        bad = np.argwhere(~np.isfinite(a))[0, 0]
+        who = f"clip {bad} holds" if a.ndim > 2 else "features hold"
+        raise ValueError(f"loudness: {who} NaN or infinite values")
     return a[..., 0] / 40**0.5 if kind == "mfcc" else 10 / np.log(10) * a.mean(-1)
