@@ -10,9 +10,9 @@ __all__ = [
     "clip_path",
     "Clip",
     "write_clip",
+    "read_clip",
     "write_index",
     "read_index",
-    "read_clip",
     "assign_splits",
 ]
 
@@ -41,22 +41,27 @@ def clip_path(
     folder: str | Path,  # the corpus
     id: str,  # of the clip
 ) -> Path:  # clips/<id>.safetensors
-    "The file of a clip. Raises CorpusError where the id is no plain file name (it could lead out of the folder) or is longer than 200 characters."
+    """The file of a clip. Raises CorpusError where the id is no plain file name (it could lead out
+    of the folder) or is longer than 200 characters."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", id):
         raise CorpusError(
-            f"clip id {id[:60]!r}: only letters, digits, '.', '_' and '-', the first a letter or digit, 200 at most"
+            f"clip id {id[:60]!r}: only letters, digits, '.', '_' and '-', "
+            "the first a letter or digit, 200 at most"
         )
     return Path(folder) / "clips" / f"{id}.safetensors"
 
 
+# %% ../../nbs/data/02_corpus.ipynb #03920e7a
 @dataclass
 class Clip:
-    "Landmarks and sound of one speaker."
+    "Landmarks and sound of one speaker. Raises CorpusError on a bad id, other shapes and NaN."
 
     id: str  # file name within the corpus: letters, digits, . _ -
     speaker: str
     source: str  # where it comes from, e.g. "simulated", "GRID"
-    split: str  # train, metric, val, test; before the splits are drawn: "", or "dev" and "test" where they are official
+    # train, metric, val, test; before the splits are drawn: "", or "dev" and "test" where they are
+    # official
+    split: str
     licence: str
     landmarks: np.ndarray  # (T, 68, 2) float32, unit square
     audio: np.ndarray  # (4T, 26) float32, or of the speech model's width
@@ -65,10 +70,10 @@ class Clip:
 
     def __post_init__(self):
         clip_path("", self.id)
-        T, width = (
-            len(self.landmarks),
-            D if self.features in KINDS else (1, *self.audio.shape)[-1] or 1,
-        )
+        T = len(self.landmarks)
+        width = D
+        if self.features not in KINDS:  # any width from 1 on
+            width = (1, *self.audio.shape)[-1] or 1
         for name, a, shape in (
             ("landmarks", self.landmarks, (T, L, 2)),
             ("audio", self.audio, (COLUMNS * T, width)),
@@ -80,88 +85,28 @@ class Clip:
 
 
 # %% ../../nbs/data/02_corpus.ipynb #9dd80246
+COLUMN_NAMES = ["id", "speaker", "source", "split", "licence", "frames"]
+
+
 def write_clip(
     folder: str | Path,  # the corpus
     clip: Clip,
 ) -> dict:  # the clip's row of clips.csv
-    "Write `clips/<id>.safetensors`. Raises OSError as `write_atomic` does, CorpusError on an id that is no plain file name."
+    """Write `clips/<id>.safetensors`. Raises OSError as `write_atomic` does, CorpusError on an id
+    that is no plain file name."""
     tensors = dict(
         landmarks=clip.landmarks.astype(np.float32),
         audio=clip.audio.astype(np.float32),
         **{f"extra.{k}": v for k, v in clip.extras.items()},
     )
     kind = dict(features=clip.features) if clip.features != "mfcc" else None
-    write_atomic(
-        clip_path(folder, clip.id),
-        save({k: np.ascontiguousarray(v) for k, v in tensors.items()}, kind),
-    )
-    return dict(
-        id=clip.id,
-        speaker=clip.speaker,
-        source=clip.source,
-        split=clip.split,
-        licence=clip.licence,
-        frames=len(clip.landmarks),
-    )
+    content = save({k: np.ascontiguousarray(v) for k, v in tensors.items()}, kind)
+    write_atomic(clip_path(folder, clip.id), content)
+    row = {name: getattr(clip, name) for name in COLUMN_NAMES[:-1]}
+    return row | dict(frames=len(clip.landmarks))
 
 
-# %% ../../nbs/data/02_corpus.ipynb #34b2d65d
-COLUMN_NAMES = ["id", "speaker", "source", "split", "licence", "frames"]
-
-
-def write_index(
-    folder: str | Path,
-    rows,  # list of dicts or DataFrame with at least the columns id, speaker, source, split, licence, frames
-):
-    "Write `clips.csv`, sorted by id; the last file of a corpus, so its presence says that the corpus is whole. Bytes of a file name that are not UTF-8 are written as \\udcXX."
-    df = pd.DataFrame(rows)
-    write_atomic(
-        Path(folder) / "clips.csv",
-        df.sort_values("id").to_csv(index=False).encode(errors="backslashreplace"),
-    )
-
-
-def read_index(
-    folder: str | Path,
-) -> pd.DataFrame:  # one row a clip
-    "Read `clips.csv`. Raises CorpusError that names the folder or column and the reason."
-    path = Path(folder) / "clips.csv"
-    if not Path(folder).is_dir():
-        raise CorpusError(f"{folder}: no such corpus folder")
-    if not path.exists():
-        n = len(list((Path(folder) / "clips").glob("*.safetensors")))
-        raise CorpusError(
-            f"{folder}: no clips.csv"
-            + (
-                f", though {n} clips are there: its making was interrupted, run the same command again to finish it"
-                if n
-                else ""
-            )
-        )
-    try:
-        df = pd.read_csv(
-            path,
-            dtype=dict(id=str, speaker=str, source=str, split=str, licence=str),
-            keep_default_na=False,
-        )
-    except (ValueError, UnicodeDecodeError) as e:
-        raise CorpusError(f"{path}: no table ({' '.join(str(e).split())})") from e
-    if missing := [c for c in COLUMN_NAMES if c not in df]:
-        raise CorpusError(f"{path}: column {missing[0]!r} is missing")
-    if df.empty:
-        raise CorpusError(f"{path}: holds no clip")
-    if df.id.duplicated().any():
-        raise CorpusError(f"{path}: clip {df.id[df.id.duplicated()].iloc[0]!r} stands twice")
-    frames = pd.to_numeric(df.frames, errors="coerce")
-    if (bad := ~(frames >= 1) | (frames % 1 != 0)).any():
-        raise CorpusError(
-            f"{path}: clip {df.id[bad].iloc[0]!r} has frames {df.frames[bad].iloc[0]!r}, a whole number from 1 expected"
-        )
-    for i in df.id:
-        clip_path(folder, i)
-    return df.assign(frames=frames.astype(int))
-
-
+# %% ../../nbs/data/02_corpus.ipynb #0f9e82ac
 def read_clip(
     folder: str | Path,
     row: "pd.Series|dict",  # a row of clips.csv
@@ -172,21 +117,70 @@ def read_clip(
         raise CorpusError(f"{path}: listed in clips.csv but absent")
     try:
         with safe_open(path, "np") as f:
-            t, kind = (
-                {k: f.get_tensor(k) for k in f.keys()},
-                (f.metadata() or {}).get("features", "mfcc"),
-            )
+            t = {k: f.get_tensor(k) for k in f.keys()}
+            kind = (f.metadata() or {}).get("features", "mfcc")
     except Exception as e:
         raise CorpusError(f"{path}: damaged ({e})") from e
     if missing := {"landmarks", "audio"} - t.keys():
         raise CorpusError(f"{path}: tensor {sorted(missing)[0]!r} is missing")
-    return Clip(
-        *(row[c] for c in COLUMN_NAMES[:5]),
-        t["landmarks"],
-        t["audio"],
-        {k[6:]: v for k, v in t.items() if k.startswith("extra.")},
-        kind,
-    )
+    about = [row[c] for c in COLUMN_NAMES[:-1]]
+    extras = {k.removeprefix("extra."): v for k, v in t.items() if k.startswith("extra.")}
+    return Clip(*about, t["landmarks"], t["audio"], extras, kind)
+
+
+# %% ../../nbs/data/02_corpus.ipynb #34b2d65d
+def write_index(
+    folder: str | Path,
+    # list of dicts or DataFrame, with at least the columns id, speaker, source, split, licence and
+    # frames
+    rows,
+):
+    """Write `clips.csv`, sorted by id; the last file of a corpus, so its presence says that the
+    corpus is whole. Bytes of a file name that are not UTF-8 are written as \\udcXX."""
+    text = pd.DataFrame(rows).sort_values("id").to_csv(index=False)
+    write_atomic(Path(folder) / "clips.csv", text.encode(errors="backslashreplace"))
+
+
+def _read_table(folder: str | Path) -> pd.DataFrame:
+    "Read `clips.csv` as text. Raises CorpusError where it is absent or no table."
+    path = Path(folder) / "clips.csv"
+    if not Path(folder).is_dir():
+        raise CorpusError(f"{folder}: no such corpus folder")
+    if not path.exists():
+        n = len(list((Path(folder) / "clips").glob("*.safetensors")))
+        hint = (
+            f", though {n} clips are there: its making was interrupted, "
+            "run the same command again to finish it"
+        )
+        raise CorpusError(f"{folder}: no clips.csv{hint if n else ''}")
+    text = dict.fromkeys(COLUMN_NAMES[:-1], str)
+    try:
+        return pd.read_csv(path, dtype=text, keep_default_na=False)
+    except (ValueError, UnicodeDecodeError) as e:
+        raise CorpusError(f"{path}: no table ({' '.join(str(e).split())})") from e
+
+
+# %% ../../nbs/data/02_corpus.ipynb #9dcf9a87
+def read_index(
+    folder: str | Path,
+) -> pd.DataFrame:  # one row a clip
+    "Read `clips.csv`. Raises CorpusError that names the folder or column and the reason."
+    df, path = _read_table(folder), Path(folder) / "clips.csv"
+    if missing := [c for c in COLUMN_NAMES if c not in df]:
+        raise CorpusError(f"{path}: column {missing[0]!r} is missing")
+    if df.empty:
+        raise CorpusError(f"{path}: holds no clip")
+    if df.id.duplicated().any():
+        raise CorpusError(f"{path}: clip {df.id[df.id.duplicated()].iloc[0]!r} stands twice")
+    frames = pd.to_numeric(df.frames, errors="coerce")
+    if (bad := ~(frames >= 1) | (frames % 1 != 0)).any():
+        raise CorpusError(
+            f"{path}: clip {df.id[bad].iloc[0]!r} has frames {df.frames[bad].iloc[0]!r}, "
+            "a whole number from 1 expected"
+        )
+    for i in df.id:
+        clip_path(folder, i)  # raises where an id leads out of the folder
+    return df.assign(frames=frames.astype(int))
 
 
 # %% ../../nbs/data/02_corpus.ipynb #d746d4a9
@@ -211,12 +205,35 @@ def _newcomers(
     return new
 
 
+def _deal(
+    unit: pd.Series,  # speaker (or id) of every clip
+    split: pd.Series,  # of every clip, as far as it is known
+    pool: str,  # whose newcomers are dealt: "dev", or "" for those without any split
+    shares: dict,  # name -> share, of the splits that they may go to
+    rng: np.random.Generator,
+) -> pd.Series:  # split
+    "Give a split to every clip of a pool: its unit's, or a new one."
+    placed = pd.DataFrame(dict(unit=unit, split=split))[split.isin(list(shares))]
+    placed = placed.value_counts().reset_index()
+    placed = placed.sort_values(["count", "split"], ascending=False)
+    # a unit in several splits stays where most of it is: the last of its entries here
+    home = dict(zip(placed.unit[::-1], placed.split[::-1]))
+
+    come = rng.permutation(sorted(set(unit[split == pool]) - home.keys()))
+    have = placed.split.value_counts().reindex(list(shares), fill_value=0).to_numpy()
+    get = _newcomers(have, len(come), np.array(list(shares.values())))
+    home |= dict(zip(come.tolist(), np.repeat(list(shares), get).tolist()))
+    return split.where(split != pool, unit.map(home))
+
+
+# %% ../../nbs/data/02_corpus.ipynb #8d4ebc33
 def assign_splits(
     df: pd.DataFrame,  # an index; `split` holds one of the shares' names, "dev" or ""
     seed: int = 0,  # draws the order of speakers (or clips)
     shares: dict = SPLITS,  # share of each split, in speakers (or clips)
 ) -> pd.DataFrame:  # the same with `split` filled
-    "Draw the missing splits by speaker where there are at least 8 speakers, else by clip, with a warning where there are several. Raises CorpusError below 8 clips or on an unknown split."
+    """Draw the missing splits by speaker where there are at least 8 speakers, else by clip, with a
+    warning where there are several. Raises CorpusError below 8 clips or on an unknown split."""
     if not (new := df.split.isin(["", "dev"])).any():
         return df
     if len(df) < 8:
@@ -227,32 +244,15 @@ def assign_splits(
         raise CorpusError(
             f"unknown split {unknown.iloc[0]!r}: choose from {', '.join(shares)}, dev or nothing"
         )
-    unit, split, rng = (
-        df.speaker if (n := df.speaker.nunique()) >= 8 else df.id,
-        df.split,
-        np.random.default_rng(seed),
-    )
-    if 1 < n < 8:
+    speakers = df.speaker.nunique()
+    if 1 < speakers < 8:
         warnings.warn(
-            f"only {n} speakers: clips, not speakers, are dealt to the splits, so a speaker can be in several",
+            f"only {speakers} speakers: clips, not speakers, are dealt to the splits, "
+            "so a speaker can be in several",
             stacklevel=2,
         )
-    for pool, names in (("dev", [s for s in shares if s != "test"]), ("", list(shares))):
-        placed = (
-            pd.DataFrame(dict(unit=unit, split=split))[split.isin(names)]
-            .value_counts()
-            .reset_index()
-            .sort_values(["count", "split"], ascending=False)
-        )
-        home = dict(
-            zip(placed.unit[::-1], placed.split[::-1])
-        )  # a unit in several splits stays where most of it is
-        come = rng.permutation(sorted(set(unit[split == pool]) - home.keys()))
-        get = _newcomers(
-            placed.split.value_counts().reindex(names, fill_value=0).to_numpy(),
-            len(come),
-            np.array([shares[s] for s in names]),
-        )
-        home |= dict(zip(come.tolist(), np.repeat(names, get).tolist()))
-        split = split.where(split != pool, unit.map(home))
+    unit, rng = df.speaker if speakers >= 8 else df.id, np.random.default_rng(seed)
+    no_test = {k: v for k, v in shares.items() if k != "test"}
+    split = _deal(unit, df.split, "dev", no_test, rng)
+    split = _deal(unit, split, "", shares, rng)
     return df.assign(split=split)

@@ -14,11 +14,12 @@ from typing import BinaryIO
 
 
 def write_atomic(
-    path: str | Path,  # file to write
-    content: bytes
-    | Callable[[BinaryIO], None],  # what goes in, or a function that writes it into the open file
+    path: str | Path,  # file to write; its folder is made where there is none
+    # what goes in, or a function that writes it into the open file
+    content: bytes | Callable[[BinaryIO], None],
 ):
-    "Write a file so that it exists either whole or not at all. Raises OSError that names the file and the reason."
+    """Write a file so that it exists either whole or not at all. Raises OSError that names the file
+    and the reason; what stood there before stays."""
     path, tmp = Path(path), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
