@@ -24,7 +24,7 @@ from scipy.special import ndtr, ndtri
 # %% ../../nbs/metrics/31_intervals.ipynb #fb492f64
 @dataclass(frozen=True)
 class Interval:
-    "A mean over n clips and its bootstrap interval."
+    "A mean over n clips (or groups) and its bootstrap interval."
 
     mean: float
     low: float
@@ -40,7 +40,8 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
-def _values(values, name: str) -> np.ndarray:  # (n, ...) float64, checked
+def _values(values, name: str) -> np.ndarray:  # (n, ...) float64
+    "Values of clips, checked: one or two axes, at least 5 clips, all finite."
     v = np.asarray(values, np.float64)
     if v.ndim not in (1, 2):
         raise ValueError(f"{name}: one value a clip expected, got shape {v.shape}")
@@ -48,25 +49,94 @@ def _values(values, name: str) -> np.ndarray:  # (n, ...) float64, checked
         raise ValueError(
             f"{name}: {len(v)} clips are too few for a bootstrap interval, at least 5 are needed"
         )
-    if not np.isfinite(v).all():
+    bad = ~np.isfinite(v)
+    if bad.any():
         raise ValueError(
-            f"{name}: {(~np.isfinite(v)).sum()} of {v.size} values are NaN or infinite, the first of them of clip {int(np.argwhere(~np.isfinite(v))[0, 0])}"
+            f"{name}: {bad.sum()} of {v.size} values are NaN or infinite, "
+            f"the first of them of clip {int(np.argwhere(bad)[0, 0])}"
         )
     return v
+
+
+# %% ../../nbs/metrics/31_intervals.ipynb #43c03cee
+def _sums(
+    v: np.ndarray,  # (n, k) values of clips
+    groups,  # (n,) labels, or None: each clip is a unit
+) -> tuple[np.ndarray, np.ndarray]:  # (units, k) sums of values, (units,) clips of each unit
+    "What is drawn again. Raises ValueError with fewer than 5 groups."
+    if groups is None:
+        return v, np.ones(len(v))
+    if len(groups) != len(v):
+        raise ValueError(f"intervals: {len(groups)} groups for {len(v)} clips")
+    _, g = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    sizes = np.bincount(g).astype(float)
+    sums = np.zeros((len(sizes), v.shape[1]))
+    np.add.at(sums, g, v)
+    if len(sums) < 5:
+        raise ValueError(
+            f"intervals: {len(sums)} groups are too few for a bootstrap interval, "
+            "at least 5 are needed; leave `groups` out"
+        )
+    return sums, sizes
+
+
+def _redrawn_means(
+    sums: np.ndarray,  # (units, k)
+    sizes: np.ndarray,  # (units,)
+    resamples: int,
+    seed: int,
+) -> np.ndarray:  # (resamples, k), each column sorted
+    "Means of redrawn units, a thousand draws at a time to save memory."
+    n, rng, means = len(sums), np.random.default_rng(seed), []
+    for k in range(0, resamples, 1000):
+        draws = min(1000, resamples - k)
+        w = rng.multinomial(n, np.full(n, 1 / n), draws).astype(float)
+        means.append(w @ sums / (w @ sizes)[:, None])
+    return np.sort(np.concatenate(means), 0)
+
+
+# %% ../../nbs/metrics/31_intervals.ipynb #21640989
+def _bca_quantiles(
+    tail: np.ndarray,  # (2, 1) nominal
+    drawn: np.ndarray,  # (resamples, k) redrawn means
+    mean: np.ndarray,  # (k,)
+    sums: np.ndarray,  # (units, k)
+    sizes: np.ndarray,  # (units,)
+) -> np.ndarray:  # (2, k) which quantiles of the redrawn means to take
+    "Quantiles of the BCa interval (Efron 1987)."
+    resamples = len(drawn)
+    same = 1e-12 * np.abs(drawn).max(0)
+    below = (drawn < mean - same).mean(0) + (drawn <= mean + same).mean(0)  # twice the share
+    z0 = ndtri(below.clip(1 / resamples, 2 - 1 / resamples) / 2)
+    u = mean - (sums.sum(0) - sums) / (sizes.sum() - sizes)[:, None]
+    a = (u**3).sum(0) / np.maximum(6 * (u**2).sum(0) ** 1.5, 1e-300)
+    z = z0 + ndtri(tail)
+    return ndtr(z0 + z / (1 - a * z))
+
+
+def _at_quantiles(
+    drawn: np.ndarray,  # (resamples, k), each column sorted
+    tail: np.ndarray,  # (2, 1) or (2, k)
+) -> tuple[np.ndarray, np.ndarray]:  # (k,) each
+    "Low and high quantile of each column, by linear interpolation."
+    at = np.broadcast_to(tail, (2, drawn.shape[1])) * (len(drawn) - 1)
+    i = np.floor(at).astype(int).clip(0, len(drawn) - 2)
+    below, above = (np.take_along_axis(drawn, k, 0) for k in (i, i + 1))
+    low, high = below * (1 - at + i) + above * (at - i)
+    return low, high
 
 
 # %% ../../nbs/metrics/31_intervals.ipynb #d75cf328
 def intervals(
     values,  # (n, k) one row a clip, one column a quantity
-    groups=None,  # (n,) labels, e.g. speakers; clips of a group are drawn together. Each clip alone by default
+    groups=None,  # (n,) labels, e.g. speakers, as resampling unit; each clip alone by default
     level: float = 0.95,  # share of the redrawn means within the interval
     method: str = "BCa",  # "BCa" or "percentile"
     resamples: int = 9999,  # draws
     seed: int = 0,  # the same seed gives the same interval
-) -> tuple[
-    np.ndarray, np.ndarray, np.ndarray, int
-]:  # mean, low, high, (k,) each; how many clips or groups were drawn
-    "Bootstrap intervals of means over clips. Raises ValueError with fewer than 5 clips or groups, with values that are not finite, or on an unknown method."
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:  # mean, low, high, (k,) each; number of units
+    """Bootstrap intervals of means over clips. Raises ValueError with fewer than 5 clips or groups,
+    with values that are not finite, or on an unknown method."""
     if method not in ("BCa", "percentile"):
         raise ValueError(f"intervals: unknown method {method!r}, choose 'BCa' or 'percentile'")
     if not 0 < level < 1 or resamples < 100:
@@ -74,132 +144,114 @@ def intervals(
             f"intervals: level={level} must lie between 0 and 1, resamples={resamples} from 100 on"
         )
     v = _values(values, "intervals").reshape(len(values), -1)
-    sums, sizes = v, np.ones(len(v))
-    if groups is not None:
-        if len(groups) != len(v):
-            raise ValueError(f"intervals: {len(groups)} groups for {len(v)} clips")
-        _, g = np.unique(np.asarray(groups).astype(str), return_inverse=True)
-        sizes = np.bincount(g).astype(float)
-        sums = np.zeros((len(sizes), v.shape[1]))
-        np.add.at(sums, g, v)
-    n, rng = len(sums), np.random.default_rng(seed)
-    if n < 5:
-        raise ValueError(
-            f"intervals: {n} groups are too few for a bootstrap interval, at least 5 are needed; leave `groups` out"
-        )
-    drawn = []
-    for k in range(0, resamples, 1000):  # in parts: 1000 draws of thousands of clips fit the memory
-        w = rng.multinomial(n, np.full(n, 1 / n), min(1000, resamples - k)).astype(float)
-        drawn.append(w @ sums / (w @ sizes)[:, None])
-    drawn, mean = np.sort(np.concatenate(drawn), 0), v.mean(0)
-    tail = np.array([[(1 - level) / 2], [(1 + level) / 2]])  # (2, 1)
+    sums, sizes = _sums(v, groups)
+    drawn, mean = _redrawn_means(sums, sizes, resamples, seed), v.mean(0)
+    tail = np.array([[(1 - level) / 2], [(1 + level) / 2]])
     if method == "BCa":
-        same = 1e-12 * np.abs(drawn).max(0)
-        z0 = ndtri(
-            ((drawn < mean - same).mean(0) + (drawn <= mean + same).mean(0)).clip(
-                1 / resamples, 2 - 1 / resamples
-            )
-            / 2
-        )
-        u = (
-            mean - (sums.sum(0) - sums) / (sizes.sum() - sizes)[:, None]
-        )  # without each clip or group in turn
-        a = (u**3).sum(0) / np.maximum(6 * (u**2).sum(0) ** 1.5, 1e-300)
-        tail = ndtr(z0 + (z0 + ndtri(tail)) / (1 - a * (z0 + ndtri(tail))))
-    at = np.broadcast_to(tail, (2, v.shape[1])) * (resamples - 1)
-    i = np.floor(at).astype(int).clip(0, resamples - 2)
-    low, high = np.take_along_axis(drawn, i, 0) * (1 - at + i) + np.take_along_axis(
-        drawn, i + 1, 0
-    ) * (at - i)
+        tail = _bca_quantiles(tail, drawn, mean, sums, sizes)
+    low, high = _at_quantiles(drawn, tail)
     flat = np.ptp(drawn, 0) <= 1e-12 * np.abs(drawn).max(0)  # every draw is the mean itself
-    return mean, np.where(flat, mean, low), np.where(flat, mean, high), n
+    return mean, np.where(flat, mean, low), np.where(flat, mean, high), len(sums)
 
 
+# %% ../../nbs/metrics/31_intervals.ipynb #9e77d8f8
 def interval(
     values,  # (n,) one value a clip
-    groups=None,  # (n,) labels, e.g. speakers; clips of a group are drawn together
-    level: float = 0.95,
+    groups=None,  # (n,) labels, e.g. speakers, as resampling unit
+    level: float = 0.95,  # share of the redrawn means within the interval
     method: str = "BCa",  # "BCa" or "percentile"
-    resamples: int = 9999,
-    seed: int = 0,
+    resamples: int = 9999,  # draws
+    seed: int = 0,  # the same seed gives the same interval
 ) -> Interval:
     "`intervals` of one quantity."
     if np.ndim(values) != 1:
         raise ValueError(f"interval: one value a clip expected, got shape {np.shape(values)}")
-    mean, low, high, n = intervals(
-        np.asarray(values, np.float64)[:, None], groups, level, method, resamples, seed
-    )
+    column = np.asarray(values, np.float64)[:, None]
+    mean, low, high, n = intervals(column, groups, level, method, resamples, seed)
     return Interval(float(mean[0]), float(low[0]), float(high[0]), n)
 
 
-# %% ../../nbs/metrics/31_intervals.ipynb #c3df0166
-SPEAKERS = 8  # from this many speakers on, speakers are drawn
+# %% ../../nbs/metrics/31_intervals.ipynb #4b6dd9bd
+SPEAKERS = 8  # from this many speakers on, speakers are the resampling unit
 
 
 def by_speaker(
     speakers,  # (n,) of the clips
-):  # (n,) text labels, or None where there are too few: clips are drawn then
+):  # (n,) text labels, or None where there are too few: clips are the unit then
     "What to give as `groups`."
     s = np.asarray(speakers).astype(str)
     return s if len(np.unique(s)) >= SPEAKERS else None
 
 
+def _units(n: int, groups) -> np.ndarray:  # (n,) number of the unit that a clip belongs to
+    "Resampling units of one set. Raises ValueError with fewer than 5."
+    if groups is None:
+        units = np.arange(n)
+    elif len(groups) != n:
+        raise ValueError(f"set_interval: {len(groups)} groups for {n} clips")
+    else:
+        units = np.unique(np.asarray(groups).astype(str), return_inverse=True)[1]
+    found = units.max(initial=-1) + 1
+    if found < 5:
+        raise ValueError(
+            f"set_interval: {found} {'clips' if groups is None else 'groups'} are too few for a "
+            "bootstrap interval, at least 5 are needed"
+        )
+    return units
+
+
+# %% ../../nbs/metrics/31_intervals.ipynb #025a71f8
+def _halves(units: list, rng) -> tuple[list, list]:  # weights (n,) of every set, for either half
+    "Halve the units of every set at random."
+    first = [np.isin(u, rng.permutation(u.max() + 1)[: (u.max() + 1) // 2]) for u in units]
+    return [h.astype(float) for h in first], [(~h).astype(float) for h in first]
+
+
+def _redrawn(units: list, rng) -> list:  # weights (n,) of every set
+    "Draw the units of every set again."
+    weights = []
+    for u in units:
+        m = u.max() + 1
+        times = np.bincount(rng.integers(0, m, m), minlength=m)
+        weights.append(times[u].astype(float))
+    return weights
+
+
+# %% ../../nbs/metrics/31_intervals.ipynb #c3df0166
 def set_interval(
-    measure: Callable,  # takes an array (n,) for each set, how often each of its clips counts; returns the measure
+    # takes an array (n,) for each set, how often each of its clips counts; returns the measure
+    measure: Callable,
     sizes: tuple,  # clips of each set
-    groups: tuple = (),  # (n,) labels for each set, or None; clips of a group are drawn, and halved, together
+    groups: tuple = (),  # (n,) labels of the resampling units of each set, or None: clips
     draws: int = 100,  # bootstrap resamples
     splits: int = 10,  # random halvings
     level: float = 0.95,
     seed: int = 0,
-) -> tuple[
-    float, float, float, float
-]:  # the measure, its bias, and the interval (low, high) of the measure less its bias
-    "Bias and interval of a measure of whole sets. Raises ValueError with fewer than 5 clips or groups, and where the measure is not finite."
+) -> tuple[float, float, float, float]:  # the measure, its bias, and the interval (low, high) of
+    # the bias-corrected measure
+    """Bias and interval of a measure of whole sets. Raises ValueError with fewer than 5 clips or
+    groups, and where the measure is not finite."""
     if not 0 < level < 1 or draws < 2 or splits < 1:
         raise ValueError(
-            f"set_interval: level={level} must lie between 0 and 1, draws={draws} be at least 2, splits={splits} at least 1"
+            f"set_interval: level={level} must lie between 0 and 1, draws={draws} be at least 2, "
+            f"splits={splits} at least 1"
         )
-    units = []
-    for n, g in zip(sizes, (*groups, *[None] * (len(sizes) - len(groups)))):
-        if g is not None and len(g) != n:
-            raise ValueError(f"set_interval: {len(g)} groups for {n} clips")
-        u = (
-            np.arange(n)
-            if g is None
-            else np.unique(np.asarray(g).astype(str), return_inverse=True)[1]
-        )
-        if u.max(initial=-1) < 4:
-            raise ValueError(
-                f"set_interval: {u.max(initial=-1) + 1} {'clips' if g is None else 'groups'} are too few for a bootstrap interval, at least 5 are needed"
-            )
-        units.append(u)
+    groups = (*groups, *[None] * (len(sizes) - len(groups)))
+    units = [_units(n, g) for n, g in zip(sizes, groups)]
 
-    def value(*w):
-        v = float(measure(*w))
+    def value(weights):
+        v = float(measure(*weights))
         if not np.isfinite(v):
             raise ValueError("set_interval: the measure is NaN or infinite for these clips")
         return v
 
-    rng, k = np.random.default_rng(seed), [u.max() + 1 for u in units]
-    all_, halves = value(*(np.ones(n) for n in sizes)), []
-    for _ in range(splits):
-        first = [np.isin(u, rng.permutation(m)[: m // 2]) for u, m in zip(units, k)]
-        halves += [
-            value(*(h.astype(float) for h in first)),
-            value(*((~h).astype(float) for h in first)),
-        ]
-    redrawn = [
-        value(
-            *(
-                np.bincount(rng.integers(0, m, m), minlength=m)[u].astype(float)
-                for u, m in zip(units, k)
-            )
-        )
-        for _ in range(draws)
-    ]
-    bias, reach = np.mean(halves) - all_, ndtri((1 + level) / 2) * np.std(redrawn, ddof=1)
-    return all_, float(bias), float(all_ - bias - reach), float(all_ - bias + reach)
+    rng = np.random.default_rng(seed)
+    whole = value([np.ones(n) for n in sizes])
+    halves = [value(half) for _ in range(splits) for half in _halves(units, rng)]
+    redrawn = [value(_redrawn(units, rng)) for _ in range(draws)]
+    bias = np.mean(halves) - whole
+    reach = ndtri((1 + level) / 2) * np.std(redrawn, ddof=1)
+    return whole, float(bias), float(whole - bias - reach), float(whole - bias + reach)
 
 
 # %% ../../nbs/metrics/31_intervals.ipynb #da5f06cd
@@ -211,4 +263,5 @@ def mean_std(
     "Mean and standard deviation as text. Raises ValueError where the mean is not finite."
     if not np.isfinite(mean):
         raise ValueError(f"mean_std: a mean of {mean} is no number for a table")
-    return f"{mean:.{digits}f}" + ("" if np.isnan(std) else f" ± {std:.{digits}f}")
+    spread = "" if np.isnan(std) else f" ± {std:.{digits}f}"
+    return f"{mean:.{digits}f}{spread}"

@@ -33,12 +33,8 @@ from ..model.pyramid import WINDOW
 from ..training.models import load_model
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #1c8ab590
-SHIFTS = (
-    15,
-    15,
-    7,
-    3,
-)  # largest shift at levels 1-4, in samples of the level (600, 1200, 1120, 960 ms)
+# Largest shift at levels 1-4, in samples of the level: 600, 1200, 1120, 960 ms.
+SHIFTS = (15, 15, 7, 3)
 PADDED_SHIFT = 15  # SyncNet's, at every level
 
 
@@ -66,111 +62,133 @@ def shift_curve(
     return torch.stack([mean_distance(s) for s in range(-shift, shift + 1)], 1)
 
 
+# %% ../../nbs/metrics/30_synchrony.ipynb #8eba235e
+# Those of the package.
+SYNCERS = Path(mssync.__file__).parent / "weights" / "metric_syncers.safetensors"
+
+
 # %% ../../nbs/metrics/30_synchrony.ipynb #3a6155a8
 def padded_curve(
-    e_x: Tensor,  # (B, W, D)
-    e_a: Tensor,  # (B, W, D)
-    shift: int = PADDED_SHIFT,
+    e_x: Tensor,  # (B, W, D) embeddings of the landmark windows
+    e_a: Tensor,  # (B, W, D) embeddings of the audio windows
+    shift: int = PADDED_SHIFT,  # S
 ) -> Tensor:  # (B, 2S+1) mean distance at shifts -S..S
     "d(s) with zero vectors beyond the ends of the audio, as in SyncNet's code."
-    W, padded = e_x.shape[1], F.pad(e_a, (0, 0, shift, shift))
-    return torch.stack(
-        [
-            torch.linalg.vector_norm(e_x - padded[:, k : k + W], dim=-1).mean(1)
-            for k in range(2 * shift + 1)
-        ],
-        1,
-    )
+    W = e_x.shape[1]
+    padded = F.pad(e_a, (0, 0, shift, shift))
+
+    def mean_distance(k):
+        return torch.linalg.vector_norm(e_x - padded[:, k : k + W], dim=-1).mean(1)
+
+    return torch.stack([mean_distance(k) for k in range(2 * shift + 1)], 1)
+
+
+# %% ../../nbs/metrics/30_synchrony.ipynb #b31091d7
+def _check_length(syncers, frames: int):
+    "Raise ValueError where a level of a `SyncerPyramid` would have no two windows to shift."
+    for i in range(1, getattr(syncers, "levels", 0) + 1):
+        windows = -(-frames // 2 ** (i - 1)) - WINDOW + 1
+        needed = WINDOW * 2 ** (i - 1) + 1
+        if windows < 2:
+            raise ValueError(
+                f"level {i}: {max(windows, 0)} windows in {frames} frames, "
+                f"{needed} are needed for the 2 windows of a shift"
+            )
+
+
+def _check_embeddings(level: int, e_x: Tensor, e_a: Tensor, frames: int):
+    "Raise ValueError where the embeddings of a level cannot be compared."
+    if e_x.shape != e_a.shape:
+        shapes = f"{tuple(e_x.shape)} and {tuple(e_a.shape)}"
+        raise ValueError(f"level {level}: embeddings of shapes {shapes} do not match")
+    if e_x.shape[1] < 2:
+        raise ValueError(
+            f"level {level}: {e_x.shape[1]} windows in {frames} frames, "
+            "at least 2 are needed for a shift"
+        )
+    for name, e in (("landmarks", e_x), ("audio", e_a)):
+        bad = ~e.isfinite().flatten(1).all(1)
+        if bad.any():
+            raise ValueError(
+                f"level {level}: the embedding of the {name} of clip {int(bad.nonzero()[0])} "
+                "of the batch is NaN or infinite"
+            )
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #cef1fd6c
-def _lowest(c: Tensor, S: int) -> Tensor:  # (B,) shift of the minimum; of equal ones the smallest
-    far, lowest = (
-        torch.arange(-S, S + 1, device=c.device).abs().expand_as(c),
-        c.min(1, keepdim=True).values,
-    )
-    return (
-        far.masked_fill(c > lowest + 1e-5 * c.median(1, keepdim=True).values, S + 1).argmin(1) - S
-    )  # up to rounding
+def _lowest(
+    curve: Tensor,  # (B, 2S+1) mean distances
+    S: int,
+) -> Tensor:  # (B,) shift of the minimum
+    "Where a curve is lowest; of several places that are equal up to rounding, the smallest shift."
+    size = torch.arange(-S, S + 1, device=curve.device).abs().expand_as(curve)
+    lowest = curve.min(1, keepdim=True).values
+    rounding = 1e-5 * curve.median(1, keepdim=True).values
+    return size.masked_fill(curve > lowest + rounding, S + 1).argmin(1) - S
 
 
 @torch.no_grad()
 def av_scores(
-    syncers,  # (x, a) -> [(e_x (B, W_i, D), e_a (B, W_i, D)) for each level], a `SyncerPyramid` in eval mode
+    # (x, a) -> [(e_x (B, W_i, D), e_a (B, W_i, D)) for each level], a `SyncerPyramid` in eval mode
+    syncers,
     x: Tensor,  # (B, n, 68, 2) normalised landmarks
     a: Tensor,  # (B, 4n, 26) standardised audio features
     padded: bool = False,  # SyncNet's zero-padded form instead of the overlap
     shifts=SHIFTS,  # largest shift at each level; the last one serves further levels
-) -> dict:  # offset (B, levels) int64, confidence (B, levels), curve: list of (B, 2S_i+1), shifts: the S_i used, windows: the W_i
-    """AV-Off and AV-Conf of a batch of clips. Raises ValueError that names the level where the clip leaves no two windows
-    (four levels need 41 frames) or an embedding is not finite."""
-    for i in range(1, getattr(syncers, "levels", 0) + 1):
-        W, need = -(-x.shape[1] // 2 ** (i - 1)) - WINDOW + 1, WINDOW * 2 ** (i - 1) + 1
-        if W < 2:
-            raise ValueError(
-                f"level {i}: {max(W, 0)} windows in {x.shape[1]} frames, {need} are needed for the 2 windows of a shift"
-            )
+) -> dict:  # offset (B, levels) int64, confidence (B, levels), and a list over levels of each of
+    # curve (B, 2S_i+1), shifts: the S_i used, windows: the W_i
+    """AV-Off and AV-Conf of a batch of clips (Section 4.3). Raises ValueError, with the level,
+    where a clip has no two windows (four levels need 41 frames) or an embedding is not finite."""
+    _check_length(syncers, x.shape[1])
     curves, used, windows = [], [], []
     for i, (e_x, e_a) in enumerate(syncers(x, a), 1):
-        if e_x.shape != e_a.shape:
-            raise ValueError(
-                f"level {i}: embeddings of shapes {tuple(e_x.shape)} and {tuple(e_a.shape)} do not match"
-            )
+        _check_embeddings(i, e_x, e_a, x.shape[1])
         W = e_x.shape[1]
-        if W < 2:
-            raise ValueError(
-                f"level {i}: {W} windows in {x.shape[1]} frames, at least 2 are needed for a shift"
-            )
-        for name, e in (("landmarks", e_x), ("audio", e_a)):
-            bad = ~e.isfinite().flatten(1).all(1)
-            if bad.any():
-                raise ValueError(
-                    f"level {i}: the embedding of the {name} of clip {int(bad.nonzero()[0])} of the batch is NaN or infinite"
-                )
         S = PADDED_SHIFT if padded else shift_range(W, shifts[min(i, len(shifts)) - 1])
-        curves.append((padded_curve if padded else shift_curve)(e_x.float(), e_a.float(), S))
+        curve = padded_curve if padded else shift_curve
+        curves.append(curve(e_x.float(), e_a.float(), S))
         used.append(S)
         windows.append(W)
-    offset = torch.stack(
-        [c.argmin(1) - s if padded else _lowest(c, s) for c, s in zip(curves, used)], 1
-    )
-    confidence = torch.stack(
-        [c.median(1).values - c.min(1).values for c in curves], 1
-    )  # an odd number of shifts: the middle one
+    offsets = [c.argmin(1) - S if padded else _lowest(c, S) for c, S in zip(curves, used)]
+    confidences = [c.median(1).values - c.min(1).values for c in curves]
+    offset, confidence = torch.stack(offsets, 1), torch.stack(confidences, 1)
     return dict(offset=offset, confidence=confidence, curve=curves, shifts=used, windows=windows)
 
 
-# %% ../../nbs/metrics/30_synchrony.ipynb #b5135339
-def prepare(
-    syncers,  # `SyncerPyramid`, which knows how its audio was standardised
-    landmarks,  # (n, 68, 2) one sequence in any unit
-    sound,  # (samples,) or (channels, samples) float waveform where `sr` is given, else (4n', 26) features of `audio.features` at 100 Hz
-    sr: int | None = None,  # Hz
-    fps: float = FPS,  # of the landmarks
-    kind=None,  # audio features of a waveform: a `ModuleFeatures` where the syncers were trained on a speech model's; theirs by default
-    tolerance: float = 0.2,  # s by which the sound may be shorter or longer than the motion; shorter is padded with its last column, longer is cut
-) -> tuple[
-    Tensor, Tensor
-]:  # x (1, n', 68, 2) normalised, a (1, 4n', 26) standardised, at 25 frames a second
-    "One clip as the syncers take it. Raises ValueError where shapes, lengths or values cannot be."
-    x = torch.as_tensor(np.asarray(landmarks), dtype=torch.float32)
+# %% ../../nbs/metrics/30_synchrony.ipynb #34e02cb7
+def _check_landmarks(x: Tensor, fps: float):
+    "Raise ValueError where a sequence of landmarks or its frame rate cannot be used."
     if x.ndim != 3 or x.shape[1:] != (L, 2) or not len(x):
         raise ValueError(f"landmarks of shape (n, 68, 2) expected, got {tuple(x.shape)}")
-    if not x.isfinite().all():
-        raise ValueError(
-            f"landmarks: frame {int((~x.isfinite()).flatten(1).any(1).nonzero()[0])} holds NaN or infinite values"
-        )
+    bad = ~x.isfinite().flatten(1).all(1)
+    if bad.any():
+        first = int(bad.nonzero()[0])
+        raise ValueError(f"landmarks: frame {first} holds NaN or infinite values")
     if not centre_size(x[0])[1] > 0:
         raise ValueError("landmarks: all points of the first frame are one")
     if not 0 < fps < np.inf:
         raise ValueError(f"fps is {fps}: a number above 0 is needed")
-    at = torch.arange(int((len(x) - 1) * FPS / fps + 1e-6) + 1, dtype=torch.float64) * fps / FPS
+
+
+def _at_25_hz(
+    x: Tensor,  # (n, 68, 2)
+    fps: float,  # of x
+) -> Tensor:  # (n', 68, 2)
+    "Linear interpolation to 25 frames a second."
+    n = int((len(x) - 1) * FPS / fps + 1e-6) + 1
+    at = torch.arange(n, dtype=torch.float64) * fps / FPS
     low = at.long().clamp(max=len(x) - 1)
-    x = torch.lerp(x[low], x[(low + 1).clamp(max=len(x) - 1)], (at - low).float()[:, None, None])
-    seconds, a = len(x) / FPS, np.asarray(sound)
+    high = (low + 1).clamp(max=len(x) - 1)
+    return torch.lerp(x[low], x[high], (at - low).float()[:, None, None])
+
+
+# %% ../../nbs/metrics/30_synchrony.ipynb #e736c61b
+def _check_sound(syncers, a: np.ndarray, sr: int | None):
+    "Raise ValueError where sound, or the syncers that should take it, cannot be used."
     if not hasattr(syncers, "audio_mean"):
         raise ValueError(
-            f"syncers are a {type(syncers).__name__}: a SyncerPyramid is needed, which knows how its audio was standardised"
+            f"syncers are a {type(syncers).__name__}: a SyncerPyramid is needed, "
+            "which knows how its audio was standardised"
         )
     if sr is not None and not sr > 0:
         raise ValueError(f"sr is {sr}: a sampling rate in Hz is needed")
@@ -178,51 +196,162 @@ def prepare(
         raise ValueError(
             f"sound of shape (samples,) or (channels, samples) expected, got {a.shape}"
         )
+
+
+def _columns(
+    syncers,  # `SyncerPyramid`
+    a,  # (m, 26) features
+    n: int,  # frames of the motion
+) -> Tensor:  # (4n, 26) standardised
+    "Four columns a frame: cut at the end, or padded with the last column."
+    a = torch.as_tensor(a, dtype=torch.float32)[: COLUMNS * n]
+    width = len(syncers.audio_mean)
+    if a.ndim != 2 or a.shape[1] != width:
+        raise ValueError(
+            f"audio features of shape (n, {width}) expected, or a waveform with its sr, "
+            f"got {tuple(a.shape)}"
+        )
+    a = torch.cat((a, a[-1:].expand(COLUMNS * n - len(a), -1)))
+    return (a - syncers.audio_mean.cpu()) / syncers.audio_std.cpu()
+
+
+# %% ../../nbs/metrics/30_synchrony.ipynb #b5135339
+def prepare(
+    syncers,  # `SyncerPyramid`, which knows how its audio was standardised
+    landmarks,  # (n, 68, 2) one sequence in any unit
+    # (samples,) or (channels, samples) float waveform where `sr` is given,
+    # else (4n', 26) features of `audio.features` at 100 Hz
+    sound,
+    sr: int | None = None,  # Hz
+    fps: float = FPS,  # of the landmarks
+    # Audio features of a waveform: a `ModuleFeatures` where the syncers were trained on a speech
+    # model's; theirs by default
+    kind=None,
+    # s by which the sound may be shorter or longer than the motion; shorter is padded with its last
+    # column, longer is cut
+    tolerance: float = 0.2,
+) -> tuple[Tensor, Tensor]:  # x (1, n', 68, 2) normalised, a (1, 4n', 26) standardised, at 25 Hz
+    "One clip as the syncers take it. Raises ValueError where shapes, lengths or values cannot be."
+    x = torch.as_tensor(np.asarray(landmarks), dtype=torch.float32)
+    _check_landmarks(x, fps)
+    x = _at_25_hz(x, fps)
+    a = np.asarray(sound)
+    _check_sound(syncers, a, sr)
+    seconds = len(x) / FPS
     heard = a.shape[-1] / sr if sr else len(a) / 100
     if abs(heard - seconds) > tolerance:
         raise ValueError(
-            f"{seconds:.2f} s of landmarks ({len(landmarks)} frames at {fps:g}) and {heard:.2f} s of sound differ by more than {tolerance} s"
+            f"{seconds:.2f} s of landmarks ({len(landmarks)} frames at {fps:g}) and "
+            f"{heard:.2f} s of sound differ by more than {tolerance} s"
         )
     if sr:
         a = features(a, sr, len(x), syncers.cfg.features if kind is None else kind)
-    a, width = torch.as_tensor(a, dtype=torch.float32)[: COLUMNS * len(x)], len(syncers.audio_mean)
-    if a.ndim != 2 or a.shape[1] != width:
-        raise ValueError(
-            f"audio features of shape (n, {width}) expected, or a waveform with its sr, got {tuple(a.shape)}"
+    return normalise(x, x[0])[None], _columns(syncers, a, len(x))[None]
+
+
+# %% ../../nbs/metrics/30_synchrony.ipynb #4c5f9f3f
+class _Scores:
+    "A record of scores: one row a clip, all of them over the same ranges of shifts."
+
+    def reset(self):
+        "Forget all clips."
+        self.rows, self.used = [], None
+
+    def compute(self) -> pd.DataFrame:  # index id; offset_1.., confidence_1.., one row a clip
+        "The scores of all clips so far. Raises ValueError where there are none."
+        if not self.rows:
+            raise ValueError("MultiScaleSync.compute: no clip was given to update")
+        levels = range(1, len(self.used) + 1)
+        offsets = [f"offset_{i}" for i in levels]
+        confidences = [f"confidence_{i}" for i in levels]
+        ids, scores = zip(*self.rows)
+        index = pd.Index(ids, name="id")
+        df = pd.DataFrame(list(scores), index=index, columns=offsets + confidences)
+        return df.astype(dict.fromkeys(offsets, int))
+
+    def summary(self) -> pd.DataFrame:  # one row a level: scale_ms, off_mean, off_std (of |AV-Off|,
+        # samples of the level), conf_mean, conf_std, clips
+        "Mean and standard deviation over the clips. Raises ValueError where there are none."
+        df, levels = self.compute(), range(1, len(self.used) + 1)
+        off = df[[f"offset_{i}" for i in levels]].abs().to_numpy()
+        conf = df[[f"confidence_{i}" for i in levels]].to_numpy()
+        return pd.DataFrame(
+            dict(
+                level=levels,
+                scale_ms=[100 * 2**i for i in levels],
+                off_mean=off.mean(0),
+                off_std=off.std(0),
+                conf_mean=conf.mean(0),
+                conf_std=conf.std(0),
+                clips=len(df),
+            )
         )
-    a = torch.cat((a, a[-1:].expand(COLUMNS * len(x) - len(a), -1)))
-    return normalise(x, x[0])[None], ((a - syncers.audio_mean.cpu()) / syncers.audio_std.cpu())[
-        None
-    ]
+
+
+# %% ../../nbs/metrics/30_synchrony.ipynb #ce96d0fc
+def _score_all(
+    syncers,  # as in `av_scores`
+    x: Tensor,  # (B, n, 68, 2)
+    a: Tensor,  # (B, 4n, 26)
+    used,  # shifts of the clips before, or None
+    batch: int,  # clips at once
+    *options,  # padded and shifts of `av_scores`
+) -> tuple[list, list]:  # B rows of offsets and confidences, and the shifts used
+    "Scores of many clips. Raises ValueError where the shifts are not those of the clips before."
+    rows = []
+    for k in range(0, len(x), batch):
+        r = av_scores(syncers, x[k : k + batch], a[k : k + batch], *options)
+        if used not in (None, r["shifts"]):
+            raise ValueError(
+                f"clips of {x.shape[1]} frames are scored over shifts {r['shifts']}, "
+                f"those before over {used}: use one MultiScaleSync for each length"
+            )
+        used = r["shifts"]
+        rows += torch.cat((r["offset"], r["confidence"]), 1).tolist()
+    return rows, used
+
+
+# %% ../../nbs/metrics/30_synchrony.ipynb #381eae09
+def _loss(
+    syncers,  # as in `av_scores`
+    x: Tensor,  # (B, n, 68, 2) normalised landmarks
+    a: Tensor,  # (B, 4n, 26) standardised audio
+    padded: bool,
+    shifts,
+) -> Tensor:  # scalar, differentiable in x and a
+    "Negative confidence at shift 0, mean over levels and clips."
+    levels = []
+    for i, (e_x, e_a) in enumerate(syncers(x, a), 1):
+        W = e_x.shape[1]
+        S = PADDED_SHIFT if padded else shift_range(W, shifts[min(i, len(shifts)) - 1])
+        if S < 1:
+            raise ValueError(
+                f"level {i}: {W} window in {x.shape[1]} frames, 2 are needed for a shift"
+            )
+        d = (padded_curve if padded else shift_curve)(e_x, e_a, S)
+        levels.append(d[:, S] - d.median(1).values)
+    return torch.stack(levels).mean()
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #e6f1bfce
-SYNCERS = (
-    Path(mssync.__file__).parent / "weights" / "metric_syncers.safetensors"
-)  # those of the package
-
-
-class MultiScaleSync(nn.Module):
-    "AV-Off and AV-Conf over a test set: `update` with batches, then `compute` or `summary`. Called on a batch: a loss."
+class _Scorer(_Scores, nn.Module):
+    "Scores batches of clips into its record."
 
     def __init__(
         self,
-        syncers=None,  # metric `SyncerPyramid`, put into eval mode and frozen; those of the package by default
+        # metric `SyncerPyramid`, put into eval mode and frozen; the package's by default
+        syncers=None,
         padded: bool = False,  # SyncNet's zero-padded form
         shifts=SHIFTS,  # largest shift at each level
         batch: int = 64,  # clips at once
     ):
         super().__init__()
         syncers = load_model(SYNCERS) if syncers is None else syncers
-        self.syncers = (
-            syncers.eval().requires_grad_(False) if isinstance(syncers, nn.Module) else syncers
-        )
-        self.padded, self.shifts, self.batch = padded, shifts, batch
+        if isinstance(syncers, nn.Module):
+            syncers = syncers.eval().requires_grad_(False)
+        self.syncers, self.batch = syncers, batch
+        self.padded, self.shifts = padded, shifts
         self.reset()
-
-    def reset(self):
-        "Forget all clips."
-        self.rows, self.used = [], None
 
     def update(
         self,
@@ -230,29 +359,24 @@ class MultiScaleSync(nn.Module):
         a: Tensor,  # (B, 4n, 26) standardised audio of the same clips
         ids: list | None = None,  # B names; running numbers by default
     ):
-        """Score a batch of clips. Raises ValueError on clips of another shift range than those before (their confidences would not
-        compare), on names that do not match, and where `av_scores` does; then nothing of the batch is kept."""
+        """Score a batch of clips. Raises ValueError on clips of another shift range than those
+        before, on other numbers of names, and as `av_scores`; then nothing of the batch is kept."""
         if len(x) != len(a) or (ids is not None and len(ids) != len(x)):
+            names = "" if ids is None else f", {len(ids)} names"
             raise ValueError(
-                f"MultiScaleSync.update: {len(x)} clips of landmarks, {len(a)} of audio"
-                + (f", {len(ids)} names" if ids is not None else "")
+                f"MultiScaleSync.update: {len(x)} clips of landmarks, {len(a)} of audio{names}"
             )
-        names, rows, used = (
-            list(ids) if ids is not None else list(range(len(self.rows), len(self.rows) + len(x))),
-            [],
-            self.used,
-        )
-        for k in range(0, len(x), self.batch):
-            r = av_scores(
-                self.syncers, x[k : k + self.batch], a[k : k + self.batch], self.padded, self.shifts
-            )
-            if used not in (None, r["shifts"]):
-                raise ValueError(
-                    f"clips of {x.shape[1]} frames are scored over shifts {r['shifts']}, those before over {used}: use one MultiScaleSync for each length"
-                )
-            used = r["shifts"]
-            rows += torch.cat((r["offset"], r["confidence"]), 1).tolist()
+        count = len(self.rows)
+        names = list(range(count, count + len(x))) if ids is None else list(ids)
+        options = self.used, self.batch, self.padded, self.shifts
+        rows, used = _score_all(self.syncers, x, a, *options)
         self.rows, self.used = self.rows + list(zip(names, rows)), used
+
+
+# %% ../../nbs/metrics/30_synchrony.ipynb #d073b9d4
+class MultiScaleSync(_Scorer):
+    """AV-Off and AV-Conf over a test set: `update` with batches, or `update_clip` with clips as
+    they come, then `compute` or `summary`. Called on a batch: a loss."""
 
     def update_clip(
         self,
@@ -269,59 +393,14 @@ class MultiScaleSync(nn.Module):
         device = next(self.syncers.parameters()).device
         self.update(x.to(device), a.to(device), None if id is None else [id])
 
-    def compute(self) -> pd.DataFrame:  # index id; offset_1.., confidence_1.., one row a clip
-        "The scores of all clips so far. Raises ValueError where there are none."
-        if not self.rows:
-            raise ValueError("MultiScaleSync.compute: no clip was given to update")
-        levels = range(1, len(self.used) + 1)
-        df = pd.DataFrame(
-            [v for _, v in self.rows],
-            index=pd.Index([k for k, _ in self.rows], name="id"),
-            columns=[f"offset_{i}" for i in levels] + [f"confidence_{i}" for i in levels],
-        )
-        return df.astype({f"offset_{i}": int for i in levels})
-
-    def summary(
-        self,
-    ) -> pd.DataFrame:  # one row a level: scale_ms, off_mean, off_std (of |AV-Off|, samples of the level), conf_mean, conf_std, clips
-        "Mean and standard deviation over the clips. Raises ValueError where there are none."
-        df, levels = self.compute(), range(1, len(self.used) + 1)
-        off, conf = (
-            df[[f"offset_{i}" for i in levels]].abs().to_numpy(),
-            df[[f"confidence_{i}" for i in levels]].to_numpy(),
-        )
-        return pd.DataFrame(
-            dict(
-                level=levels,
-                scale_ms=[100 * 2**i for i in levels],
-                off_mean=off.mean(0),
-                off_std=off.std(0),
-                conf_mean=conf.mean(0),
-                conf_std=conf.std(0),
-                clips=len(df),
-            )
-        )
-
     def forward(
         self,
         x: Tensor,  # (B, n, 68, 2) normalised landmarks
         a: Tensor,  # (B, 4n, 26) standardised audio that they should be in sync with
     ) -> Tensor:  # scalar, differentiable in x and a
-        "Negative confidence at shift 0, mean over levels and clips. Raises ValueError where a level has no two windows."
-        levels = []
-        for i, (e_x, e_a) in enumerate(self.syncers(x, a), 1):
-            S = (
-                PADDED_SHIFT
-                if self.padded
-                else shift_range(e_x.shape[1], self.shifts[min(i, len(self.shifts)) - 1])
-            )
-            if S < 1:
-                raise ValueError(
-                    f"level {i}: {e_x.shape[1]} window in {x.shape[1]} frames, 2 are needed for a shift"
-                )
-            c = (padded_curve if self.padded else shift_curve)(e_x, e_a, S)
-            levels.append(c[:, S] - c.median(1).values)
-        return torch.stack(levels).mean()
+        """Negative confidence at shift 0, mean over levels and clips. Raises ValueError where a
+        level has no two windows."""
+        return _loss(self.syncers, x, a, self.padded, self.shifts)
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #61d198fa
@@ -331,26 +410,24 @@ def score_corpus(
     frames: int = 80,  # of a window; shorter clips are left out
     splits: tuple = ("train", "metric", "val", "test", "dev", ""),  # which
     device="cpu",
-) -> pd.DataFrame:  # one row a clip: id, speaker, windows, offset_1.. (medians, samples of the level), confidence_1.. (means)
-    "AV-Off and AV-Conf of all clips. Raises CorpusError where no clip is long enough, ValueError on audio features of another kind or width than the syncers'."
+) -> pd.DataFrame:  # one row a clip: id, speaker, windows, offset_1.. (medians, samples of the
+    # level), confidence_1.. (means)
+    """AV-Off and AV-Conf of all clips. Raises CorpusError where no clip is long enough, ValueError
+    on audio features of another kind or width than the syncers'."""
     syncers = (load_model(SYNCERS) if syncers is None else syncers).to(device)
-    packed = Packed(
-        folder, splits, (syncers.audio_mean.cpu().numpy(), syncers.audio_std.cpu().numpy()), device
-    )
+    stats = syncers.audio_mean.cpu().numpy(), syncers.audio_std.cpu().numpy()
+    packed = Packed(folder, splits, stats, device)
     if packed.features != syncers.cfg.features:
         raise ValueError(
-            f"{folder}: holds audio features of kind {packed.features}, the syncers were trained on {syncers.cfg.features}"
+            f"{folder}: holds audio features of kind {packed.features}, "
+            f"the syncers were trained on {syncers.cfg.features}"
         )
     x, a, ids = packed.windows(frames - 1, frames)
     m = MultiScaleSync(syncers)
     m.update(x, a, ids)
-    g = m.compute().groupby("id", sort=False)
-    df = pd.concat(
-        [
-            g.size().rename("windows"),
-            g[[f"offset_{i}" for i in range(1, syncers.levels + 1)]].median(),
-            g[[f"confidence_{i}" for i in range(1, syncers.levels + 1)]].mean(),
-        ],
-        axis=1,
-    ).reset_index()
+    clips = m.compute().groupby("id", sort=False)
+    levels = range(1, syncers.levels + 1)
+    offsets = clips[[f"offset_{i}" for i in levels]].median()
+    confidences = clips[[f"confidence_{i}" for i in levels]].mean()
+    df = pd.concat((clips.size().rename("windows"), offsets, confidences), axis=1).reset_index()
     return df.merge(packed.index[["id", "speaker"]], on="id")[["id", "speaker", *df.columns[1:]]]
