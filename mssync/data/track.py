@@ -32,12 +32,11 @@ __all__ = [
 import math
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-import cv2
 import numpy as np
 from scipy.ndimage import median_filter
 from scipy.signal import butter, savgol_filter, sosfiltfilt
@@ -47,7 +46,7 @@ from .landmarks import FPS, L, centre_size, flip
 
 # %% ../../nbs/data/06_track.ipynb #83c5c040
 def pose(
-    x: np.ndarray,  # (68, 2) landmarks
+    x: np.ndarray,  # (68, 2) landmarks, pixels
 ) -> tuple[np.ndarray, float, float]:  # mean point (2,), size (RMS distance to it), roll (radians)
     "Where a face is, how large, and how much it is tilted."
     c, s = centre_size(x)
@@ -55,19 +54,23 @@ def pose(
     return c[0], float(s[0, 0]), float(np.arctan2(eyes[1], eyes[0]))
 
 
-FACE = (
-    2.8  # side of the face box in units of the face's size: what dlib's detector returns on average
-)
+# Side of the face box in units of the face's size: what dlib's detector returns on average.
+FACE = 2.8
 RAISE = 0.177  # its centre lies this much above the mean landmark, in the same unit
 
 
 def face_box(
-    x: np.ndarray,  # (..., 68, 2) landmarks
-) -> np.ndarray:  # (..., 4) left, top, right, bottom
+    x: np.ndarray,  # (..., 68, 2) landmarks, pixels
+) -> np.ndarray:  # (..., 4) left, top, right, bottom, pixels
     "The square of a detector around given landmarks, brows to chin."
     c, s = centre_size(x)
     c, h = c[..., 0, :] - np.array([0, RAISE]) * s[..., 0], FACE / 2 * s[..., 0]
     return np.concatenate((c - h, c + h), -1)
+
+
+# %% ../../nbs/data/06_track.ipynb #fef807a5
+def _area(box: np.ndarray) -> np.ndarray:  # (..., 4) -> (...)
+    return np.prod(np.maximum(box[..., 2:] - box[..., :2], 0), -1)
 
 
 def overlap(
@@ -75,29 +78,26 @@ def overlap(
     b: np.ndarray,  # (..., 4) boxes
 ) -> np.ndarray:  # (...) intersection over union
     "How much two boxes agree."
-
-    def area(v):
-        return np.prod(np.maximum(v[..., 2:] - v[..., :2], 0), -1)
-
-    both = area(
-        np.concatenate((np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])), -1)
-    )
-    return both / (area(a) + area(b) - both)
+    corners = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
+    both = _area(np.concatenate(corners, -1))
+    return both / (_area(a) + _area(b) - both)
 
 
+# %% ../../nbs/data/06_track.ipynb #4bf36fc6
 def upright_crop(
     image: np.ndarray,  # (H, W) or (H, W, 3) uint8
     face: np.ndarray,  # (68, 2) landmarks, pixels
     side: int,  # side of the crop, pixels; the face box fills its middle half
 ) -> tuple[np.ndarray, np.ndarray]:  # the crop and the (2, 3) affine map from the image into it
     "Cut the surroundings of a face, upright and at a standard size."
+    import cv2
+
     c, s, roll = pose(face)
     z = side / (2 * FACE * s)
     R = z * np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
     M = np.c_[R, np.array([side / 2, side / 2 + RAISE * s * z]) - R @ c]
-    return cv2.warpAffine(
-        image, M, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    ), M
+    how = dict(flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(image, M, (side, side), **how), M
 
 
 # %% ../../nbs/data/06_track.ipynb #dc6fa3ec
@@ -110,10 +110,10 @@ class Landmarker:
         raise NotImplementedError  # (n, 4) boxes, pixels
 
     def start(self, image: np.ndarray, box: np.ndarray) -> np.ndarray:
-        raise NotImplementedError  # (68, 2)
+        raise NotImplementedError  # (68, 2) pixels
 
     def fit(self, image: np.ndarray, face: np.ndarray) -> tuple[np.ndarray, float]:
-        raise NotImplementedError  # (68, 2), doubt
+        raise NotImplementedError  # (68, 2) pixels, doubt
 
     def check(
         self,
@@ -124,15 +124,13 @@ class Landmarker:
         side = 200
         crop, _ = upright_crop(image, face, side)
         boxes = self.detect(crop, close=True)
-        return bool(len(boxes)) and bool(
-            overlap(boxes, np.array([0.25, 0.25, 0.75, 0.75]) * side).max() > 0.4
-        )
+        middle = np.array([0.25, 0.25, 0.75, 0.75]) * side
+        return bool(len(boxes)) and bool(overlap(boxes, middle).max() > 0.4)
 
     def __call__(
         self,
         image: np.ndarray,  # (H, W, 3) uint8 RGB
-        prev: np.ndarray
-        | None = None,  # (68, 2) landmarks one frame earlier; searched for by default
+        prev: np.ndarray | None = None,  # (68, 2) landmarks one frame earlier; default: search
     ) -> np.ndarray | None:  # (68, 2) pixels, None where there is no face
         "Landmarks of the largest face, or of the one that was at `prev`."
         if prev is None:
@@ -143,9 +141,10 @@ class Landmarker:
         return self.fit(image, prev)[0]
 
 
-# %% ../../nbs/data/06_track.ipynb #9876db3e
+# %% ../../nbs/data/06_track.ipynb #7a9cba7b
 @cache
 def _dlib():
+    "The library, its detector and its 68-point predictor, loaded once."
     import dlib
 
     spec = find_spec("face_recognition_models")  # its own __init__ fails on current setuptools
@@ -153,42 +152,66 @@ def _dlib():
         raise ValueError(
             "landmarker 'dlib' needs the package face-recognition-models (its weights)"
         )
-    weights = (
-        Path(spec.submodule_search_locations[0])
-        / "models"
-        / "shape_predictor_68_face_landmarks.dat"
-    )
+    folder = Path(spec.submodule_search_locations[0]) / "models"
+    weights = folder / "shape_predictor_68_face_landmarks.dat"
     return dlib, dlib.get_frontal_face_detector(), dlib.shape_predictor(str(weights))
 
 
-class DlibLandmarker(Landmarker):
-    "dlib's 68-point predictor on an enlarged upright crop, averaged over shifted boxes."
+def _dlib_boxes(
+    image: np.ndarray,  # (H, W, 3) uint8
+    zoom: float,  # the picture is enlarged by this before it is looked at
+    threshold: float,
+) -> np.ndarray:  # (n, 4) pixels of `image`
+    "Faces that dlib finds at one size of the picture."
+    import cv2
 
-    doubtful = 0.045  # good fits have .01, profiles up to .04, pictures damaged in transmission .035 to .06 (looked at in 560 real clips)
+    h, w = (round(n * zoom) for n in image.shape[:2])
+    if zoom != 1:
+        how = cv2.INTER_LINEAR if zoom > 1 else cv2.INTER_AREA
+        image = cv2.resize(image, (w, h), interpolation=how)
+    found = _dlib()[1].run(image, 0, threshold)[0]
+    corners = [(r.left(), r.top(), r.right() + 1, r.bottom() + 1) for r in found]
+    return np.array(corners, float).reshape(-1, 4) / zoom
 
-    def __init__(
-        self,
-        side: int = 480,  # side of the enlarged crop, pixels
-        shift: float = 0.05,  # shift of the boxes, in sides of the face box; 0 predicts once
-        threshold: float = 0.0,  # of the detector; lower finds more faces and more that are none
-    ):
-        self.side, self.threshold = side, threshold
-        self.shifts = [(shift, 0), (-shift, 0), (0, shift), (0, -shift)] if shift else [(0, 0)]
-        self.dlib, self.detector, self.predictor = _dlib()
 
-    def _run(self, image, zoom):
-        h, w = (round(n * zoom) for n in image.shape[:2])
-        if zoom != 1:
-            image = cv2.resize(
-                image, (w, h), interpolation=cv2.INTER_LINEAR if zoom > 1 else cv2.INTER_AREA
-            )
-        found = self.detector.run(image, 0, self.threshold)[0]
-        return (
-            np.array(
-                [(r.left(), r.top(), r.right() + 1, r.bottom() + 1) for r in found], float
-            ).reshape(-1, 4)
-            / zoom
-        )
+# %% ../../nbs/data/06_track.ipynb #4d623f41
+def _dlib_points(
+    image: np.ndarray,  # (H, W) or (H, W, 3) uint8
+    left: float,
+    top: float,
+    side: float,  # of the box, pixels
+) -> np.ndarray:  # (68, 2) whole pixels
+    "One prediction in one box."
+    dlib, _, predictor = _dlib()
+    corners = round(left), round(top), round(left + side) - 1, round(top + side) - 1
+    parts = predictor(image, dlib.rectangle(*corners)).parts()
+    return np.array([(p.x, p.y) for p in parts], float)
+
+
+def _shifted_points(
+    crop: np.ndarray,  # (n, n) uint8, the face box in its middle half
+    shifts: list[tuple],  # of the box, in its sides
+) -> np.ndarray:  # (len(shifts), 68, 2) pixels of the crop
+    "One prediction for every shift of the box, every other one in the mirrored crop."
+    n = len(crop)
+    mirrored = np.ascontiguousarray(crop[:, ::-1])
+    found = []
+    for i, (dx, dy) in enumerate(shifts):
+        box = n / 4 + dx * n / 2, n / 4 + dy * n / 2, n / 2
+        if i % 2:
+            found.append(flip(_dlib_points(mirrored, *box), n - 1))
+        else:
+            found.append(_dlib_points(crop, *box))
+    return np.array(found)
+
+
+# %% ../../nbs/data/06_track.ipynb #9876db3e
+class _DlibDetector(Landmarker):
+    "Finds faces with dlib."
+
+    def __init__(self, threshold: float):
+        self.threshold = threshold
+        _dlib()  # says at once when the weights are missing
 
     def detect(
         self,
@@ -197,56 +220,82 @@ class DlibLandmarker(Landmarker):
     ) -> np.ndarray:  # (n, 4) boxes, pixels
         "Look at 640 pixels first, then, for small faces, at 1280; pictures grow at most twofold."
         if close:
-            return self._run(image, 1.0)
+            return _dlib_boxes(image, 1.0, self.threshold)
         long = max(image.shape[:2])
-        boxes = self._run(image, min(2.0, 640 / long))
-        return boxes if len(boxes) or long <= 320 else self._run(image, min(2.0, 1280 / long))
-
-    def _predict(self, image, left, top, side):
-        parts = self.predictor(
-            image,
-            self.dlib.rectangle(
-                round(left), round(top), round(left + side) - 1, round(top + side) - 1
-            ),
-        ).parts()
-        return np.array([(p.x, p.y) for p in parts], float)
+        boxes = _dlib_boxes(image, min(2.0, 640 / long), self.threshold)
+        if len(boxes) or long <= 320:
+            return boxes
+        return _dlib_boxes(image, min(2.0, 1280 / long), self.threshold)
 
     def start(
         self,
         image: np.ndarray,  # (H, W, 3) uint8
-        box: np.ndarray,  # (4,) of the detector
+        box: np.ndarray,  # (4,) of the detector, pixels
     ) -> np.ndarray:  # (68, 2) pixels
         "First landmarks, from the detector's box."
-        zoom = min(4.0, self.side / 2 / (box[2] - box[0]))
-        pad = (box[2] - box[0]) / 2
-        l, t = (max(0, int(v - pad)) for v in box[:2])
-        part = image[t : int(box[3] + pad), l : int(box[2] + pad)]
+        import cv2
+
+        width = box[2] - box[0]
+        zoom, pad = min(4.0, self.side / 2 / width), width / 2
+        left, top = (max(0, int(v - pad)) for v in box[:2])
+        part = image[top : int(box[3] + pad), left : int(box[2] + pad)]
         part = cv2.resize(part, None, fx=zoom, fy=zoom)
-        return self._predict(
-            part, (box[0] - l) * zoom, (box[1] - t) * zoom, (box[2] - box[0]) * zoom
-        ) / zoom + np.array([l, t])
+        found = _dlib_points(part, (box[0] - left) * zoom, (box[1] - top) * zoom, width * zoom)
+        return found / zoom + np.array([left, top])
+
+
+# %% ../../nbs/data/06_track.ipynb #5db62902
+class DlibLandmarker(_DlibDetector):
+    "dlib's 68-point predictor on an enlarged upright crop, averaged over shifted boxes."
+
+    # Looked at in 560 real clips: good fits have .01, profiles up to .04, pictures that were
+    # damaged in transmission .035 to .06.
+    doubtful = 0.045
+
+    def __init__(
+        self,
+        side: int = 480,  # side of the enlarged crop, pixels
+        shift: float = 0.05,  # shift of the boxes, in sides of the face box; 0 predicts once
+        threshold: float = 0.0,  # of the detector; lower finds more faces and more that are none
+    ):
+        super().__init__(threshold)
+        self.side = side
+        self.shifts = [(shift, 0), (-shift, 0), (0, shift), (0, -shift)] if shift else [(0, 0)]
 
     def fit(
         self,
         image: np.ndarray,  # (H, W, 3) uint8
         face: np.ndarray,  # (68, 2) landmarks one frame earlier, pixels
-    ) -> tuple[
-        np.ndarray, float
-    ]:  # (68, 2) pixels, and the RMS disagreement of the boxes over the face's size
-        "Landmarks near given ones."
-        n = self.side
-        crop, M = upright_crop(image, face, n)
-        crop = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-        mirrored = np.ascontiguousarray(crop[:, ::-1])
-        found = []
-        for i, (dx, dy) in enumerate(self.shifts):
-            args = n / 4 + dx * n / 2, n / 4 + dy * n / 2, n / 2
-            found.append(
-                flip(self._predict(mirrored, *args), n - 1) if i % 2 else self._predict(crop, *args)
-            )
+    ) -> tuple[np.ndarray, float]:  # (68, 2) pixels, doubt
+        "Landmarks near given ones; doubt: RMS disagreement of the boxes over the face's size."
+        import cv2
+
+        crop, M = upright_crop(image, face, self.side)
+        found = _shifted_points(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), self.shifts)
         mean = np.mean(found, 0)
-        doubt = np.sqrt(((np.array(found) - mean) ** 2).sum(-1).mean()) / (n / 2 / FACE)
+        doubt = np.sqrt(((found - mean) ** 2).sum(-1).mean()) / (self.side / 2 / FACE)
         return (mean - M[:, 2]) @ np.linalg.inv(M[:, :2]).T, float(doubt)
+
+
+# %% ../../nbs/data/06_track.ipynb #ba077e78
+def _face_alignment(device: str):
+    "The network of face-alignment. Raises ValueError where package or weights cannot be had."
+    import torch
+
+    hub = Path(torch.hub.get_dir()) / "checkpoints"
+    try:
+        import face_alignment
+
+        kind = face_alignment.LandmarksType.TWO_D
+        return face_alignment.FaceAlignment(kind, device=device, compile=False)
+    except ImportError as e:
+        raise ValueError("landmarker 'face-alignment' needs the package face-alignment") from e
+    except OSError as e:
+        raise ValueError(
+            f"landmarker 'face-alignment': its weights are not in {hub} and could not be "
+            f"downloaded ({e}); put them there, or choose landmarker 'dlib', whose weights come "
+            "with its package"
+        ) from e
 
 
 # %% ../../nbs/data/06_track.ipynb #12871b8c
@@ -255,26 +304,8 @@ class FaceAlignmentLandmarker(Landmarker):
 
     doubtful = 0.6
 
-    def __init__(
-        self,
-        device: str = "cpu",  # torch device
-    ):
-        import torch
-
-        hub = Path(torch.hub.get_dir()) / "checkpoints"
-        try:
-            import face_alignment
-
-            self.net = face_alignment.FaceAlignment(
-                face_alignment.LandmarksType.TWO_D, device=device, compile=False
-            )
-        except ImportError as e:
-            raise ValueError("landmarker 'face-alignment' needs the package face-alignment") from e
-        except OSError as e:
-            raise ValueError(
-                f"landmarker 'face-alignment': its weights are not in {hub} and could not be downloaded ({e}); "
-                "put them there, or choose landmarker 'dlib', whose weights come with its package"
-            ) from e
+    def __init__(self, device: str = "cpu"):  # a torch device
+        self.net = _face_alignment(device)
 
     def detect(
         self,
@@ -282,45 +313,40 @@ class FaceAlignmentLandmarker(Landmarker):
         close: bool = False,  # the face fills the picture
     ) -> np.ndarray:  # (n, 4) boxes, pixels
         "Faces by s3fd, looked for at 640 pixels."
+        import cv2
+
         zoom = min(1.0, 640 / max(image.shape[:2]))
         if zoom < 1:
             image = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
-        return (
-            np.array(
-                [d[:4] for d in self.net.face_detector.detect_from_image(image)], float
-            ).reshape(-1, 4)
-            / zoom
-        )
+        found = [d[:4] for d in self.net.face_detector.detect_from_image(image)]
+        return np.array(found, float).reshape(-1, 4) / zoom
 
-    def start(
-        self,
-        image: np.ndarray,  # (H, W, 3) uint8
-        box: np.ndarray,  # (4,) of the detector
-    ) -> np.ndarray:  # (68, 2) pixels
-        "First landmarks, from the detector's box."
-        return np.asarray(
-            self.net.get_landmarks_from_image(image, detected_faces=[list(box)])[0], float
-        )
+    def start(self, image: np.ndarray, box: np.ndarray) -> np.ndarray:
+        "First landmarks (68, 2), from the detector's box (4,)."
+        points = self.net.get_landmarks_from_image(image, detected_faces=[list(box)])
+        return np.asarray(points[0], float)
 
     def fit(
         self,
         image: np.ndarray,  # (H, W, 3) uint8
         face: np.ndarray,  # (68, 2) landmarks one frame earlier, pixels
-    ) -> tuple[np.ndarray, float]:  # (68, 2) pixels, 1 - mean height of the heat maps
+    ) -> tuple[np.ndarray, float]:  # (68, 2) pixels, doubt: 1 - mean height of the heat maps
         "Landmarks near given ones."
+        tight = [*face.min(0), *face.max(0)]
         points, scores, _ = self.net.get_landmarks_from_image(
-            image, detected_faces=[[*face.min(0), *face.max(0)]], return_landmark_score=True
+            image, detected_faces=[tight], return_landmark_score=True
         )
         return np.asarray(points[0], float), 1 - float(np.mean(scores[0]))
 
 
+# %% ../../nbs/data/06_track.ipynb #2bd2e62a
 LANDMARKERS = {"dlib": DlibLandmarker, "face-alignment": FaceAlignmentLandmarker}
 
 
 def make_landmarker(
     name: str,  # a key of `LANDMARKERS`
 ) -> Landmarker:
-    "Build a landmarker. Raises ValueError for an unknown name, or where its weights cannot be had."
+    "Build a landmarker. Raises ValueError for an unknown name, or where its weights are missing."
     if name not in LANDMARKERS:
         raise ValueError(f"unknown landmarker {name!r}: choose one of {', '.join(LANDMARKERS)}")
     return LANDMARKERS[name]()
@@ -335,9 +361,17 @@ class Track:
     points: np.ndarray  # (n, 68, 2) pixels
     doubt: np.ndarray  # (n,) of the fits
     segment: np.ndarray  # (n,) number of the shot
-    span: tuple  # times of the first and the last frame of the video
+    span: tuple  # times of the first and the last frame of the video, s
     seen: int  # frames in the video
     size: tuple  # width, height, pixels
+
+
+# %% ../../nbs/data/06_track.ipynb #a0986f4c
+def _thumbnail(image: np.ndarray) -> np.ndarray:  # (H, W, 3) uint8 -> (16, 16, 3) float
+    "A picture at 16 x 16 pixels."
+    import cv2
+
+    return cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA).astype(float)
 
 
 def picture_change(
@@ -350,76 +384,117 @@ def picture_change(
     return float(np.abs(a * gain - b / gain).mean())
 
 
+class _Cuts:
+    "Says of one frame after the other whether it begins a new shot."
+
+    def __init__(self):
+        self.thumb = None  # of the last frame
+        self.changes = deque(maxlen=12)  # of the shot's last pictures, grey levels
+
+    def __call__(self, image: np.ndarray) -> bool:
+        before, self.thumb = self.thumb, _thumbnail(image)
+        if before is None:
+            return False
+        change, limit = picture_change(before, self.thumb), 25
+        if self.changes:
+            usual = max(5 * np.median(self.changes), 2 * max(self.changes))
+            limit = np.clip(usual, 10, 25)
+        if change > limit:
+            self.changes.clear()
+            return True
+        self.changes.append(change)
+        return False
+
+
+# %% ../../nbs/data/06_track.ipynb #8ee5f964
+@dataclass
+class _Follower:
+    "Where the face is while a video is gone through, and the frames that were kept."
+
+    landmarker: Landmarker
+    box: tuple | None  # of the wanted face in the first frame, over the picture's sides
+    face: np.ndarray | None = None  # (68, 2) landmarks in the last frame, None while it is lost
+    doubt: float = 0.0  # of that fit
+    last: np.ndarray | None = None  # (68, 2) where the face was last in this shot
+    place: np.ndarray | None = None  # (4,) where the face of `box` was last
+    shot: int = 0
+    kept: list = field(default_factory=list)  # (time, points, doubt, shot)
+    sure: int = 0  # frames kept up to here are confirmed
+
+    def cut(self):
+        "A new shot begins."
+        self.face = self.last = None
+        self.shot += 1
+        self.sure = len(self.kept)
+
+    def go_on(self, image: np.ndarray, confirm: bool):
+        "Fit near the last landmarks; where that is not right, the face is lost."
+        new, self.doubt = self.landmarker.fit(image, self.face)
+        near = overlap(face_box(new), face_box(self.face)) > 0.6
+        if self.doubt < self.landmarker.doubtful and near and not confirm:
+            self.face = new
+        elif self.landmarker.check(image, new):
+            self.face, self.sure = new, len(self.kept) + 1
+        else:
+            self.face = None
+            del self.kept[self.sure :]
+
+
+# %% ../../nbs/data/06_track.ipynb #b68764f3
+def _search(f: _Follower, image: np.ndarray):
+    "Look for the face in the whole picture."
+    boxes, wanted = f.landmarker.detect(image), None
+    if f.box is not None:  # nobody else will do
+        if f.place is None:
+            wanted, least = np.array(f.box) * np.tile(image.shape[1::-1], 2), 0.1
+        else:
+            wanted, least = f.place, 0.25
+        boxes = boxes[overlap(boxes, wanted) > least]
+    if not len(boxes):
+        return
+    if f.last is not None:
+        wanted = face_box(f.last)
+    fitness = boxes[:, 2] - boxes[:, 0] if wanted is None else overlap(boxes, wanted)
+    first = f.landmarker.start(image, boxes[np.argmax(fitness)])
+    f.face, f.doubt = f.landmarker.fit(image, first)
+    if f.last is not None and overlap(face_box(f.face), face_box(f.last)) < 0.3:
+        f.shot += 1
+    f.sure = len(f.kept) + 1
+
+
+def _look(f: _Follower, t: float, image: np.ndarray, confirm: bool):
+    "Take in one frame: follow the face or find it, and keep what is not doubtful."
+    if f.face is not None:
+        f.go_on(image, confirm)
+    if f.face is None:
+        _search(f, image)
+    if f.face is None:
+        return
+    f.last = f.face
+    if f.box is not None:
+        f.place = face_box(f.face)
+    if f.doubt < f.landmarker.doubtful:
+        f.kept.append((t, f.face, f.doubt, f.shot))
+
+
+# %% ../../nbs/data/06_track.ipynb #f894d95e
 def follow_face(
     frames: Iterable,  # (seconds, image) pairs, as `iter_frames` gives
     landmarker: Landmarker,
     every: int = 3,  # frames between two confirmations
-    box: tuple
-    | None = None,  # left, top, right, bottom of the face in the first frame, over the picture's sides; the largest face by default
+    box: tuple | None = None,  # left, top, right, bottom, over the picture's sides
 ) -> Track:
-    "Follow one face through a video; the frames are looked at one by one and not kept."
-    kept = []  # (time, points, doubt, shot)
-    face, last, shot, sure, n, thumb, t0 = (
-        None,
-        None,
-        0,
-        0,
-        0,
-        None,
-        None,
-    )  # `sure`: frames kept up to here are confirmed
-    changes, place = (
-        deque(maxlen=12),
-        None,
-    )  # of the shot's pictures; where the face of `box` was last
+    """Follow one face through a video; the frames are looked at one by one and not kept.
+    `box` says where that face is in the first frame; by default it is the largest one."""
+    follower, is_cut = _Follower(landmarker, box), _Cuts()
+    n, t0 = 0, None
     for t, image in frames:
         t0 = t if t0 is None else t0
-        before, thumb = (
-            thumb,
-            cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA).astype(float),
-        )
-        if before is not None:
-            change = picture_change(before, thumb)
-            if change > (
-                np.clip(max(5 * np.median(changes), 2 * max(changes)), 10, 25) if changes else 25
-            ):
-                face, last, shot, sure = None, None, shot + 1, len(kept)
-                changes.clear()
-            else:
-                changes.append(change)
-        if face is not None:
-            new, doubt = landmarker.fit(image, face)
-            steady = doubt < landmarker.doubtful and overlap(face_box(new), face_box(face)) > 0.6
-            if steady and n % every:
-                face = new
-            elif landmarker.check(image, new):
-                face, sure = new, len(kept) + 1
-            else:
-                face = None
-                del kept[sure:]
-        if face is None:
-            boxes = landmarker.detect(image)
-            if box is not None:  # nobody else will do
-                near, least = (
-                    (np.array(box) * np.tile(image.shape[1::-1], 2), 0.1)
-                    if place is None
-                    else (place, 0.25)
-                )
-                boxes = boxes[overlap(boxes, near) > least]
-            wanted = face_box(last) if last is not None else None if box is None else near
-            if len(boxes):
-                areas = boxes[:, 2] - boxes[:, 0] if wanted is None else overlap(boxes, wanted)
-                face, doubt = landmarker.fit(
-                    image, landmarker.start(image, boxes[np.argmax(areas)])
-                )
-                if last is not None and overlap(face_box(face), face_box(last)) < 0.3:
-                    shot += 1
-                sure = len(kept) + 1
-        if face is not None:
-            last, place = face, None if box is None else face_box(face)
-            if doubt < landmarker.doubtful:
-                kept.append((t, face, doubt, shot))
+        if is_cut(image):
+            follower.cut()
+        _look(follower, t, image, confirm=n % every == 0)
         n, end, size = n + 1, t, image.shape[1::-1]
+    kept = follower.kept
     times, points, doubts, shots = zip(*kept) if kept else ((), (), (), ())
     return Track(
         np.array(times),
@@ -443,6 +518,25 @@ class Run:
     doubt: np.ndarray  # (T,) of the fits
 
 
+def _neighbours(
+    times: np.ndarray,  # (n,) of the frames, s
+    ticks: np.ndarray,  # (m,) s
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # frame left, frame right, weight of the right one
+    "The two frames around every tick; one frame twice where a tick falls on it."
+    right = np.clip(np.searchsorted(times, ticks - 1e-4), 0, len(times) - 1)
+    left = np.where(np.abs(times[right] - ticks) < 1e-3, right, np.maximum(right - 1, 0))
+    gap = times[right] - times[left]
+    w = np.divide(ticks - times[left], gap, out=np.zeros(len(ticks)), where=gap > 0)
+    return left, right, w.clip(0, 1)
+
+
+def _mix(v: np.ndarray, left, right, w) -> np.ndarray:
+    "Linear interpolation between frames."
+    w = w.reshape(-1, *[1] * (v.ndim - 1))
+    return (1 - w) * v[left] + w * v[right]
+
+
+# %% ../../nbs/data/06_track.ipynb #eaf1eb97
 def find_runs(
     track: Track,
     fps: float = FPS,  # ticks a second
@@ -451,35 +545,24 @@ def find_runs(
     "Every stretch of a track without cut or longer gap."
     if not len(track.times):
         return []
-    t0, end = track.span
+    (t0, end), times = track.span, track.times
     ticks = t0 + np.arange(math.floor((end - t0) * fps + 1e-3) + 1) / fps
-    right = np.clip(np.searchsorted(track.times, ticks - 1e-4), 0, len(track.times) - 1)
-    left = np.where(np.abs(track.times[right] - ticks) < 1e-3, right, np.maximum(right - 1, 0))
-    gap = track.times[right] - track.times[left]
-    inside = (track.times[left] <= ticks + 1e-3) & (ticks <= track.times[right] + 1e-3)
-    ok = inside & (gap < (bridge + 1.5) / fps) & (track.segment[left] == track.segment[right])
+    left, right, w = _neighbours(times, ticks)
+    gap = times[right] - times[left]
+    inside = (times[left] <= ticks + 1e-3) & (ticks <= times[right] + 1e-3)
+    same = track.segment[left] == track.segment[right]
+    ok = inside & (gap < (bridge + 1.5) / fps) & same
     shot = np.where(ok, track.segment[left], -1)
-    bounds = np.flatnonzero(np.diff(np.r_[-1, shot, -1]))  # runs of equal shot number
-    usual = np.median(np.diff(track.times)) if len(track.times) > 1 else 1 / fps
-    w = np.divide(ticks - track.times[left], gap, out=np.zeros(len(ticks)), where=gap > 0).clip(
-        0, 1
-    )
-
-    def mix(v, r):
-        return (1 - w[r].reshape(-1, *[1] * (v.ndim - 1))) * v[left[r]] + w[r].reshape(
-            -1, *[1] * (v.ndim - 1)
-        ) * v[right[r]]
-
-    runs = [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:]) if shot[a] >= 0]
-    return [
-        Run(
-            mix(track.points, r),
-            int(r.start),
-            gap[r] > max(1.5 / fps, 1.5 * usual),
-            mix(track.doubt, r),
-        )
-        for r in runs
-    ]
+    bounds = np.flatnonzero(np.diff(np.r_[-1, shot, -1]))  # where the number of the shot changes
+    usual = np.median(np.diff(times)) if len(times) > 1 else 1 / fps
+    bridged = gap > max(1.5 / fps, 1.5 * usual)
+    runs = []
+    for a, b in zip(bounds[:-1], bounds[1:]):
+        if shot[a] >= 0:
+            near = left[a:b], right[a:b], w[a:b]
+            points, doubt = _mix(track.points, *near), _mix(track.doubt, *near)
+            runs.append(Run(points, int(a), bridged[a:b], doubt))
+    return runs
 
 
 # %% ../../nbs/data/06_track.ipynb #cbedcc80
@@ -487,10 +570,10 @@ SMOOTHERS = ("butter", "mean", "none")
 
 
 def smooth_track(
-    x: np.ndarray,  # (T, 68, 2)
-    kind: str = "butter",  # "butter" (low-pass at `cutoff`), "mean" (moving average of the paper's authors) or "none"
+    x: np.ndarray,  # (T, 68, 2) at 25 frames a second
+    kind: str = "butter",  # of `SMOOTHERS`: low-pass, moving average of the authors, nothing
     window: int = 5,  # of the mean, frames, odd
-    cutoff: float = 7.0,  # of the low-pass, Hz at 25 frames a second
+    cutoff: float = 7.0,  # of the low-pass, Hz
 ) -> np.ndarray:  # (T, 68, 2)
     "Smooth landmarks over time. Raises ValueError for an unknown kind or an even window."
     if kind not in SMOOTHERS:
@@ -501,18 +584,17 @@ def smooth_track(
         )
     if kind == "none" or len(x) < max(window, 10):
         return x
-    if kind == "mean":
-        return savgol_filter(
-            x, window, 0, axis=0
-        )  # of order 0: the mean, with whole windows at the ends
+    if kind == "mean":  # a polynomial of order 0: the mean, with whole windows at the ends
+        return savgol_filter(x, window, 0, axis=0)
     return sosfiltfilt(butter(2, cutoff, fs=FPS, output="sos"), x, axis=0)
 
 
 def tremor(
     x: np.ndarray,  # (T, 68, 2)
 ) -> float:  # over the face's size
-    "Deviation of the white noise that would give the same third differences: how much a track trembles."
-    return float(np.sqrt((np.diff(x, 3, axis=0) ** 2).mean() / 20) / centre_size(x[:1])[1].item())
+    "Deviation of the white noise with the same third differences: how much a track trembles."
+    noise = np.sqrt((np.diff(x, 3, axis=0) ** 2).mean() / 20)
+    return float(noise / centre_size(x[:1])[1].item())
 
 
 # %% ../../nbs/data/06_track.ipynb #0a947571
@@ -545,12 +627,7 @@ def face_squares(
 ) -> tuple[np.ndarray, np.ndarray]:  # top left corners (T, 2) and sides (T,), pixels
     "A square for every frame, centred on the face."
     box = face_box(x)
-    box = np.stack(
-        [
-            median_filter(v, window, mode="nearest")
-            for v in np.c_[(box[:, :2] + box[:, 2:]) / 2, box[:, 2] - box[:, 0]].T
-        ],
-        1,
-    )
+    box = np.c_[(box[:, :2] + box[:, 2:]) / 2, box[:, 2] - box[:, 0]]  # centre and side
+    box = np.stack([median_filter(v, window, mode="nearest") for v in box.T], 1)
     side = 1.4 * box[:, 2]
     return box[:, :2] + np.array([0, 0.2]) * box[:, 2:] - side[:, None] / 2, side
