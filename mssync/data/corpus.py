@@ -51,7 +51,7 @@ def clip_path(
     return Path(folder) / "clips" / f"{id}.safetensors"
 
 
-# %% ../../nbs/data/02_corpus.ipynb #03920e7a
+# %% ../../nbs/data/02_corpus.ipynb #2ac907d8
 @dataclass
 class Clip:
     "Landmarks and sound of one speaker. Raises CorpusError on a bad id, other shapes and NaN."
@@ -106,7 +106,7 @@ def write_clip(
     return row | dict(frames=len(clip.landmarks))
 
 
-# %% ../../nbs/data/02_corpus.ipynb #0f9e82ac
+# %% ../../nbs/data/02_corpus.ipynb #2d19762c
 def read_clip(
     folder: str | Path,
     row: "pd.Series|dict",  # a row of clips.csv
@@ -160,7 +160,7 @@ def _read_table(folder: str | Path) -> pd.DataFrame:
         raise CorpusError(f"{path}: no table ({' '.join(str(e).split())})") from e
 
 
-# %% ../../nbs/data/02_corpus.ipynb #9dcf9a87
+# %% ../../nbs/data/02_corpus.ipynb #55948264
 def read_index(
     folder: str | Path,
 ) -> pd.DataFrame:  # one row a clip
@@ -205,6 +205,7 @@ def _newcomers(
     return new
 
 
+# %% ../../nbs/data/02_corpus.ipynb #cc4167e7
 def _deal(
     unit: pd.Series,  # speaker (or id) of every clip
     split: pd.Series,  # of every clip, as far as it is known
@@ -226,7 +227,7 @@ def _deal(
     return split.where(split != pool, unit.map(home))
 
 
-# %% ../../nbs/data/02_corpus.ipynb #8d4ebc33
+# %% ../../nbs/data/02_corpus.ipynb #b0c27393
 def assign_splits(
     df: pd.DataFrame,  # an index; `split` holds one of the shares' names, "dev" or ""
     seed: int = 0,  # draws the order of speakers (or clips)

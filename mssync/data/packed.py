@@ -14,6 +14,8 @@ __all__ = [
     "augmentations",
     "rotated",
     "augmented",
+    "PackedClips",
+    "PackedWindows",
     "Packed",
     "available_frames",
     "available_lengths",
@@ -36,14 +38,15 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from .audio import COLUMNS, KINDS, D
-from .corpus import CorpusError, clip_path, read_clip, read_index
+from .corpus import Clip, CorpusError, clip_path, read_clip, read_index
 from .files import write_atomic
 from .landmarks import L, flip, normalise
 
 
 # %% ../../nbs/data/03_packed.ipynb #baad9276
-def _shapes(width: int, z: bool) -> dict:  # name -> float32 numbers a frame
-    return dict(landmarks=(L, 2), audio=(COLUMNS, width)) | (dict(z=(L,)) if z else {})
+def _shapes(width: int, z: bool) -> dict:  # name -> shape of the float32 numbers of a frame
+    shapes = dict(landmarks=(L, 2), audio=(COLUMNS, width))
+    return shapes | dict(z=(L,)) if z else shapes
 
 
 def packed_bytes(
@@ -56,46 +59,51 @@ def packed_bytes(
 
 
 class Pack(dict):
-    "Tensors of a packed corpus by name: landmarks (N, 68, 2), audio (N, 4, width) and perhaps z (N, 68) over all N frames, facts (clips, 4, width)."
+    """Tensors of a packed corpus by name: landmarks (N, 68, 2), audio (N, 4, width) and perhaps
+    z (N, 68) over all N frames, facts (clips, 4, width)."""
 
     features: str = "mfcc"  # kind of the audio
 
 
 # %% ../../nbs/data/03_packed.ipynb #ea5b0687
+def _check_clip(
+    path: Path,  # of the clip
+    clip: Clip,
+    first: Clip,  # whose audio features all clips must have
+    frames: int,  # that the index says
+    z: bool,  # whether there must be depth
+):
+    "Raise CorpusError where a clip does not fit the others or the index."
+    for what, own, other in (
+        ("features of kind", clip.features, first.features),
+        ("features of width", clip.audio.shape[1], first.audio.shape[1]),
+    ):
+        if own != other:
+            raise CorpusError(
+                f"{path}: has audio {what} {own}, clip {first.id} {other}: one corpus, one kind"
+            )
+    if len(clip.landmarks) != frames:
+        raise CorpusError(f"{path}: has {len(clip.landmarks)} frames, clips.csv says {frames}")
+    if z:
+        depth = clip.extras["z"]
+        if depth.shape != clip.landmarks.shape[:2] or not np.isfinite(depth).all():
+            raise CorpusError(f"{path}: z is not ({frames}, {L}) finite numbers")
+
+
+# %% ../../nbs/data/03_packed.ipynb #be8461d5
 def _read(
     folder: str | Path,
     df: pd.DataFrame,  # the index
     z: bool,  # with depth
-    first: "Clip",  # whose audio features all clips must have
-    put: Callable[
-        [str, int, np.ndarray], None
-    ],  # takes the tensor's name, the first row and the rows
+    first: Clip,
+    put: Callable[[str, int, np.ndarray], None],  # takes the tensor's name, first row and rows
 ):
     "Read every clip once and put its arrays in their places."
-    at = 0
-    for k, (_, row) in enumerate(
-        tqdm(df.iterrows(), total=len(df), desc="pack", unit="clip", delay=5)
-    ):
+    at, bar = 0, tqdm(df.iterrows(), total=len(df), desc="pack", unit="clip", delay=5)
+    for k, (_, row) in enumerate(bar):
         c = read_clip(folder, row)
+        _check_clip(clip_path(folder, c.id), c, first, row.frames, z)
         a = c.audio.astype(np.float64)
-        for what, own, other in (
-            ("features of kind", c.features, first.features),
-            ("features of width", c.audio.shape[1], first.audio.shape[1]),
-        ):
-            if own != other:
-                raise CorpusError(
-                    f"{clip_path(folder, c.id)}: has audio {what} {own}, clip {first.id} {other}: one corpus, one kind"
-                )
-        if len(c.landmarks) != row.frames:
-            raise CorpusError(
-                f"{clip_path(folder, c.id)}: has {len(c.landmarks)} frames, clips.csv says {row.frames}"
-            )
-        if z and (
-            c.extras["z"].shape != c.landmarks.shape[:2] or not np.isfinite(c.extras["z"]).all()
-        ):
-            raise CorpusError(
-                f"{clip_path(folder, c.id)}: z is not ({row.frames}, {L}) finite numbers"
-            )
         put("facts", k, np.stack([a.mean(0), a.var(0), a.min(0), a.max(0)])[None])
         put("landmarks", at, c.landmarks)
         put("audio", at, c.audio.reshape(-1, COLUMNS, c.audio.shape[1]))
@@ -104,6 +112,7 @@ def _read(
         at += row.frames
 
 
+# %% ../../nbs/data/03_packed.ipynb #753d039b
 def _write(
     f,  # binary file
     shapes: dict,  # name -> shape
@@ -121,9 +130,8 @@ def _write(
     f.write(len(text).to_bytes(8, "little") + text)
 
     def put(name, row, rows):
-        f.seek(
-            8 + len(text) + header[name]["data_offsets"][0] + 4 * row * math.prod(shapes[name][1:])
-        )
+        begin = 8 + len(text) + header[name]["data_offsets"][0]
+        f.seek(begin + 4 * row * math.prod(shapes[name][1:]))
         f.write(np.ascontiguousarray(rows, "<f4"))
 
     fill(put)
@@ -131,12 +139,13 @@ def _write(
 
 def _open(
     path: Path,
-    key: str,
+    key: str,  # of the clips that it must hold
 ) -> Pack | None:  # memory-mapped; None where there is no whole pack of these clips
     "Open a pack."
     try:
         with safe_open(path, "pt") as f:
-            if (about := f.metadata() or {}).get("clips") != key:
+            about = f.metadata() or {}
+            if about.get("clips") != key:
                 return None
             found = Pack({k: f.get_tensor(k) for k in f.keys()})
     except (OSError, SafetensorError):
@@ -145,15 +154,12 @@ def _open(
     return found
 
 
+# %% ../../nbs/data/03_packed.ipynb #91357ec5
 _memory: dict = {}  # key -> the pack of a folder that cannot be written
 
 
-def pack(
-    folder: str | Path,  # the corpus
-    df: pd.DataFrame | None = None,  # its index; read by default
-) -> Pack:  # all frames in the order of the index; on the CPU
-    "Open the packed corpus, making it where there is none of these clips. Raises CorpusError on a clip that is absent, damaged, of another length or with other audio features than the first."
-    df, path = read_index(folder) if df is None else df, Path(folder) / "packed.safetensors"
+def _key(folder: str | Path, df: pd.DataFrame) -> str:
+    "A name for what a pack is made from: ids, lengths, sizes and times of all clips."
     key = hashlib.sha256()
     for i, n in zip(df.id, df.frames):
         try:
@@ -161,53 +167,67 @@ def pack(
         except FileNotFoundError:
             raise CorpusError(f"{clip_path(folder, i)}: listed in clips.csv but absent") from None
         key.update(f"{i} {n} {s.st_size} {s.st_mtime_ns}\n".encode())
-    key = key.hexdigest()
-    if (found := _open(path, key) or _memory.get(key)) is not None:
+    return key.hexdigest()
+
+
+def _in_memory(
+    shapes: dict,  # name -> shape
+    features: str,  # kind of the audio
+    fill: Callable[[Callable], None],  # is given a `put`
+) -> Pack:
+    "A pack that is no file."
+    found = Pack({k: torch.empty(s) for k, s in shapes.items()})
+    found.features = features
+
+    def put(name, row, rows):
+        rows = np.ascontiguousarray(rows, np.float32)
+        found[name][row : row + len(rows)] = torch.from_numpy(rows)
+
+    fill(put)
+    return found
+
+
+# %% ../../nbs/data/03_packed.ipynb #41c21f38
+def pack(
+    folder: str | Path,  # the corpus
+    df: pd.DataFrame | None = None,  # its index; read by default
+) -> Pack:  # all frames in the order of the index; on the CPU
+    """Open the packed corpus, making it where there is none of these clips. Raises CorpusError on a
+    clip that is absent, damaged, of another length or with other audio features than the first."""
+    df, path = read_index(folder) if df is None else df, Path(folder) / "packed.safetensors"
+    key = _key(folder, df)
+    found = _open(path, key) or _memory.get(key)
+    if found is not None:
         return found
+
     first = read_clip(folder, df.iloc[0])
-    width = first.audio.shape[1]
-    z = all(
-        "z" in read_clip(folder, row).extras for _, row in df.iterrows()
-    )  # ends at the first clip without
-    shapes = dict(facts=(len(df), 4, width)) | {
-        k: (int(df.frames.sum()), *s) for k, s in _shapes(width, z).items()
-    }
+    # ends at the first clip without
+    z = all("z" in read_clip(folder, row).extras for _, row in df.iterrows())
+    shapes = dict(facts=(len(df), 4, first.audio.shape[1]))
+    for name, shape in _shapes(first.audio.shape[1], z).items():
+        shapes[name] = (int(df.frames.sum()), *shape)
+
+    def fill(put):
+        _read(folder, df, z, first, put)
+
+    about = dict(clips=key, features=first.features)
     try:
-        write_atomic(
-            path,
-            lambda f: _write(
-                f,
-                shapes,
-                dict(clips=key, features=first.features),
-                lambda put: _read(folder, df, z, first, put),
-            ),
-        )
+        write_atomic(path, lambda f: _write(f, shapes, about, fill))
         if (found := _open(path, key)) is not None:
             return found
     except OSError as e:
         warnings.warn(f"{e}: the packed corpus is kept in memory", stacklevel=2)
-    found = Pack({k: torch.empty(s) for k, s in shapes.items()})
-    found.features = first.features
-
-    def put(name, row, rows):
-        found[name][row : row + len(rows)] = torch.from_numpy(
-            np.ascontiguousarray(rows, np.float32)
-        )
-
-    _read(folder, df, z, first, put)
+    found = _in_memory(shapes, first.features, fill)
     _memory.clear()
     _memory[key] = found
     return found
 
 
 # %% ../../nbs/data/03_packed.ipynb #cb63ac54
-def _absent(folder, df, splits):
+def _absent(folder, df, splits) -> CorpusError:
     "The error that none of these splits has a clip."
-    why = (
-        ": splits were not drawn, which needs at least 8 clips"
-        if df.split.isin(["", "dev"]).all()
-        else ""
-    )
+    undrawn = df.split.isin(["", "dev"]).all()
+    why = ": splits were not drawn, which needs at least 8 clips" if undrawn else ""
     return CorpusError(f"{folder}: no clip in split {', '.join(splits)}{why}")
 
 
@@ -216,17 +236,15 @@ def audio_stats(
     df: pd.DataFrame | None = None,  # its index; read by default
     tensors: dict | None = None,  # its pack; opened by default
 ) -> tuple[np.ndarray, np.ndarray]:  # mean and std, (width,) float32 each
-    "Mean and standard deviation of the audio features over the training split. Raises CorpusError where there is none."
+    """Mean and standard deviation of the audio features over the training split. Raises CorpusError
+    where there is none."""
     df = read_index(folder) if df is None else df
     train = (df.split == "train").to_numpy()
     if not train.any():
         raise _absent(folder, df, ["train"])
-    facts, n = (
-        (pack(folder, df) if tensors is None else tensors)["facts"]
-        .numpy()[train]
-        .astype(np.float64),
-        df.frames[train].to_numpy()[:, None],
-    )
+    tensors = pack(folder, df) if tensors is None else tensors
+    facts = tensors["facts"].numpy()[train].astype(np.float64)
+    n = df.frames[train].to_numpy()[:, None]
     mean = (n * facts[:, 0]).sum(0) / n.sum()
     std = np.sqrt((n * (facts[:, 1] + (facts[:, 0] - mean) ** 2)).sum(0) / n.sum())
     return mean.astype(np.float32), np.maximum(std, 1e-4).astype(np.float32)
@@ -234,16 +252,16 @@ def audio_stats(
 
 # %% ../../nbs/data/03_packed.ipynb #6d25ba6a
 ROTATION = (15.0, 10.0)  # largest yaw and pitch, degrees
-AUGMENTATIONS: dict[str, Callable] = (
-    dict(  # name -> random numbers of n windows; u(low, high, *shape) draws uniformly
-        mirror=lambda n, u, g: u(0, 1, n) < 0.5,
-        stretch=lambda n, u, g: u(0.9, 1.1, n),
-        scale=lambda n, u, g: u(0.9, 1.1, n),
-        translate=lambda n, u, g: u(0, 1, n, 2),
-        rotate=lambda n, u, g: u(-1, 1, n, 2) * torch.deg2rad(torch.tensor(ROTATION)),
-        gain=lambda n, u, g: u(-0.1, 0.1, n),
-        swap=lambda n, u, g: torch.randperm(n, generator=g),
-    )
+
+# name -> random numbers of n windows; u(low, high, *shape) draws uniformly, g is the generator
+AUGMENTATIONS: dict[str, Callable] = dict(
+    mirror=lambda n, u, g: u(0, 1, n) < 0.5,
+    stretch=lambda n, u, g: u(0.9, 1.1, n),
+    scale=lambda n, u, g: u(0.9, 1.1, n),
+    translate=lambda n, u, g: u(0, 1, n, 2),
+    rotate=lambda n, u, g: u(-1, 1, n, 2) * torch.deg2rad(torch.tensor(ROTATION)),
+    gain=lambda n, u, g: u(-0.1, 0.1, n),
+    swap=lambda n, u, g: torch.randperm(n, generator=g),
 )
 PRESETS: dict[str, tuple] = dict(
     paper=(),
@@ -254,29 +272,32 @@ PRESETS: dict[str, tuple] = dict(
 
 def augmentations(
     names: str | tuple,  # names of augmentations and presets
-) -> tuple[str, ...]:  # of augmentations
+) -> tuple[str, ...]:  # of augmentations, each once, in the order in which they are drawn
     "Resolve presets. Raises ValueError on an unknown name."
-    flat = [a for n in ([names] if isinstance(names, str) else names) for a in PRESETS.get(n, (n,))]
+    names = [names] if isinstance(names, str) else names
+    flat = [a for n in names for a in PRESETS.get(n, (n,))]
     if unknown := [n for n in flat if n not in AUGMENTATIONS]:
         raise ValueError(
-            f"unknown augmentation {unknown[0]!r}: choose from {', '.join([*AUGMENTATIONS, *PRESETS])}"
+            f"unknown augmentation {unknown[0]!r}: "
+            f"choose from {', '.join([*AUGMENTATIONS, *PRESETS])}"
         )
     return tuple(n for n in AUGMENTATIONS if n in flat)
 
 
+# %% ../../nbs/data/03_packed.ipynb #c71e7de2
 def rotated(
     x: Tensor,  # (B, n, 68, 2)
-    z: Tensor,  # (B, n, 68) depth in the unit of x; either sign will do where angles of both signs are equally likely
+    # (B, n, 68) depth in the unit of x; either sign will do where angles of both signs are equally
+    # likely
+    z: Tensor,
     angle: Tensor,  # (B, 2) yaw and pitch, radians
 ) -> Tensor:  # (B, n, 68, 2)
     "Turn windows about the centre of their first frame and project them orthographically."
     p = torch.cat((x, z[..., None]), -1)
     c = p[:, :1].mean(2, keepdim=True)
-    (cy, cp), (sy, sp), (X, Y, Z) = (
-        angle.cos().T[..., None, None],
-        angle.sin().T[..., None, None],
-        (p - c).unbind(-1),
-    )
+    X, Y, Z = (p - c).unbind(-1)
+    cy, cp = angle.cos().T[..., None, None]
+    sy, sp = angle.sin().T[..., None, None]
     return torch.stack((cy * X + sy * Z, cp * Y - sp * (cy * Z - sy * X)), -1) + c[..., :2]
 
 
@@ -287,7 +308,7 @@ def augmented(
 ) -> Tensor:  # (B, n, 68, 2) unit square
     "Landmarks under the drawn augmentations (but `swap`)."
 
-    def column(v):
+    def column(v):  # a number a window, to be broadcast over frames, points and coordinates
         return v[(...,) + (None,) * (4 - v.ndim)]
 
     if "rotate" in d:
@@ -304,93 +325,128 @@ def augmented(
 
 
 # %% ../../nbs/data/03_packed.ipynb #99bd3ebf
-class Packed:
-    "Clips of some splits as contiguous tensors; cuts batches of windows."
+def _chosen(folder, splits, limit) -> tuple[pd.DataFrame, np.ndarray]:
+    "The index of a corpus, and its rows in some splits. Raises as `Packed` does."
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit={limit}: at least one clip is needed")
+    df, splits = read_index(folder), [splits] if isinstance(splits, str) else list(splits)
+    rows = np.flatnonzero(df.split.isin(splits))[:limit]
+    if not len(rows):
+        raise _absent(folder, df, splits)
+    return df, rows
+
+
+def _check_stats(folder, features: str, width: int, stats: tuple):
+    "Raise ValueError where the statistics of the audio are those of other features."
+    given = tuple(np.shape(s) for s in stats)
+    if any(s != (width,) for s in given):
+        raise ValueError(
+            f"{folder}: its audio features ({features}) are {width} wide, "
+            f"the statistics given {given}"
+        )
+
+
+def _held(
+    tensors: Pack,
+    place: Tensor,  # (clips,) where they begin in the pack
+    lengths: Tensor,  # (clips,) frames
+    device,
+) -> tuple[dict, Tensor]:  # tensors by name; (clips,) where the clips begin in them
+    "The pack itself on the CPU, elsewhere a copy of the clips' rows, one after the other."
+    if torch.device(device).type == "cpu":
+        return tensors, place
+    start = lengths.cumsum(0) - lengths
+    copies = {}
+    for name in tensors.keys() - {"facts"}:
+        out = torch.empty(int(lengths.sum()), *tensors[name].shape[1:], device=device)
+        for at, a, n in zip(start.tolist(), place.tolist(), lengths.tolist()):
+            out[at : at + n] = tensors[name][a : a + n]
+        copies[name] = out
+    return copies, start.to(device)
+
+
+# %% ../../nbs/data/03_packed.ipynb #1f2ea797
+class PackedClips:
+    "Clips of some splits as contiguous tensors: what a `Packed` holds."
 
     def __init__(
         self,
-        folder: str | Path,
+        folder: str | Path,  # the corpus
         splits: str | tuple = ("train",),  # which splits
-        stats: tuple
-        | None = None,  # audio mean and std, (width,) each; measured on the `train` split by default
+        # audio mean and std, (width,) each; measured on the `train` split by default
+        stats: tuple | None = None,
         device="cpu",
         limit: int | None = None,  # at most this many clips
     ):
-        if limit is not None and limit < 1:
-            raise ValueError(f"limit={limit}: at least one clip is needed")
-        df, splits = read_index(folder), [splits] if isinstance(splits, str) else list(splits)
-        rows = np.flatnonzero(df.split.isin(splits))[:limit]
-        if not len(rows):
-            raise _absent(folder, df, splits)
-        tensors, mapped = pack(folder, df), torch.device(device).type == "cpu"
-        self.features, self.width = (
-            tensors.features,
-            tensors["audio"].shape[-1],
-        )  # kind of the audio features, and how many
+        "Raises CorpusError where these splits have no clip, ValueError on bad arguments."
+        df, rows = _chosen(folder, splits, limit)
+        tensors = pack(folder, df)
+        self.features = tensors.features  # kind of the audio features
+        self.width = tensors["audio"].shape[-1]  # of the audio features
         self.stats = audio_stats(folder, df, tensors) if stats is None else stats
-        if any(np.shape(s) != (self.width,) for s in self.stats):
-            raise ValueError(
-                f"{folder}: its audio features ({self.features}) are {self.width} wide, the statistics given {tuple(np.shape(s) for s in self.stats)}"
-            )
+        _check_stats(folder, self.features, self.width, self.stats)
+
         self.index = df.iloc[rows].reset_index(drop=True)
         self.ids = list(self.index.id)
-        self.lengths = torch.tensor(self.index.frames.to_numpy())  # on the CPU
+        self.lengths = torch.tensor(self.index.frames.to_numpy())  # (clips,) frames, on the CPU
         self.frames = self.lengths.to(device)
-        place = torch.tensor((df.frames.cumsum() - df.frames).to_numpy()[rows])  # in the pack
-        self.start = place if mapped else self.frames.cumsum(0) - self.frames  # in x, a and z
+        place = torch.tensor((df.frames.cumsum() - df.frames).to_numpy()[rows])
+        held, self.start = _held(tensors, place, self.lengths, device)
+        self.x = held["landmarks"]  # (N, 68, 2), all frames
+        self.a = held["audio"]  # (N, 4, width), not standardised
+        self.z = held.get("z")  # (N, 68), or None
 
-        def load(name):  # the pack itself, or a copy of the clips' rows, one after the other
-            if mapped:
-                return tensors[name]
-            out, at = (
-                torch.empty(int(self.lengths.sum()), *tensors[name].shape[1:], device=device),
-                0,
-            )
-            for a, n in zip(place.tolist(), self.lengths.tolist()):
-                out[at : at + n] = tensors[name][a : a + n]
-                at += n
-            return out
-
-        self.x, self.a = (
-            load("landmarks"),
-            load("audio"),
-        )  # (N, 68, 2), (N, 4, width) not standardised
-        self.z = load("z") if "z" in tensors else None  # (N, 68)
         self.mean, self.std = (torch.as_tensor(s, device=device) for s in self.stats)
         facts = tensors["facts"][torch.from_numpy(rows)].to(device)
-        self.audio_range = (
-            facts[:, 3].amax(0) - facts[:, 2].amin(0)
-        ) / self.std  # (width,) of the standardised features
+        # (width,) of the standardised features
+        self.audio_range = (facts[:, 3].amax(0) - facts[:, 2].amin(0)) / self.std
 
     def __len__(self):
         return len(self.ids)
 
-    def only(
-        self,
-        clips: int,  # how many
-    ) -> "Packed":
-        "The first clips alone; the statistics of the audio stay those of all. Raises ValueError where there are fewer."
-        if not 1 <= clips <= len(self):
-            raise ValueError(f"{clips} clips asked of {len(self)}")
-        p = copy.copy(self)
-        p.index, p.ids, p.lengths, p.frames, p.start = (
-            v[:clips] for v in (self.index, self.ids, self.lengths, self.frames, self.start)
-        )
-        return p
 
-    def rows(
-        self,
-        clip: Tensor,  # (B,) indices of clips
-        start: Tensor,  # (B,) first frames within them
-        frames: int,  # T; the window holds T+1
-    ) -> Tensor:  # (B, T+1) rows of x, a and z
-        "Where windows lie."
+# %% ../../nbs/data/03_packed.ipynb #88e92f07
+def _too_short(lengths: Tensor, frames: int) -> CorpusError:
+    "The error that no clip is long enough."
+    return CorpusError(
+        f"no clip has the {frames + 1} frames a window needs; the longest has {int(lengths.max())}"
+    )
+
+
+def _fixed_places(
+    lengths: Tensor,  # (clips,)
+    frames: int,  # these arguments are those of `Packed.windows`
+    stride: int | None,
+    at: float,
+) -> Tensor:  # (2, N) clip and first frame of every window
+    "Where the windows for evaluation lie."
+    if frames < 0:
+        raise ValueError(f"windows: frames={frames} must be at least 0")
+    if not 0 <= at <= 1 or stride is not None and (stride < 1 or at):
+        raise ValueError(
+            f"windows: at={at} must lie in [0, 1] and stride={stride} from 1 on, "
+            "and only one of them can be given"
+        )
+    where = []
+    for c, n in enumerate(lengths.tolist()):
+        room = n - frames  # frames at which a window can begin
+        if room > 0:
+            starts = range(0, room, stride) if stride else [round(at * (room - 1))]
+            where += [(c, s) for s in starts]
+    if not where:
+        raise _too_short(lengths, frames)
+    return torch.tensor(where).T
+
+
+# %% ../../nbs/data/03_packed.ipynb #ec4fb556
+class PackedWindows(PackedClips):
+    "Windows at given places of packed clips: how a `Packed` cuts."
+
+    def rows(self, clip: Tensor, start: Tensor, frames: int) -> Tensor:  # as `gather`; (B, T+1)
+        "Where windows lie: rows of x, a and z."
         return (self.start[clip] + start)[:, None] + torch.arange(frames + 1, device=clip.device)
 
-    def sound(
-        self,
-        i: Tensor,  # (B, T+1) rows
-    ) -> Tensor:  # (B, 4(T+1), width) standardised
+    def sound(self, i: Tensor) -> Tensor:  # (B, T+1) rows; (B, 4(T+1), width) standardised
         "The audio of windows."
         return self.a[i].flatten(1, 2).sub_(self.mean).div_(self.std)
 
@@ -404,105 +460,149 @@ class Packed:
         i = self.rows(clip, start, frames)
         return self.x[i], self.sound(i)
 
+    def windows(
+        self,
+        frames: int,  # T; a window holds T+1
+        # frames from one window's start to the next; by default one window a clip
+        stride: int | None = None,
+        at: float = 0.0,  # where that one lies: 0 the first there is, 0.5 the middle, 1 the last
+    ) -> tuple[Tensor, Tensor, list[str]]:  # x (N, T+1, 68, 2) normalised, a, ids of the clips
+        """Fixed windows for evaluation; a clip shorter than T+1 frames has none. Raises CorpusError
+        where no clip is long enough, ValueError on bad arguments."""
+        places = _fixed_places(self.lengths, frames, stride, at)
+        x, a = self.gather(*places.to(self.x.device), frames)
+        return normalise(x, x[:, 0]), a, [self.ids[i] for i in places[0].tolist()]
+
+
+# %% ../../nbs/data/03_packed.ipynb #ea240171
+def _draw_places(
+    lengths: Tensor,  # (clips,)
+    frames: int,  # T; a window holds T+1
+    batch: int,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:  # (batch,) clips and first frames
+    "Draw windows uniformly over all frames where one can start. Raises CorpusError if none can."
+    room = (lengths - frames).clamp(min=0)
+    total = int(room.sum())
+    if total == 0:
+        raise _too_short(lengths, frames)
+    u = (torch.rand(batch, generator=generator, dtype=torch.float64) * total).long()
+    ends = room.cumsum(0)
+    clip = torch.searchsorted(ends, u, right=True)
+    return clip, u - (ends - room)[clip]
+
+
+# %% ../../nbs/data/03_packed.ipynb #0d88d1ed
+def _draw(names: tuple, batch: int, generator: torch.Generator) -> dict:  # name -> (batch, ...)
+    "Random numbers of the augmentations of a whole batch."
+
+    def uniform(low, high, *shape):
+        return torch.empty(*shape).uniform_(low, high, generator=generator)
+
+    return {k: AUGMENTATIONS[k](batch, uniform, generator) for k in names}
+
+
+def _cut(
+    p: PackedWindows,
+    clip: Tensor,  # (batch,)
+    start: Tensor,  # (batch,)
+    frames: int,
+    d: dict,  # random numbers of the whole batch
+    part: slice | Tensor,  # which windows of the batch to cut
+    normalised: bool,
+) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2), rows (B, T+1)
+    "Augmented landmarks of some windows of a batch."
+    dev = p.x.device
+    i = p.rows(clip[part].to(dev), start[part].to(dev), frames)
+    z = p.z[i] if "rotate" in d else None
+    x = augmented(p.x[i], z, {k: v[part].to(dev) for k, v in d.items()})
+    return normalise(x, x[:, 0]) if normalised else x, i
+
+
+# %% ../../nbs/data/03_packed.ipynb #d0a93e70
+def _check_request(
+    p: PackedWindows,
+    batch: int,  # these arguments are those of `Packed.sample`
+    frames: int,
+    names: tuple,
+    rank: int,
+    world: int,
+    normalised: bool,
+):
+    "Raise ValueError on bad arguments, CorpusError on augmentations that this corpus cannot have."
+    if batch < 1 or frames < 0:
+        raise ValueError(
+            f"{batch} windows of {frames} frames cannot be drawn: "
+            "batch must be at least 1, frames at least 0"
+        )
+    if not 0 <= rank < world or batch % world:
+        raise ValueError(
+            f"rank {rank} of {world} processes cannot take its part of {batch} windows"
+        )
+    if "swap" in names and not normalised:
+        raise ValueError("'swap' exchanges faces of one size: it needs normalised windows")
+    if "rotate" in names and p.z is None:
+        raise CorpusError(
+            "'rotate' needs the depth of the landmarks, "
+            "and not every clip of this corpus has it (extra tensor 'z')"
+        )
+    if "gain" in names and p.features not in KINDS:
+        raise CorpusError(
+            f"'gain' is known for {' and '.join(KINDS)}, "
+            f"and this corpus has the features {p.features!r}"
+        )
+
+
+# %% ../../nbs/data/03_packed.ipynb #4d67bfc4
+class Packed(PackedWindows):
+    "Clips of some splits as contiguous tensors; cuts batches of windows."
+
+    def only(self, clips: int) -> "Packed":  # how many
+        """The first clips alone; the statistics of the audio stay those of all. Raises ValueError
+        where there are fewer."""
+        if not 1 <= clips <= len(self):
+            raise ValueError(f"{clips} clips asked of {len(self)}")
+        p = copy.copy(self)
+        for name in ("index", "ids", "lengths", "frames", "start"):
+            setattr(p, name, getattr(self, name)[:clips])
+        return p
+
     def sample(
         self,
         batch: int,  # windows, over all ranks
         frames: int,  # T; a window holds T+1
-        generator: torch.Generator,  # CPU generator: the same seed gives the same batches on every device
+        generator: torch.Generator,  # of the CPU: a seed gives the same batches on every device
         augment: str | tuple = (),  # names of AUGMENTATIONS or PRESETS
         rank: int = 0,  # which part of the batch to cut
         world: int = 1,  # of how many
         normalised: bool = True,  # by the first frame; else x stays in the unit square
-    ) -> tuple[
-        Tensor, Tensor
-    ]:  # x (B, T+1, 68, 2), a (B, 4(T+1), width) standardised; B = batch / world
-        "Draw windows uniformly over all frames where one can start. Raises CorpusError where no clip is long enough, `rotate` has no depth or `gain` no known effect, ValueError on bad arguments."
-        names, dev = augmentations(augment), self.x.device
-        if batch < 1 or frames < 0:
-            raise ValueError(
-                f"{batch} windows of {frames} frames cannot be drawn: batch must be at least 1, frames at least 0"
-            )
-        if not 0 <= rank < world or batch % world:
-            raise ValueError(
-                f"rank {rank} of {world} processes cannot take its part of {batch} windows"
-            )
-        if "swap" in names and not normalised:
-            raise ValueError("'swap' exchanges faces of one size: it needs normalised windows")
-        if "rotate" in names and self.z is None:
-            raise CorpusError(
-                "'rotate' needs the depth of the landmarks, and not every clip of this corpus has it (extra tensor 'z')"
-            )
-        if "gain" in names and self.features not in KINDS:
-            raise CorpusError(
-                f"'gain' is known for {' and '.join(KINDS)}, and this corpus has the features {self.features!r}"
-            )
-        room = (self.lengths - frames).clamp(min=0)
-        total = int(room.sum())
-        if total == 0:
-            raise CorpusError(
-                f"no clip has the {frames + 1} frames a window needs; the longest has {int(self.lengths.max())}"
-            )
-        u = (torch.rand(batch, generator=generator, dtype=torch.float64) * total).long()
-        ends = room.cumsum(0)
-        clip = torch.searchsorted(ends, u, right=True)
-
-        def uniform(low, high, *shape):
-            return torch.empty(*shape).uniform_(low, high, generator=generator)
-
-        d = {k: AUGMENTATIONS[k](batch, uniform, generator) for k in names}
-
-        def cut(part, frames):  # landmarks of some windows of the batch
-            i = self.rows(clip[part].to(dev), (u - (ends - room)[clip])[part].to(dev), frames)
-            x = augmented(
-                self.x[i],
-                self.z[i] if "rotate" in d else None,
-                {k: v[part].to(dev) for k, v in d.items()},
-            )
-            return (normalise(x, x[:, 0]) if normalised else x), i
-
+    ) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2), a (B, 4(T+1), width); B = batch / world
+        """Draw windows uniformly over all frames where one can start. Raises CorpusError where no
+        clip is long enough, `rotate` has no depth or `gain` no known effect, ValueError on bad
+        arguments."""
+        names = augmentations(augment)
+        _check_request(self, batch, frames, names, rank, world, normalised)
+        where = _draw_places(self.lengths, frames, batch, generator)
+        d = _draw(names, batch, generator)
         part = slice(rank * batch // world, (rank + 1) * batch // world)
-        x, i = cut(part, frames)
+        x, i = _cut(self, *where, frames, d, part, normalised)
         if "swap" in d:
-            x = x - x[:, :1] + cut(d["swap"][part], 0)[0]
+            x = x - x[:, :1] + _cut(self, *where, 0, d, d["swap"][part], normalised)[0]
         a = self.sound(i)
         if "gain" in d:
-            some = slice(1 if self.features == "mfcc" else None)
-            a[..., some] += d["gain"][part].to(dev)[:, None, None] * self.audio_range[some]
+            _louder(self, a, d["gain"][part])
         return x, a
 
-    def windows(
-        self,
-        frames: int,  # T; a window holds T+1
-        stride: int
-        | None = None,  # frames from one window's start to the next; by default one window a clip
-        at: float = 0.0,  # where that one lies: 0 the first there is, 0.5 the middle, 1 the last
-    ) -> tuple[
-        Tensor, Tensor, list[str]
-    ]:  # x (N, T+1, 68, 2) normalised, a (N, 4(T+1), width), ids of the clips
-        "Fixed windows for evaluation; a clip shorter than T+1 frames has none. Raises CorpusError where no clip is long enough, ValueError on bad arguments."
-        if frames < 0:
-            raise ValueError(f"windows: frames={frames} must be at least 0")
-        if not 0 <= at <= 1 or stride is not None and (stride < 1 or at):
-            raise ValueError(
-                f"windows: at={at} must lie in [0, 1] and stride={stride} from 1 on, and only one of them can be given"
-            )
 
-        def starts(room):
-            return range(0, room, stride) if stride else [round(at * (room - 1))]
-
-        where = [
-            (c, s)
-            for c, n in enumerate(self.lengths.tolist())
-            if n > frames
-            for s in starts(n - frames)
-        ]
-        if not where:
-            raise CorpusError(
-                f"no clip has the {frames + 1} frames a window needs; the longest has {int(self.lengths.max())}"
-            )
-        c, s = torch.tensor(where, device=self.x.device).T
-        x, a = self.gather(c, s, frames)
-        return normalise(x, x[:, 0]), a, [self.ids[i] for i, _ in where]
+# %% ../../nbs/data/03_packed.ipynb #de47bb5f
+def _louder(
+    p: PackedWindows,
+    a: Tensor,  # (B, 4(T+1), width) standardised; changed in place
+    gain: Tensor,  # (B,) shares of the level's range
+):
+    "Make windows louder: the first of the MFCC, or all filter banks."
+    some = slice(1 if p.features == "mfcc" else None)
+    a[..., some] += gain.to(a.device)[:, None, None] * p.audio_range[some]
 
 
 # %% ../../nbs/data/03_packed.ipynb #158ecd04
@@ -511,16 +611,21 @@ def available_frames(
     wanted: int,  # T; a window has T+1 frames
     share: float = 0.8,  # of the clips that must be long enough
 ) -> int:  # wanted, or the longest multiple of 8 that enough clips allow
-    "The longest T that the clips have. Raises CorpusError where even 40 are too many for them: four levels need 41 frames."
+    """The longest T that the clips have. Raises CorpusError where even 40 are too many for them:
+    four levels need 41 frames."""
     n = np.sort(np.asarray(frames))[::-1]
     longest = int(n[int(np.ceil(share * len(n))) - 1]) - 1  # T that this share of the clips has
     if longest < 40:
         raise CorpusError(
-            f"the clips are too short: {share:.0%} of them have {longest + 1} frames or more, four time scales need 41"
+            f"the clips are too short: {share:.0%} of them have {longest + 1} frames or more, "
+            "four time scales need 41"
         )
     return wanted if longest >= wanted else longest // 8 * 8
 
 
-def available_lengths(frames, wanted: tuple) -> list[int]:  # ascending, each once
+def available_lengths(
+    frames,  # (clips,) lengths of the clips, in frames
+    wanted: tuple,  # several T
+) -> list[int]:  # ascending, each once
     "Several lengths at once."
     return sorted({available_frames(frames, w) for w in wanted})
