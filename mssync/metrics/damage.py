@@ -25,18 +25,23 @@ def planted_shift(
     clips: Tensor,  # (B,) indices of clips, each of at least frames + 1 + 2 room frames
     frames: int,  # T; windows have T+1 frames
     shift: int,  # s, frames by which the sound comes late; negative: early
-    room: int = 10,  # largest |s|; the motion starts at this frame, so it is the same for every shift
+    room: int = 10,  # largest |s|; motion starts at this frame, whatever the shift
 ) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2) normalised, a (B, 4(T+1), width) standardised
-    "Windows whose sound is out of place. Raises ValueError where the shift exceeds the room or a clip is too short."
+    "Windows whose sound is out of place. Raises ValueError without room for the shift."
     if abs(shift) > room:
         raise ValueError(f"a shift of {shift} frames exceeds the room of {room}")
-    if (short := packed.lengths[clips.cpu()] < frames + 1 + 2 * room).any():
+    needed = frames + 1 + 2 * room
+    lengths = packed.lengths[clips.cpu()]
+    if (short := lengths < needed).any():
+        first = packed.ids[int(clips[int(short.nonzero()[0])])]
         raise ValueError(
-            f"clip {packed.ids[int(clips[int(short.nonzero()[0])])]}: {int(packed.lengths[clips.cpu()][short][0])} frames, {frames + 1 + 2 * room} are needed for {frames + 1} frames shifted by {room} either way"
+            f"clip {first}: {int(lengths[short][0])} frames, {needed} are needed for "
+            f"{frames + 1} frames shifted by {room} either way"
         )
     start = torch.full_like(clips, room)
     x, _ = packed.gather(clips, start, frames)
-    return normalise(x, x[:, 0]), packed.gather(clips, start - shift, frames)[1]
+    _, a = packed.gather(clips, start - shift, frames)
+    return normalise(x, x[:, 0]), a
 
 
 # %% ../../nbs/metrics/38_damage.ipynb #84f6a3b3
@@ -70,6 +75,7 @@ def _torn(x, k, rng):
     return x + k * np.linspace(0, 1, x.shape[1])[:, None, None] * off
 
 
+# %% ../../nbs/metrics/38_damage.ipynb #c966a014
 @dataclass(frozen=True)
 class Damage:
     "An error with a size."
@@ -89,28 +95,26 @@ DAMAGES: dict[str, Damage] = dict(
 )
 
 
+# %% ../../nbs/metrics/38_damage.ipynb #d223714e
 def damage(
     x,  # (B, n, 68, 2) normalised clips
     name: str,  # a key of DAMAGES
     strength: float,
     seed: int = 0,
 ) -> Tensor:  # (B, n, 68, 2) float32
-    "Clips with a planted error. Raises ValueError on an unknown name, a strength out of range, NaN, or a face of no size."
+    "Clips with a planted error. Raises ValueError on what is no damage, strength or face."
     if name not in DAMAGES:
         raise ValueError(f"unknown damage {name!r}: choose from {', '.join(DAMAGES)}")
-    if not strength >= 0 or name in ("slow", "freeze") and strength > 1:
-        raise ValueError(
-            f"damage {name!r}: strength {strength} must be at least 0"
-            + (" and at most 1" if name in ("slow", "freeze") else "")
-        )
-    return torch.from_numpy(
-        DAMAGES[name]
-        .apply(check_clips(x, "damage", batch=True), strength, np.random.default_rng(seed))
-        .astype(np.float32)
-    )
+    share = name in ("slow", "freeze")
+    if not strength >= 0 or share and strength > 1:
+        bounds = "at least 0" + (" and at most 1" if share else "")
+        raise ValueError(f"damage {name!r}: strength {strength} must be {bounds}")
+    x = check_clips(x, "damage", batch=True)
+    y = DAMAGES[name].apply(x, strength, np.random.default_rng(seed))
+    return torch.from_numpy(y.astype(np.float32))
 
 
-# %% ../../nbs/metrics/38_damage.ipynb #f9482b85
+# %% ../../nbs/metrics/38_damage.ipynb #f170acb2
 def monotone(
     values,  # (k,) at growing strength
     sign: int = 1,  # 1: should grow, -1: should fall
@@ -119,52 +123,60 @@ def monotone(
     "How steadily a value follows the strength. Raises ValueError below 2 values or on NaN."
     v = np.asarray(values, np.float64)
     if v.ndim != 1 or len(v) < 2 or not np.isfinite(v).all():
+        lost = int((~np.isfinite(v)).sum())
         raise ValueError(
-            f"monotone: at least 2 finite values expected, got {np.shape(values)}, {int((~np.isfinite(v)).sum())} of them not finite"
+            f"monotone: at least 2 finite values expected, got {np.shape(values)}, "
+            f"{lost} of them not finite"
         )
-    return float((sign * np.diff(v) > -slack * np.ptp(v)).mean()) if np.ptp(v) > 0 else 0.0
+    if np.ptp(v) == 0:
+        return 0.0
+    return float((sign * np.diff(v) > -slack * np.ptp(v)).mean())
 
 
+# %% ../../nbs/metrics/38_damage.ipynb #f9482b85
+def _resampled(
+    values: dict,  # row -> (clips,) values, or a function of weights
+    w: np.ndarray,  # (draws, clips)
+) -> np.ndarray:  # (draws, rows)
+    "What every row has in every draw. Raises ValueError on NaN."
+    n = w.shape[1]
+    columns = [
+        [v(u) for u in w] if callable(v) else w @ np.asarray(v, np.float64) / n
+        for v in values.values()
+    ]
+    means = np.stack(columns, 1)
+    if not np.isfinite(means).all():
+        row = list(values)[int(np.argwhere(~np.isfinite(means))[0, 1])]
+        raise ValueError(f"rank_stability: row {row} holds NaN or infinite values")
+    return means
+
+
+# %% ../../nbs/metrics/38_damage.ipynb #c0f56a5c
 def rank_stability(
-    values: dict,  # row -> (clips,) one value a clip, the same clips in every row; or a function of weights (clips,) that gives a set's value
+    values: dict,  # row -> (clips,) one value a clip, the same clips in every row; or a function
+    # of weights (clips,) that gives a set's value
     clips: int | None = None,  # how many, where all rows are functions
     draws: int = 1000,  # bootstrap resamples of clips
     seed: int = 0,
-) -> tuple[
-    float, pd.DataFrame
-]:  # mean Kendall's tau; upper, lower, kept (share of draws) for every pair of neighbours, highest value first
-    "How stable the order of rows is under resampling of clips. Raises ValueError where rows differ in their clips, on NaN, below 2 rows or 5 clips."
-    names, arrays = (
-        list(values),
-        [np.asarray(v, np.float64) for v in values.values() if not callable(v)],
-    )
+) -> tuple[float, pd.DataFrame]:  # mean Kendall's tau; upper, lower, kept (share of draws) for
+    # every pair of neighbours, highest value first
+    "How stable the order of rows is. Raises ValueError on rows that differ, NaN, or too few."
+    names = list(values)
+    arrays = [np.asarray(v, np.float64) for v in values.values() if not callable(v)]
     n = len(arrays[0]) if arrays and arrays[0].ndim else clips or 0
     if len(names) < 2 or any(v.shape != (n,) for v in arrays):
         raise ValueError(
-            f"rank_stability: at least 2 rows of the same clips are needed, got {[v.shape for v in arrays]}"
-            + (f" for {clips} clips" if clips else "")
+            "rank_stability: at least 2 rows of the same clips are needed, got "
+            f"{[v.shape for v in arrays]}" + (f" for {clips} clips" if clips else "")
         )
     if n < 5:
         raise ValueError(f"rank_stability: {n} clips are too few, at least 5 are needed")
-    w = np.concatenate(
-        (np.ones((1, n)), np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws))
-    )  # all clips first
-    means = np.stack(
-        [
-            [v(u) for u in w] if callable(v) else w @ np.asarray(v, np.float64) / n
-            for v in values.values()
-        ],
-        1,
-    )  # (1 + draws, rows)
-    if not np.isfinite(means).all():
-        raise ValueError(
-            f"rank_stability: row {names[int(np.argwhere(~np.isfinite(means))[0, 1])]} holds NaN or infinite values"
-        )
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws)
+    means = _resampled(values, np.concatenate((np.ones((1, n)), drawn)))  # all clips first
     order = np.argsort(-means[0], kind="stable")
     means = means[1:, order]
     i, j = np.triu_indices(len(names), 1)
     tau = np.sign(means[:, i] - means[:, j]).mean()
     kept = (means[:, :-1] > means[:, 1:]).mean(0)
-    return float(tau), pd.DataFrame(
-        dict(upper=[names[k] for k in order[:-1]], lower=[names[k] for k in order[1:]], kept=kept)
-    )
+    upper, lower = ([names[k] for k in some] for some in (order[:-1], order[1:]))
+    return float(tau), pd.DataFrame(dict(upper=upper, lower=lower, kept=kept))
