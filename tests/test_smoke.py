@@ -598,6 +598,53 @@ def test_given_corpus(tmp_path):
     )
 
 
+# --- what lies in the folder of a run, and is not its own
+
+
+def bytes_in(folder: Path) -> dict[Path, bytes]:
+    return {f: f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+
+
+@pytest.fixture(scope="module")
+def somebodys(tmp_path_factory) -> Path:
+    "A folder of a run with a corpus of somebody's in it, and notes."
+    from mssync.simulate.clips import simulate_corpus
+
+    folder = tmp_path_factory.mktemp("somebody")
+    simulate_corpus(folder / "corpus", clips=8, speakers=8, seconds=1, progress=False)
+    (folder / "corpus/notes.txt").write_text("what was looked at")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "simulated, told",
+    [
+        (False, "holds a corpus that is not simulated"),  # ingested, and corpus= was forgotten
+        (True, "a simulated corpus of other settings and something beside it (notes.txt)"),
+    ],
+)
+def test_somebodys_corpus_is_not_touched(somebodys, tmp_path, simulated, told):
+    "A run that would simulate its corpus stops before it removes one that it did not make."
+    out = tmp_path / "out"
+    shutil.copytree(somebodys, out)
+    if not simulated:
+        (out / "corpus/simulated.json").unlink()
+    before = bytes_in(out)
+
+    done = study(out)
+    assert done.returncode != 0
+    assert told in done.stdout
+    assert f"corpus={out / 'corpus'}" in done.stdout  # what to do
+    assert bytes_in(out) == before
+
+    notebook = ("nbs/experiments/01_corpus.ipynb", tmp_path / "o.ipynb")
+    command = (BIN / "python", "-m", "mssync.study.notebooks", "run", *notebook)
+    alone = run(*command, "profile=smoke", f"results={out}")
+    assert alone.returncode == 1
+    assert told in alone.stdout
+    assert bytes_in(out) == before
+
+
 # --- videos are ingested first, in shards that could be jobs of a cluster
 
 
