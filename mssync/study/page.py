@@ -5,14 +5,18 @@
 # %% auto #0
 __all__ = [
     "GLUED",
+    "NUMBER",
     "STYLE",
     "POLICY",
+    "TEMPLATE",
     "PNG",
     "PageError",
     "atoms",
     "check_video",
     "text_html",
     "table_html",
+    "Sections",
+    "Files",
     "Page",
 ]
 
@@ -23,10 +27,10 @@ import io
 import re
 from pathlib import Path
 
-import av
 import pandas as pd
 from markdown_it import MarkdownIt
 
+import mssync
 from ..data.files import write_atomic
 
 
@@ -53,31 +57,30 @@ def atoms(
     return out
 
 
+# %% ../../nbs/study/71_page.ipynb #a3c8dabf
 def check_video(
     path: str | Path,
 ) -> dict:  # width, height, seconds, sound: bool
-    "What is in a video. Raises PageError where a browser would not play it, or has to read all of it first."
+    "What is in a video. Raises PageError where a browser would not play it at once."
+    import av
+
     try:
         order = [a for a in atoms(Path(path).read_bytes()) if a in ("moov", "mdat")]
         with av.open(str(path)) as f:
             if not f.streams.video:
                 raise PageError(f"{path}: no pictures in it")
-            v, sound = f.streams.video[0], f.streams.audio[0] if f.streams.audio else None
-            facts = dict(
-                width=v.width,
-                height=v.height,
-                seconds=float(f.duration / av.time_base) if f.duration else 0.0,
-                sound=sound is not None,
-            )
+            v = f.streams.video[0]
+            sound = f.streams.audio[0] if f.streams.audio else None
+            seconds = float(f.duration / av.time_base) if f.duration else 0.0
             found = (v.codec_context.name, v.pix_fmt, sound.codec_context.name if sound else "aac")
+            facts = dict(width=v.width, height=v.height, seconds=seconds, sound=sound is not None)
     except PageError:
         raise
     except (ValueError, av.error.FFmpegError) as e:
         raise PageError(f"{path}: not an MP4 video that can be read ({e})") from e
     if found != ("h264", "yuv420p", "aac"):
-        raise PageError(
-            f"{path}: {', '.join(map(str, found))}; browsers play h264, yuv420p and aac"
-        )
+        codecs = ", ".join(map(str, found))
+        raise PageError(f"{path}: {codecs}; browsers play h264, yuv420p and aac")
     if order[:1] != ["moov"]:
         raise PageError(f"{path}: its index stands at the end; write it with movflags=faststart")
     return facts
@@ -85,13 +88,15 @@ def check_video(
 
 # %% ../../nbs/study/71_page.ipynb #31219b24
 def _markdown() -> MarkdownIt:
+    "A parser that shows raw HTML as text, and makes no link that is not a web page or a place."
     md = MarkdownIt("commonmark", dict(html=False, xhtmlOut=True)).enable("table").disable("image")
     allowed = re.compile(r"(https?://|mailto:|#)", re.I)
     md.validateLink = lambda url: bool(allowed.match(url.strip()))
     return md
 
 
-def _id(title: str, taken: set) -> str:  # a name for a heading that nobody else has
+def _id(title: str, taken: set) -> str:
+    "A name for a heading that nobody else has."
     base = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "part"
     name, k = base, 1
     while name in taken:
@@ -104,35 +109,41 @@ def _id(title: str, taken: set) -> str:  # a name for a heading that nobody else
 GLUED = re.compile(r"\[[-−\d., ]+\]|\d ± (?=\d)|\b(?:seeds|bias|Table) (?=\d)")
 
 
-def _scrolled(table: str) -> str:  # a line may break between the parts of a number, not within them
+def _scrolled(table: str) -> str:
+    "A line may break between the parts of a number, not within them."
     return f'<div class="table">{GLUED.sub(lambda m: m[0].replace(" ", chr(160)), table)}</div>'
 
 
+# %% ../../nbs/study/71_page.ipynb #5a79cb22
 def text_html(
     text: str,  # Markdown
     top: int = 3,  # level that its highest heading becomes
     title: str = "",  # a first heading that says the same is left out
 ) -> str:
     "Markdown as HTML; HTML in it is shown as it is written."
-    tokens = _markdown().parse(text)
-    if (
-        title
-        and len(tokens) > 2
-        and tokens[0].type == "heading_open"
-        and tokens[1].content.strip().casefold() == title.strip().casefold()
-    ):
-        tokens = tokens[3:]
+    md = _markdown()
+    tokens = md.parse(text)
+    if title and len(tokens) > 2 and tokens[0].type == "heading_open":
+        if tokens[1].content.strip().casefold() == title.strip().casefold():
+            tokens = tokens[3:]
     levels = [int(t.tag[1]) for t in tokens if t.type == "heading_open"]
     for t in tokens:
         if t.type in ("heading_open", "heading_close"):
             t.tag = f"h{min(int(t.tag[1]) - min(levels) + top, 6)}"
-    md = _markdown()
-    return re.sub(
-        r"<table>.*?</table>",
-        lambda m: _scrolled(m[0]),
-        md.renderer.render(tokens, md.options, {}),
-        flags=re.S,
-    )
+    page = md.renderer.render(tokens, md.options, {})
+    return re.sub(r"<table>.*?</table>", lambda m: _scrolled(m[0]), page, flags=re.S)
+
+
+# %% ../../nbs/study/71_page.ipynb #f463be26
+NUMBER = ' class="n"'  # a cell that stands on the right
+
+
+def _row(tag: str, values, right: list[bool], kind: str = "") -> str:
+    "A row of cells; those of columns of numbers stand on the right."
+    cells = [
+        f"<{tag}{NUMBER if r else ''}>{html.escape(str(v))}</{tag}>" for v, r in zip(values, right)
+    ]
+    return f"<tr{kind}>{''.join(cells)}</tr>\n"
 
 
 def table_html(
@@ -142,64 +153,22 @@ def table_html(
     "A table as HTML. Columns of numbers alone stand on the right."
     cells = rows.astype(object).where(rows.notna(), "").map(str)
     number = re.compile(r"[-−+]?[\d.,]+([eE][-+]?\d+)?( ?%)?")
-    right = [
-        any(c) and all(not v or number.fullmatch(v) for v in c)
-        for c in (cells.iloc[:, k].tolist() for k in range(cells.shape[1]))
-    ]
+    columns = (cells.iloc[:, k].tolist() for k in range(cells.shape[1]))
+    right = [any(c) and all(not v or number.fullmatch(v) for v in c) for c in columns]
     own = [False] * len(cells) if own is None else list(own)
     if len(own) != len(cells):
         raise ValueError(f"table_html: {len(own)} marks for {len(cells)} rows")
-
-    def line(tag, values, kind=""):
-        inner = "".join(
-            f"<{tag}{' class=' + chr(34) + 'n' + chr(34) if r else ''}>{html.escape(str(v))}</{tag}>"
-            for v, r in zip(values, right)
-        )
-        return f"<tr{kind}>{inner}</tr>\n"
-
+    head = _row("th", rows.columns, right)
     body = "".join(
-        line("td", r, ' class="own"' if o else "")
+        _row("td", r, right, ' class="own"' if o else "")
         for r, o in zip(cells.itertuples(index=False, name=None), own)
     )
-    return _scrolled(
-        f"<table>\n<thead>\n{line('th', rows.columns)}</thead>\n<tbody>\n{body}</tbody>\n</table>"
-    )
+    return _scrolled(f"<table>\n<thead>\n{head}</thead>\n<tbody>\n{body}</tbody>\n</table>")
 
 
 # %% ../../nbs/study/71_page.ipynb #9a9626e9
-STYLE = """
-:root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --paper: #ffffff; --line: #d1d9e0; --tint: #f6f8fa; --link: #0b57d0; --own: #eaf2fd; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9198a1; --paper: #0d1117; --line: #3d444d; --tint: #161b22; --link: #7ab7ff; --own: #14233a; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 72rem; padding: 1.5rem; color: var(--ink); background: var(--paper); font: 16px/1.55 system-ui, sans-serif; }
-h1, h2, h3, h4, h5, h6 { line-height: 1.25; margin: 2.2em 0 .6em; }
-h1 { margin-top: 0; }
-h2 { border-bottom: 1px solid var(--line); padding-bottom: .3em; }
-a { color: var(--link); }
-nav { background: var(--tint); border: 1px solid var(--line); border-radius: 6px; padding: .6rem 1.2rem; }
-nav ul { columns: 18rem; margin: .4rem 0; padding-left: 1.2rem; }
-.table { overflow-x: auto; margin: 1em 0; }
-table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
-th, td { border: 1px solid var(--line); padding: .3em .6em; text-align: left; vertical-align: top; }
-thead th { background: var(--tint); }
-tr.own td { background: var(--own); }
-td.n, th.n { text-align: right; white-space: nowrap; }
-figure { margin: 1.5em 0; }
-figure img { max-width: 100%; height: auto; background: #ffffff; border: 1px solid var(--line); border-radius: 6px; padding: 6px; }
-figure video { width: 100%; max-width: 60rem; height: auto; background: #000000; border-radius: 6px; }
-figcaption, .soft { color: var(--soft); font-size: .9rem; }
-details { border: 1px solid var(--line); border-radius: 6px; padding: .4rem 1rem; margin: 1em 0; }
-summary { cursor: pointer; }
-pre { overflow-x: auto; background: var(--tint); border: 1px solid var(--line); border-radius: 6px; padding: .8rem; font-size: .8rem; }
-code { background: var(--tint); }
-@media print { details, nav { border: none; } }
-"""
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'"
-PNG = b"\x89PNG\r\n\x1a\n"
-
-
-class Page:
-    "A report that is filled from top to bottom."
+class Sections:
+    "What a page holds, from top to bottom."
 
     def __init__(
         self,
@@ -209,10 +178,7 @@ class Page:
     ):
         self.title, self.folder, self.about, self.sections = title, Path(folder), about, []
 
-    def section(
-        self,
-        title: str,
-    ):
+    def section(self, title: str):
         "Begin a section; it has an entry in the table of contents."
         self.sections.append((title, []))
         return self
@@ -220,20 +186,10 @@ class Page:
     def _add(self, part: str, folded: str = ""):
         if not self.sections:
             raise PageError(f"page {self.title!r}: begin a section first")
-        self.sections[-1][1].append(
-            f"<details><summary>{html.escape(folded)}</summary>\n{part}\n</details>"
-            if folded
-            else part
-        )
+        if folded:
+            part = f"<details><summary>{html.escape(folded)}</summary>\n{part}\n</details>"
+        self.sections[-1][1].append(part)
         return self
-
-    def _read(self, name: str, optional: bool) -> bytes | None:
-        path = self.folder / name
-        if path.is_file():
-            return path.read_bytes()
-        if optional:
-            return None
-        raise PageError(f"{path}: no such file")
 
     def text(
         self,
@@ -242,6 +198,27 @@ class Page:
     ):
         "Add a text."
         return self._add(text_html(text), folded)
+
+    def table(self, rows: pd.DataFrame, folded: str = "", own=None):
+        "Add a table, see `table_html`."
+        return self._add(table_html(rows, own), folded)
+
+    def code(self, text: str, folded: str = ""):
+        "Add lines as they are."
+        return self._add(f"<pre>{html.escape(text)}</pre>", folded)
+
+
+# %% ../../nbs/study/71_page.ipynb #0dc5bf39
+class Files(Sections):
+    "A page that also holds texts and tables of its folder."
+
+    def _read(self, name: str, optional: bool) -> bytes | None:
+        path = self.folder / name
+        if path.is_file():
+            return path.read_bytes()
+        if optional:
+            return None
+        raise PageError(f"{path}: no such file")
 
     def file(
         self,
@@ -257,89 +234,35 @@ class Page:
             return self
         try:
             if kind == ".csv":
-                return self._add(
-                    table_html(pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False)),
-                    folded,
-                )
-            return self._add(
-                text_html(data.decode(), title=self.sections[-1][0] if self.sections else ""),
-                folded,
-            )
+                rows = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False)
+                return self._add(table_html(rows), folded)
+            title = self.sections[-1][0] if self.sections else ""
+            return self._add(text_html(data.decode(), title=title), folded)
         except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as e:
             raise PageError(f"{self.folder / name}: {e}") from e
 
-    def table(self, rows: pd.DataFrame, folded: str = "", own=None):
-        "Add a table, see `table_html`."
-        return self._add(table_html(rows, own), folded)
 
-    def code(self, text: str, folded: str = ""):
-        "Add lines as they are."
-        return self._add(f"<pre>{html.escape(text)}</pre>", folded)
-
-    def _figure(self, inner: str, caption: str):
-        return self._add(
-            f"<figure>{inner}"
-            + (f"<figcaption>{html.escape(caption)}</figcaption>" if caption else "")
-            + "</figure>"
-        )
-
-    def picture(
-        self,
-        name: str,  # .png
-        caption: str = "",  # also what a screen reader says
-        optional: bool = False,
-    ):
-        "Embed a picture. Raises PageError if it is missing or no PNG file."
-        if (data := self._read(name, optional)) is None:
-            return self
-        if not data.startswith(PNG):
-            raise PageError(f"{self.folder / name}: not a PNG picture")
-        size = f'width="{int.from_bytes(data[16:20])}" height="{int.from_bytes(data[20:24])}"'
-        return self._figure(
-            f'<img {size} alt="{html.escape(caption or name)}" src="data:image/png;base64,{base64.b64encode(data).decode()}" />',
-            caption,
-        )
-
-    def video(
-        self,
-        name: str,  # .mp4
-        caption: str = "",
-        optional: bool = False,
-    ):
-        "Embed a video; it plays when somebody starts it. Raises PageError if it is missing or a browser would not play it."
-        if (data := self._read(name, optional)) is None:
-            return self
-        v = check_video(self.folder / name)
-        return self._figure(
-            f'<video controls="controls" preload="metadata" playsinline="playsinline" width="{v["width"]}" height="{v["height"]}" aria-label="{html.escape(caption or name)}" '
-            f'src="data:video/mp4;base64,{base64.b64encode(data).decode()}"></video>',
-            caption,
-        )
-
-    def html(self) -> str:
-        "The whole page."
-        taken, filled = {"contents"}, [(t, parts) for t, parts in self.sections if parts]
-        named = [(t, _id(t, taken), parts) for t, parts in filled]
-        entries = "\n".join(f'<li><a href="#{i}">{html.escape(t)}</a></li>' for t, i, _ in named)
-        body = "\n".join(
-            f'<section id="{i}">\n<h2>{html.escape(t)}</h2>\n' + "\n".join(parts) + "\n</section>"
-            for t, i, parts in named
-        )
-        title = html.escape(self.title)
-        return f"""<!DOCTYPE html>
+# %% ../../nbs/study/71_page.ipynb #3ef7bb5d
+STYLE = (Path(mssync.__file__).parent / "study/page.css").read_text(encoding="utf-8")
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+TEMPLATE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8" />
-<meta http-equiv="Content-Security-Policy" content="{POLICY}" />
+<meta http-equiv="Content-Security-Policy" content="{policy}" />
 <meta name="viewport" content="width=device-width, initial-scale=1" />
 <link rel="icon" href="data:," />
 <title>{title}</title>
-<style>{STYLE}</style>
+<style>
+{style}</style>
 </head>
 <body>
 <header>
 <h1>{title}</h1>
-{text_html(self.about) if self.about else ""}
+{about}
 </header>
 <nav id="contents" aria-label="Contents"><strong>Contents</strong>
 <ul>
@@ -352,10 +275,74 @@ class Page:
 </html>
 """
 
-    def write(
+# %% ../../nbs/study/71_page.ipynb #ffce455d
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def _picture(data: bytes, said: str) -> str:
+    size = f'width="{int.from_bytes(data[16:20])}" height="{int.from_bytes(data[20:24])}"'
+    held = base64.b64encode(data).decode()
+    return f'<img {size} alt="{html.escape(said)}" src="data:image/png;base64,{held}" />'
+
+
+def _video(data: bytes, facts: dict, said: str) -> str:
+    size = f'width="{facts["width"]}" height="{facts["height"]}"'
+    held = base64.b64encode(data).decode()
+    return (
+        f'<video controls="controls" preload="metadata" playsinline="playsinline" {size} '
+        f'aria-label="{html.escape(said)}" src="data:video/mp4;base64,{held}"></video>'
+    )
+
+
+def _figure(inner: str, caption: str) -> str:
+    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    return f"<figure>{inner}{below}</figure>"
+
+
+def _sections(filled: list[tuple[str, list[str]]]) -> tuple[str, str]:  # entries, body
+    taken = {"contents"}
+    named = [(html.escape(title), _id(title, taken), parts) for title, parts in filled]
+    entries = [f'<li><a href="#{i}">{title}</a></li>' for title, i, _ in named]
+    body = [
+        f'<section id="{i}">\n<h2>{title}</h2>\n' + "\n".join(parts) + "\n</section>"
+        for title, i, parts in named
+    ]
+    return "\n".join(entries), "\n".join(body)
+
+
+# %% ../../nbs/study/71_page.ipynb #7a028c4a
+class Page(Files):
+    "A report that is filled from top to bottom."
+
+    def picture(
         self,
-        path: str | Path,  # .html
-    ) -> Path:
-        "Write it, whole or not at all."
+        name: str,  # .png
+        caption: str = "",  # also what a screen reader says
+        optional: bool = False,
+    ):
+        "Embed a picture. Raises PageError if it is missing or no PNG file."
+        if (data := self._read(name, optional)) is None:
+            return self
+        if not data.startswith(PNG):
+            raise PageError(f"{self.folder / name}: not a PNG picture")
+        return self._add(_figure(_picture(data, caption or name), caption))
+
+    def video(self, name: str, caption: str = "", optional: bool = False):
+        "Embed an .mp4 that plays when started. Raises PageError if missing or not playable."
+        if (data := self._read(name, optional)) is None:
+            return self
+        facts = check_video(self.folder / name)
+        return self._add(_figure(_video(data, facts, caption or name), caption))
+
+    def html(self) -> str:
+        "The whole page."
+        entries, body = _sections([(t, parts) for t, parts in self.sections if parts])
+        about = text_html(self.about) if self.about else ""
+        title = html.escape(self.title)
+        parts = dict(title=title, about=about, entries=entries, body=body)
+        return TEMPLATE.format(policy=POLICY, style=STYLE, **parts)
+
+    def write(self, path: str | Path) -> Path:
+        "Write it (.html), whole or not at all."
         write_atomic(path, self.html().encode())
         return Path(path)
