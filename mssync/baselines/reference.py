@@ -52,14 +52,15 @@ def shuffled_audio(
     clips=None,  # (B,) the clip of each window; a window each by default
 ) -> Tensor:  # (B, 4n, 26)
     "Every window with the sound of another clip. Raises ValueError below 2 clips."
-    of = {}
+    of = {}  # clip -> its windows
     for i, c in enumerate(range(len(a)) if clips is None else clips):
         of.setdefault(c, []).append(i)
     windows = list(of.values())
     p = derangement(len(windows), seed).tolist()
     taken = torch.empty(len(a), dtype=torch.long)
     for own, k in zip(windows, p):
-        taken[own] = torch.tensor([windows[k][j % len(windows[k])] for j in range(len(own))])
+        others = windows[k]
+        taken[own] = torch.tensor([others[j % len(others)] for j in range(len(own))])
     return a[taken.to(a.device)]
 
 
@@ -79,8 +80,7 @@ class MeanMotion:
     def __call__(
         self,
         x0: Tensor,  # (B, 68, 2) normalised first frames
-        a: Tensor
-        | None = None,  # takes no notice of the sound; here so that it is called as a generator is
+        a: Tensor | None = None,  # not used; here so that it is called as a generator is
     ) -> Tensor:  # (B, T+1, 68, 2)
         return x0[:, None] + self.displacement.to(x0.device)
 
@@ -97,14 +97,13 @@ class Retrieval:
         most: int = 0,  # windows; where there are more, the stride grows; 0: all
     ):
         if most:
-            stride *= max(
-                1, -(-int((packed.lengths - frames).clamp(min=0).sum()) // (stride * most))
-            )
+            starts = int((packed.lengths - frames).clamp(min=0).sum())
+            stride *= max(1, -(-starts // (stride * most)))
         x, a, self.ids = packed.windows(frames, stride)
         self.frames, self.displacement, self.sound = frames, x - x[:, :1], self._key(a)
 
     @staticmethod
-    def _key(a: Tensor) -> Tensor:  # (B, n * 26)
+    def _key(a: Tensor) -> Tensor:  # (B, n * 26) mean features of each frame
         return a.unflatten(1, (-1, COLUMNS)).mean(2).flatten(1)
 
     def nearest(
@@ -113,9 +112,8 @@ class Retrieval:
     ) -> Tensor:  # (B,) indices of training windows
         "The window that sounds most alike. Raises ValueError on audio of another length."
         if a.shape[1] != COLUMNS * (self.frames + 1):
-            raise ValueError(
-                f"Retrieval: {a.shape[1]} audio columns, made for {COLUMNS * (self.frames + 1)} ({self.frames} frames)"
-            )
+            needs = f"{COLUMNS * (self.frames + 1)} ({self.frames} frames)"
+            raise ValueError(f"Retrieval: {a.shape[1]} audio columns, made for {needs}")
         return torch.cdist(self._key(a).to(self.sound), self.sound).argmin(1)
 
     def __call__(
@@ -130,8 +128,9 @@ class Retrieval:
 def lips_only(
     x: Tensor,  # (B, T+1, 68, 2) real motion
 ) -> Tensor:  # (B, T+1, 68, 2)
-    'The first frame, with the mouth moving as in the clip once the head\'s pose is taken out (`lips.frontalise`, "pose").'
-    front = torch.as_tensor(frontalise(x.cpu().numpy(), x[:, :1].cpu().numpy(), "pose")).to(x)
+    "The first frame, with the mouth moving as in the clip once the head's pose is taken out."
+    turned_back = frontalise(x.cpu().numpy(), x[:, :1].cpu().numpy(), "pose")
+    front = torch.as_tensor(turned_back).to(x)
     y, m = static(x[:, 0], x.shape[1] - 1), REGIONS["lips"]
     y[..., m, :] += (front - front[:, :1])[..., m, :]
     return y
@@ -140,9 +139,8 @@ def lips_only(
 def head_only(
     x: Tensor,  # (B, T+1, 68, 2) real motion
 ) -> Tensor:  # (B, T+1, 68, 2)
-    "The first frame, moved by the affine map that takes its head points to each frame's (least squares)."
-    h, ones = REGIONS["head"], lambda v: torch.cat([v, torch.ones_like(v[..., :1])], -1).double()
-    first = ones(x[:, 0])  # (B, 68, 3)
-    return torch.einsum(
-        "bij,btjk->btik", first @ torch.linalg.pinv(first[:, h]), x[..., h, :].double()
-    ).to(x)
+    "The first frame, moved by the affine map that takes its head points to each frame's."
+    h = REGIONS["head"]
+    first = torch.cat([x[:, 0], torch.ones_like(x[:, 0, :, :1])], -1).double()  # (B, 68, 3)
+    fit = first @ torch.linalg.pinv(first[:, h])
+    return torch.einsum("bij,btjk->btik", fit, x[..., h, :].double()).to(x)

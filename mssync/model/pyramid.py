@@ -35,14 +35,16 @@ def blur_halve(
     k: int = K,  # half width of the mean
 ) -> Tensor:  # (B, n_out, C), sample t centred on input sample 2t
     "Eq. 5. Raises ValueError where the sequence is too short to be reflected."
-    n, right = x.shape[1], 2 * (n_out - 1) + k + 1 - x.shape[1]
+    n = x.shape[1]
+    right = 2 * (n_out - 1) + k + 1 - n  # samples that the last mean needs past the end
     if n <= max(k, right):
         raise ValueError(f"a sequence of {n} samples is too short for a pyramid with k={k}")
-    return F.avg_pool1d(F.pad(x.transpose(1, 2), (k, right), mode="reflect"), 2 * k + 1, stride=2)[
-        ..., :n_out
-    ].transpose(1, 2)
+    padded = F.pad(x.transpose(1, 2), (k, right), mode="reflect")
+    means = F.avg_pool1d(padded, 2 * k + 1, stride=2)
+    return means[..., :n_out].transpose(1, 2)
 
 
+# %% ../../nbs/model/10_pyramid.ipynb #58568ecc
 def position_pyramid(
     x: Tensor,  # (B, n, 68, 2) landmarks at 25 Hz
     levels: int = LEVELS,
@@ -50,20 +52,22 @@ def position_pyramid(
     "Landmark hierarchy of Eq. 5."
     out = [x.flatten(2)]
     for _ in range(levels - 1):
-        out.append(blur_halve(out[-1], -(-out[-1].shape[1] // 2)))
-    return [o.unflatten(2, x.shape[2:]) for o in out]
+        n = out[-1].shape[1]
+        out.append(blur_halve(out[-1], -(-n // 2)))
+    return [level.unflatten(2, x.shape[2:]) for level in out]
 
 
 def audio_pyramid(
     a: Tensor,  # (B, 4n, 26) features at 100 Hz
     levels: int = LEVELS,
 ) -> list[Tensor]:  # level i: (B, 4 ceil(n / 2^(i-1)), 26)
-    "Audio hierarchy of Eq. 5, four columns a landmark sample. Raises ValueError where the columns are no multiple of 4."
+    "Audio hierarchy of Eq. 5. Raises ValueError where the columns are no multiple of 4."
     if a.shape[1] % COLUMNS:
         raise ValueError(f"audio has {a.shape[1]} columns, which is no multiple of {COLUMNS}")
     out = [a]
     for _ in range(levels - 1):
-        out.append(blur_halve(out[-1], COLUMNS * -(-out[-1].shape[1] // (2 * COLUMNS))))
+        frames = out[-1].shape[1] // COLUMNS
+        out.append(blur_halve(out[-1], COLUMNS * -(-frames // 2)))
     return out
 
 
@@ -78,9 +82,6 @@ def split_bands(
     "The four bands of a signal that the levels of the pyramid (Eq. 5) separate."
     levels = [np.asarray(s, float)]
     for i in range(4):
-        levels.append(
-            uniform_filter1d(
-                levels[-1], int(round(0.28 * 2**i * rate)) // 2 * 2 + 1, mode="reflect"
-            )
-        )
-    return np.stack([a - b for a, b in zip(levels, levels[1:])], -1)
+        taps = int(round(0.28 * 2**i * rate)) // 2 * 2 + 1  # odd, so that the mean is centred
+        levels.append(uniform_filter1d(levels[-1], taps, mode="reflect"))
+    return np.stack([fine - coarse for fine, coarse in zip(levels, levels[1:])], -1)

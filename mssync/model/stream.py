@@ -23,6 +23,20 @@ from .generator import LEVELS, Generator, receptive_field
 from .layers import dense, expect
 
 
+# %% ../../nbs/model/16_stream.ipynb #450e5709
+def _reach(G: Generator) -> tuple[int, int]:
+    "Frames of sound that a frame needs before and after it. Raises ValueError where it varies."
+    if not G.cfg.audio:
+        return 0, 0
+    if G.cfg.interpolation != "fixed":
+        raise ValueError(
+            f"interpolation {G.cfg.interpolation!r} reads another place for another length: "
+            "only 'fixed' can be streamed"
+        )
+    past, ahead = receptive_field(G.branches, G.cfg.causal)[-1]  # ms
+    return -(-past // 40), -(-ahead // 40)
+
+
 # %% ../../nbs/model/16_stream.ipynb #4f782ed7
 class Stream:
     "Motion for a recording that arrives in pieces; memory does not grow with its length."
@@ -37,15 +51,11 @@ class Stream:
     ):
         "Raises ValueError on a generator that needs the whole recording."
         expect("Stream", x0=(x0, "B", L, 2))
-        if G.cfg.audio and G.cfg.interpolation != "fixed":
-            raise ValueError(
-                f"interpolation {G.cfg.interpolation!r} reads another place for another length: only 'fixed' can be streamed"
-            )
-        self.G, self.x, self.block, self.loop = G, x0.flatten(1), block, None
+        self.past, self.ahead = _reach(G)  # frames
+        self.G, self.block, self.loop = G, block, None
+        self.x = x0.flatten(1)  # the last frame that was made
         self.state = G.start(len(x0), generator) if state is None else state
-        self.extra = 0 if G.training else max(G.cfg.warmup - 1, 0)
-        past, ahead = receptive_field(G.branches, G.cfg.causal)[-1] if G.cfg.audio else (0, 0)
-        self.past, self.ahead = -(-past // 40), -(-ahead // 40)  # frames
+        self.extra = 0 if G.training else max(G.cfg.warmup - 1, 0)  # steps of the warm-up
         self.a = x0.new_zeros(len(x0), 0, G.cfg.audio_dim)  # columns from frame `first` on
         self.first, self.next, self.begun = 0, 1, False  # frames
 
@@ -57,40 +67,67 @@ class Stream:
         "Raises TypeError or ValueError on columns that do not fit."
         expect("Stream.push", x0=(self.x, "B", 2 * L), a=(a, "B", "columns", self.G.cfg.audio_dim))
         self.a = torch.cat([self.a, a], 1)
-        return self._frames(self.first + self.a.shape[1] // COLUMNS - self.ahead, self.block)
+        return _frames(self, self.first + self.a.shape[1] // COLUMNS - self.ahead, self.block)
 
     @torch.no_grad()
     def finish(self) -> Tensor:  # (B, new frames, 68, 2)
         "The frames whose look-ahead goes beyond the end. Columns that fill no frame are left out."
         self.a = self.a[:, : self.a.shape[1] // COLUMNS * COLUMNS]
-        return self._frames(self.first + self.a.shape[1] // COLUMNS, 1)
+        return _frames(self, self.first + self.a.shape[1] // COLUMNS, 1)
 
-    def _frames(self, end: int, least: int) -> Tensor:
-        "Make frames up to `end`, where they are `least` or more."
-        self.loop = self.loop or self.G.loop()
-        if not self.begun:
-            if self.a.shape[1] < COLUMNS * (self.extra + 2):
-                return self.x.new_zeros(len(self.x), 0, L, 2)
-            self.a, self.state = self.G._warm_up(self.x, self.a, self.state, self.extra, self.loop)
-            self.begun, self.next, end = True, self.next + self.extra, end + self.extra
-        if end - self.next < least:
-            return self.x.new_zeros(len(self.x), 0, L, 2)
-        out, whole = [], self.a.shape[1] // COLUMNS * COLUMNS
-        for f in self.G.audio_features(self.a[:, :whole], self.loop)[
-            self.next - self.first : end - self.first
-        ].unbind(0):
-            v, _, self.state = self.G.step(self.x, f, self.state, self.loop)
-            self.x = self.x + v
-            out.append(self.x)
-        self.next = end
-        keep = max(self.first, (end - self.past) // 2 ** (LEVELS - 1) * 2 ** (LEVELS - 1))
-        self.a, self.first = self.a[:, COLUMNS * (keep - self.first) :], keep
-        return torch.stack(out, 1).unflatten(-1, (L, 2))
+
+# %% ../../nbs/model/16_stream.ipynb #b5d39ac9
+def _frames(s: Stream, end: int, least: int) -> Tensor:  # (B, new frames, 68, 2)
+    "Make frames up to `end`, where they are `least` or more."
+    s.loop = s.loop or s.G.loop()
+    if not s.begun:
+        if s.a.shape[1] < COLUMNS * (s.extra + 2):
+            return s.x.new_zeros(len(s.x), 0, L, 2)
+        s.a, s.state = s.G._warm_up(s.x, s.a, s.state, s.extra, s.loop)
+        s.begun, s.next, end = True, s.next + s.extra, end + s.extra
+    if end - s.next < least:
+        return s.x.new_zeros(len(s.x), 0, L, 2)
+    whole = s.a.shape[1] // COLUMNS * COLUMNS  # columns that fill a frame
+    features = s.G.audio_features(s.a[:, :whole], s.loop)
+    out = []
+    for f in features[s.next - s.first : end - s.first].unbind(0):
+        v, _, s.state = s.G.step(s.x, f, s.state, s.loop)
+        s.x = s.x + v
+        out.append(s.x)
+    s.next = end
+    stride = 2 ** (LEVELS - 1)
+    keep = max(s.first, (end - s.past) // stride * stride)
+    s.a, s.first = s.a[:, COLUMNS * (keep - s.first) :], keep
+    return torch.stack(out, 1).unflatten(-1, (L, 2))
+
+
+# %% ../../nbs/model/16_stream.ipynb #d7b6765a
+def _record(
+    G: Generator,
+    loop,  # of `Generator.loop`
+    x: Tensor,  # (B, 136) buffer: the face, overwritten by the next one
+    f: Tensor,  # (B, ...) buffer: audio features of the next frame
+    state: tuple,  # buffers, overwritten too
+):  # a CUDA graph
+    "Record one step of the generator, Eq. 6 and 7, on these buffers."
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            G.step(x, f, state, loop)  # makes what is made once
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        v, _, after = G.step(x, f, state, loop)
+        x.add_(v)  # Eq. 7
+        for kept, new in zip(state, after):
+            kept.copy_(new)
+    return graph
 
 
 # %% ../../nbs/model/16_stream.ipynb #f8979177
 class GraphedGenerator:
-    "A generator on a CUDA device whose step is replayed as a CUDA graph; the weights must not change."
+    "A generator whose step is replayed as a CUDA graph; the weights must not change."
 
     @torch.no_grad()
     def __init__(
@@ -99,27 +136,16 @@ class GraphedGenerator:
         batch: int,  # sequences, the same in every call
     ):
         "Raises ValueError on another device."
-        if G.head.bias.device.type != "cuda":
+        device = G.head.bias.device
+        if device.type != "cuda":
             raise ValueError(
-                f"GraphedGenerator needs a generator on a CUDA device, this one is on {G.head.bias.device}"
+                f"GraphedGenerator needs a generator on a CUDA device, this one is on {device}"
             )
         self.G, self.loop, self.state = G, G.loop(), G.start(batch)
         self.x = G.head.bias.new_zeros(batch, 2 * L)
-        self.f = torch.zeros_like(
-            G.audio_features(self.x.new_zeros(batch, COLUMNS, G.cfg.audio_dim), self.loop)[0]
-        )
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(3):
-                G.step(self.x, self.f, self.state, self.loop)  # makes what is made once
-        torch.cuda.current_stream().wait_stream(stream)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            v, _, state = G.step(self.x, self.f, self.state, self.loop)
-            self.x.add_(v)  # Eq. 7
-            for kept, new in zip(self.state, state):
-                kept.copy_(new)
+        silence = self.x.new_zeros(batch, COLUMNS, G.cfg.audio_dim)
+        self.f = torch.zeros_like(G.audio_features(silence, self.loop)[0])
+        self.graph = _record(G, self.loop, self.x, self.f, self.state)
 
     @torch.no_grad()
     def __call__(
@@ -129,24 +155,30 @@ class GraphedGenerator:
         state: tuple,  # of `Generator.start`
     ) -> Tensor:  # (batch, T+1, 68, 2)
         "As `Generator.forward` (without warm-up)."
-        expect(
-            "GraphedGenerator",
-            x0=(x0, len(self.x), L, 2),
-            a=(a, len(self.x), a.shape[1] // COLUMNS * COLUMNS, self.G.cfg.audio_dim),
-        )
-        self.x.copy_(x0.flatten(1))
-        for kept, new in zip(self.state, state):
-            kept.copy_(new)
-        out = [self.x.clone()]
-        for f in self.G.audio_features(a, self.loop)[1:].unbind(0):
-            self.f.copy_(f)
-            self.graph.replay()
-            out.append(self.x.clone())
-        return torch.stack(out, 1).unflatten(-1, (L, 2))
+        B, columns = len(self.x), a.shape[1] // COLUMNS * COLUMNS
+        shape = (a, B, columns, self.G.cfg.audio_dim)
+        expect("GraphedGenerator", x0=(x0, B, L, 2), a=shape)
+        return _replay(self, x0, a, state)
 
 
-# %% ../../nbs/model/16_stream.ipynb #bc793bd1
+# %% ../../nbs/model/16_stream.ipynb #7ff72c69
+def _replay(g: GraphedGenerator, x0: Tensor, a: Tensor, state: tuple) -> Tensor:
+    "Fill the buffers, then a frame a replay."
+    g.x.copy_(x0.flatten(1))
+    for kept, new in zip(g.state, state):
+        kept.copy_(new)
+    out = [g.x.clone()]
+    for f in g.G.audio_features(a, g.loop)[1:].unbind(0):
+        g.f.copy_(f)
+        g.graph.replay()
+        out.append(g.x.clone())
+    return torch.stack(out, 1).unflatten(-1, (L, 2))
+
+
+# %% ../../nbs/model/16_stream.ipynb #693d9618
 class _Audio(nn.Module):
+    "Columns of audio to the features of every frame."
+
     def __init__(self, G: Generator, loop):
         super().__init__()
         self.G, self.loop = G, loop
@@ -156,6 +188,8 @@ class _Audio(nn.Module):
 
 
 class _Step(nn.Module):
+    "The next face, the masks of Eq. 8 and the next state."
+
     def __init__(self, G: Generator, loop):
         super().__init__()
         self.G, self.loop = G, loop
@@ -165,67 +199,40 @@ class _Step(nn.Module):
         return (x + v, w.softmax(0).transpose(0, 1), *state)
 
 
-@torch.no_grad()
-def export_onnx(
-    G: Generator,  # on the CPU, not compiled
-    folder: str | Path,  # audio.onnx, step.onnx and model.json are written there
-) -> Path:  # the folder
-    "Write the generator as ONNX graphs. Raises ImportError where onnx and onnxscript are missing, ValueError on a generator with align_corners."
+# %% ../../nbs/model/16_stream.ipynb #e10fb354
+def _check_export(G: Generator):
+    "Raise where a package is missing or the generator is none that can be exported."
     try:
-        import onnx
-        import onnxscript  # torch's exporter needs both
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401, torch's exporter needs both
     except ImportError as e:
         raise ImportError(
             "export_onnx needs the packages onnx and onnxscript: pip install 'mssync[export]'"
         ) from e
     if G.cfg.audio and G.cfg.interpolation != "fixed":
         raise ValueError(
-            f"interpolation {G.cfg.interpolation!r} depends on the length of the sequence: only 'fixed' can be exported"
+            f"interpolation {G.cfg.interpolation!r} depends on the length of the sequence: "
+            "only 'fixed' can be exported"
         )
     if not G.cfg.audio:
         raise ValueError("a generator without audio (SUHMo) has no audio graph to export")
-    G, folder = copy.deepcopy(G).float().eval(), Path(folder)  # the caller's stays as it is
-    folder.mkdir(parents=True, exist_ok=True)
-    logging.getLogger("torch.onnx").setLevel(
-        logging.ERROR
-    )  # it tells of torchvision's absence every time
-    loop = G.loop()._replace(linear=dense)
-    state, frames = G.start(2), torch.export.Dim("frames", min=2)
-    a, x = torch.zeros(2, COLUMNS * 16, G.cfg.audio_dim), torch.zeros(2, 2 * L)
-    names = [f"state_{i}" for i in range(len(state))]
 
-    def write(name, module, inputs, given, out, shapes):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            graph = torch.onnx.export(
-                module.eval(),
-                inputs,
-                input_names=given,
-                output_names=out,
-                dynamic_shapes=shapes,
-                dynamo=True,
-                verbose=False,
-            )
-        write_atomic(folder / name, graph.model_proto.SerializeToString())
 
-    write(
-        "audio.onnx",
-        _Audio(G, loop),
-        (a,),
-        ["a"],
-        ["f"],
-        ({0: torch.export.Dim("B"), 1: COLUMNS * frames},),
-    )
-    B = torch.export.Dim("B")
-    write(
-        "step.onnx",
-        _Step(G, loop),
-        (x, G.audio_features(a, loop)[1], *state),
-        ["x", "f", *names],
-        ["x_next", "masks", *(f"{n}_next" for n in names)],
-        ({0: B}, {1: B}, tuple({0: B} for _ in state)),
-    )
-    about = dict(
+# %% ../../nbs/model/16_stream.ipynb #46bb15cf
+def _drawn_from(G: Generator, i: int, n: int) -> str:
+    "How part i of the n parts of the state begins."
+    if G.cfg.temporal == "lstm" and i < 2:
+        return "U[0, 1]"
+    return "N(0, 1)" if G.cfg.noise and i == n - 1 else "zeros"
+
+
+def _about(G: Generator, state: tuple, names: list[str]) -> dict:
+    "What model.json says."
+    parts = [
+        dict(name=name, shape=["B", *s.shape[1:]], start=_drawn_from(G, i, len(state)))
+        for i, (name, s) in enumerate(zip(names, state))
+    ]
+    return dict(
         format="mssync generator",
         columns_per_frame=COLUMNS,
         audio_dim=G.cfg.audio_dim,
@@ -233,31 +240,66 @@ def export_onnx(
         audio_mean=G.audio_mean.tolist(),
         audio_std=G.audio_std.tolist(),
         branches=G.branches,
-        state=[
-            dict(
-                name=n,
-                shape=["B", *s.shape[1:]],
-                start="U[0, 1]"
-                if G.cfg.temporal == "lstm" and i < 2
-                else "N(0, 1)"
-                if G.cfg.noise and i == len(state) - 1
-                else "zeros",
-            )
-            for i, (n, s) in enumerate(zip(names, state))
-        ],
+        state=parts,
         look_ahead_ms=receptive_field(G.branches, G.cfg.causal)[-1][1],
     )
-    write_atomic(folder / "model.json", (json.dumps(about, indent=1) + "\n").encode())
+
+
+# %% ../../nbs/model/16_stream.ipynb #bc793bd1
+def _write_graph(path: Path, module: nn.Module, inputs: tuple, given: list, out: list, shapes):
+    "One ONNX file; `given` and `out` name its inputs and outputs."
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        graph = torch.onnx.export(
+            module.eval(),
+            inputs,
+            input_names=given,
+            output_names=out,
+            dynamic_shapes=shapes,
+            dynamo=True,
+            verbose=False,
+        )
+    write_atomic(path, graph.model_proto.SerializeToString())
+
+
+# %% ../../nbs/model/16_stream.ipynb #00683069
+@torch.no_grad()
+def export_onnx(
+    G: Generator,  # on the CPU, not compiled
+    folder: str | Path,  # audio.onnx, step.onnx and model.json are written there
+) -> Path:  # the folder
+    """Write the generator as ONNX graphs. Raises ImportError where onnx or onnxscript is missing,
+    ValueError on a generator with align_corners or without audio."""
+    _check_export(G)
+    G, folder = copy.deepcopy(G).float().eval(), Path(folder)  # the caller's stays as it is
+    folder.mkdir(parents=True, exist_ok=True)
+    # the exporter tells of torchvision's absence every time
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    loop = G.loop()._replace(linear=dense)
+    state = G.start(2)
+    names = [f"state_{i}" for i in range(len(state))]
+    a, x = torch.zeros(2, COLUMNS * 16, G.cfg.audio_dim), torch.zeros(2, 2 * L)
+    f = G.audio_features(a, loop)[1]
+    B, frames = torch.export.Dim("B"), torch.export.Dim("frames", min=2)
+    shapes = ({0: B, 1: COLUMNS * frames},)
+    _write_graph(folder / "audio.onnx", _Audio(G, loop), (a,), ["a"], ["f"], shapes)
+    after = ["x_next", "masks", *(f"{n}_next" for n in names)]
+    shapes = ({0: B}, {1: B}, tuple({0: B} for _ in state))
+    given = ["x", "f", *names]
+    _write_graph(folder / "step.onnx", _Step(G, loop), (x, f, *state), given, after, shapes)
+    text = json.dumps(_about(G, state, names), indent=1) + "\n"
+    write_atomic(folder / "model.json", text.encode())
     return folder
 
 
+# %% ../../nbs/model/16_stream.ipynb #a7aa6cbb
 def motion_onnx(
     folder: str | Path,  # of `export_onnx`
     x0: np.ndarray,  # (B, 68, 2) float32 normalised first frame
     a: np.ndarray,  # (B, 4(T+1), audio_dim) float32 standardised audio
     state: list,  # the initial state, arrays as `model.json` says
 ) -> np.ndarray:  # (B, T+1, 68, 2)
-    "Eq. 6 and 7 with onnxruntime."
+    "Eq. 6 and 7 with onnxruntime. Raises ImportError where it is missing."
     try:
         import onnxruntime as ort
     except ImportError as e:
@@ -268,11 +310,9 @@ def motion_onnx(
         ort.InferenceSession(str(Path(folder) / f"{n}.onnx"), providers=["CPUExecutionProvider"])
         for n in ("audio", "step")
     )
-    f, x, names = (
-        audio.run(None, dict(a=a))[0],
-        x0.reshape(len(x0), -1),
-        [i.name for i in step.get_inputs()],
-    )
+    names = [i.name for i in step.get_inputs()]
+    f = audio.run(None, dict(a=a))[0]
+    x = x0.reshape(len(x0), -1)
     out = [x]
     for t in range(1, len(f)):
         x, _, *state = step.run(None, dict(zip(names, (x, f[t], *state))))

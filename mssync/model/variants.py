@@ -6,26 +6,27 @@
 __all__ = ["ABLATIONS", "variant"]
 
 
-# %% ../../nbs/model/18_variants.ipynb #226882b3
+# %% ../../nbs/model/18_variants.ipynb #6272fd47
 def variant(
     label: str,  # its name in tables and figures
     asks: str,  # what it tells
     paper: str = "",  # where the paper speaks of it; empty: it does not
-    generator: dict = {},  # fields of GeneratorConfig
-    discriminators: dict = {},  # fields of DiscriminatorConfig
-    training: dict = {},  # fields of GANTraining
+    generator: dict | None = None,  # fields of GeneratorConfig
+    discriminators: dict | None = None,  # fields of DiscriminatorConfig
+    training: dict | None = None,  # fields of GANTraining
 ) -> dict:
     "An entry of ABLATIONS."
     return dict(
         label=label,
         asks=asks,
         paper=paper,
-        generator=dict(generator),
-        discriminators=dict(discriminators),
-        training=dict(training),
+        generator=dict(generator or {}),
+        discriminators=dict(discriminators or {}),
+        training=dict(training or {}),
     )
 
 
+# %% ../../nbs/model/18_variants.ipynb #226882b3
 ABLATIONS: dict[str, dict] = dict(
     short=variant(
         "MS-Sync-short",
@@ -59,9 +60,13 @@ ABLATIONS: dict[str, dict] = dict(
         dict(multiscale=False),
         training=dict(frames=40, loss_levels=1),
     ),
+)
+
+# %% ../../nbs/model/18_variants.ipynb #d1d4152f
+ABLATIONS.update(
     suhmo=variant(
         "SUHMo",
-        "how does a head move that hears nothing? The generator that the paper starts from",
+        "how does a head move without any sound? The generator that the paper starts from",
         "3.2, [2]",
         dict(audio=False, multiscale=False),
         training=dict(lam=0.0),
@@ -78,6 +83,10 @@ ABLATIONS: dict[str, dict] = dict(
         "3.3, after Eq. 12",
         training=dict(l2=1.0, l2_steps=0),
     ),
+)
+
+# %% ../../nbs/model/18_variants.ipynb #c7f92abc
+ABLATIONS.update(
     noise=variant(
         "with noise",
         "are several motions for one sound more diverse with a random vector a sequence?",
@@ -86,7 +95,7 @@ ABLATIONS: dict[str, dict] = dict(
     ),
     causal=variant(
         "causal audio",
-        "what does hearing no future sound cost? It is what streaming without delay needs",
+        "what does it cost to know no future sound? Streaming without delay needs that",
         "",
         dict(causal=True),
     ),

@@ -49,7 +49,7 @@ from .mouth import mouth_curves
 from .speech import LANGUAGES, VARIANTS, sentence, speak
 
 
-# %% ../../nbs/simulate/28_clips.ipynb #c3e31811
+# %% ../../nbs/simulate/28_clips.ipynb #947cafc6
 @dataclass
 class Speaker:
     "One simulated speaker."
@@ -57,19 +57,18 @@ class Speaker:
     name: str
     voice: str  # eSpeak NG voice with variant
     rate: int  # words a minute
-    pitch: int
-    range_: int
-    face: np.ndarray  # (68, 3)
+    pitch: int  # of the voice, 0 to 99
+    range_: int  # of the pitch, 0 to 99
+    face: np.ndarray  # (68, 3) half face widths
     effort: float  # of articulation
-    style: (
-        np.ndarray
-    )  # (3,) size of nods, turns and leans; positive, so that all speakers move the same way
+    style: np.ndarray  # (3,) size of nods, turns and leans; positive: all move the same way
     drift: float  # size of motion that follows no speech
     tempo: float  # of that motion
     brows: float  # size of brow motion
     blinks: float  # a minute
 
 
+# %% ../../nbs/simulate/28_clips.ipynb #c3e31811
 def draw_speaker(
     index: int,  # which speaker
     seed: int = 0,  # of the corpus
@@ -80,9 +79,8 @@ def draw_speaker(
     def pick(options):
         return options[rng.integers(len(options))]
 
-    vivid = float(
-        np.exp(np.clip(rng.normal(0, 0.45), -0.92, 0.92))
-    )  # 0.4, still, to 2.5, expressive
+    # how much the head moves: 0.4, still, to 2.5, expressive
+    vivid = float(np.exp(np.clip(rng.normal(0, 0.45), -0.92, 0.92)))
     return Speaker(
         f"sim{index:04d}",
         f"{pick(LANGUAGES)}+{pick(VARIANTS)}",
@@ -102,11 +100,9 @@ def draw_speaker(
 # %% ../../nbs/simulate/28_clips.ipynb #53e93bad
 def say_for(
     speaker: Speaker,
-    seconds: float,
+    seconds: float,  # length of the sound
     rng: np.random.Generator,
-) -> tuple[
-    np.ndarray, list[tuple[str, float, float]]
-]:  # wave (16000 seconds,) float32 at 16 kHz, phonemes
+) -> tuple[np.ndarray, list]:  # wave (16000 seconds,) float32 at 16 kHz, phonemes
     "Speech of that length: sentences and pauses, cut at the end."
     parts, phonemes, at = [], [], 0
     size = int(round(seconds * SR))
@@ -115,19 +111,11 @@ def say_for(
         parts.append(np.zeros(pause, np.float32))
         phonemes.append(("_", at / SR, (at + pause) / SR))
         at += pause
-        w, sr, ph = speak(
-            sentence(rng),
-            speaker.voice,
-            speaker.rate + int(rng.integers(-10, 11)),
-            speaker.pitch,
-            speaker.range_,
-        )
-        w = (
-            resample_poly(w, 320, 441).astype(np.float32)
-            if sr == 22050
-            else resample_poly(w, SR, sr).astype(np.float32)
-        )
-        phonemes += [(s, a + at / SR, b + at / SR) for s, a, b in ph]
+        text = sentence(rng)
+        rate = speaker.rate + int(rng.integers(-10, 11))
+        w, sr, said = speak(text, speaker.voice, rate, speaker.pitch, speaker.range_)
+        w = resample_poly(w, SR, sr).astype(np.float32)
+        phonemes += [(s, a + at / SR, b + at / SR) for s, a, b in said]
         parts.append(w)
         at += len(w)
         pause = int(rng.choice([0.12, 0.3, 0.6]) * rng.uniform(0.7, 1.3) * SR)
@@ -137,16 +125,14 @@ def say_for(
     return wave.astype(np.float32), [(s, a, min(b, seconds)) for s, a, b in phonemes if a < seconds]
 
 
-# %% ../../nbs/simulate/28_clips.ipynb #d73da6f8
+# %% ../../nbs/simulate/28_clips.ipynb #158c6358
 def stress_curve(
     phonemes: list[tuple[str, float, float]],  # (symbol, start, end) in s
     t: np.ndarray,  # (n,) s
 ) -> np.ndarray:  # (n,) a bump of width 140 ms at every stressed sound
     "What raises the brows."
-    return sum(
-        (np.exp(-(((t - (a + b) / 2) / 0.14) ** 2)) for symbol, a, b in phonemes if "'" in symbol),
-        np.zeros(len(t)),
-    )
+    middles = [(a + b) / 2 for symbol, a, b in phonemes if "'" in symbol]
+    return sum((np.exp(-(((t - m) / 0.14) ** 2)) for m in middles), np.zeros(len(t)))
 
 
 def _blinks(n, per_minute, rng):
@@ -154,13 +140,50 @@ def _blinks(n, per_minute, rng):
     lid, t = np.zeros(n), rng.exponential(60 / per_minute)
     while t < n / 100:
         d = np.arange(n) / 100 - t
-        lid = np.maximum(
-            lid, np.where(d < 0, np.exp(-((d / 0.045) ** 2)), np.exp(-((d / 0.085) ** 2)))
-        )
+        shuts, opens = np.exp(-((d / 0.045) ** 2)), np.exp(-((d / 0.085) ** 2))
+        lid = np.maximum(lid, np.where(d < 0, shuts, opens))
         t += 0.5 + rng.exponential(60 / per_minute - 0.5)
     return lid
 
 
+# %% ../../nbs/simulate/28_clips.ipynb #93b187d7
+def _face_curves(
+    phonemes: list,  # (symbol, start, end) in s
+    f0: np.ndarray,  # (n,) pitch at 100 Hz
+    speaker: Speaker,
+    coupling: Coupling,
+    rng: np.random.Generator,
+) -> np.ndarray:  # (n, 6) at 100 Hz, the columns of SHAPES
+    "Mouth, lids and brows."
+    n = len(f0)
+    mouth = mouth_curves(phonemes, n, effort=speaker.effort, vary=rng)
+    mouth = np.roll(mouth, int(round(coupling.lag[0] * 100)), 0) * coupling.gain[0]
+    mouth[:, 2] = np.clip(mouth[:, 2] + rng.normal(0, 0.08), -1, 1)  # mood of the corners
+    stress = np.clip(stress_curve(phonemes, np.arange(n) / 100), 0, 1.2)
+    raised = 0.45 * stress * rng.uniform(0.4, 1) + 0.09 * gaussian_filter1d(f0, 12)
+    brow = speaker.brows * raised * coupling.gain[1]
+    lids = _blinks(n, speaker.blinks, rng)
+    return np.column_stack((mouth, lids, np.clip(brow, -0.6, 1.3)))
+
+
+def _driver(e: np.ndarray, f0: np.ndarray, coupling: Coupling) -> np.ndarray:
+    "(n, 4) what drives the head at 100 Hz: bands of energy and pitch, slowed by the head's mass."
+    u = (
+        coupling.energy * split_bands(e) / BAND_RMS["energy"]
+        + coupling.pitch * split_bands(f0) / BAND_RMS["pitch"]
+    )
+    return gaussian_filter1d(u, 100 * MASS, axis=0, mode="nearest")
+
+
+def _head(u: np.ndarray, speaker: Speaker, coupling: Coupling, rng: np.random.Generator):
+    "(n, 6) pose and (n, 6) its drift at 100 Hz, (4, 6) motion by one unit of each driver."
+    manner = speaker.style, speaker.drift, speaker.tempo
+    follows, drift, amplitude = head_pose(u, rng, coupling, *manner)
+    drift = drift + np.append(rng.normal(0, (3, 5, 2)), (0, 0, 0))  # how the head is held
+    return follows + drift, drift, amplitude
+
+
+# %% ../../nbs/simulate/28_clips.ipynb #5e6bd339
 @cache
 def _noise_shape(reach):
     "Cholesky factor of the covariance of neighbouring points' errors."
@@ -174,10 +197,25 @@ def detector_noise(
     size: float,  # standard deviation of a coordinate, any unit
     reach: float = 0.3,  # distance at which the errors of two points part, half face widths
 ) -> np.ndarray:  # (n, 68, 2) in that unit
-    "Errors like a landmark detector's: new in every frame, alike in neighbouring points (70 % of the variance is shared with them)."
+    "A detector's errors: new in every frame, 70 % of the variance shared with neighbouring points."
     return size * np.einsum("ij,njk->nik", _noise_shape(reach), rng.normal(size=(n, L, 2)))
 
 
+# %% ../../nbs/simulate/28_clips.ipynb #74e15b79
+def _f32(a):
+    return np.ascontiguousarray(a, np.float32)
+
+
+def _extras(phonemes: list, **planted) -> dict[str, np.ndarray]:
+    "As a clip's file can hold it: numbers, and the phonemes' symbols as the bytes of a JSON text."
+    symbols = json.dumps([s for s, *_ in phonemes]).encode()
+    return {k: _f32(v) for k, v in planted.items()} | dict(
+        phoneme_times=_f32([(a, b) for _, a, b in phonemes]),
+        phoneme_symbols=np.frombuffer(symbols, np.uint8).copy(),
+    )
+
+
+# %% ../../nbs/simulate/28_clips.ipynb #d73da6f8
 def simulate_clip(
     index: int,  # which clip of the corpus; names it and seeds it
     speaker: Speaker,
@@ -187,10 +225,8 @@ def simulate_clip(
     jitter: float = 0.0,  # noise of a landmark detector: standard deviation, in frame widths
     kind="mfcc",  # audio features: "mfcc", "fbank" or a `ModuleFeatures`
     return_wave: bool = False,  # also give the waveform
-) -> (
-    "Clip|tuple[Clip, np.ndarray]"
-):  # the clip, split not yet drawn; with the waveform (samples,) at 16 kHz
-    "Simulate one clip: speech, motion, and the truth about both in `extras`. Raises ValueError below 1 s."
+) -> "Clip|tuple[Clip, np.ndarray]":  # no split yet; with the waveform (samples,) at 16 kHz
+    "Simulate one clip, with the truth about it in `extras`. Raises ValueError below 1 s."
     if not 1 <= seconds < np.inf:
         raise ValueError(f"a clip needs at least 1 s, got {seconds} s")
     rng = np.random.default_rng([seed, 2, index])
@@ -198,166 +234,62 @@ def simulate_clip(
     n = T * COLUMNS
     wave, phonemes = say_for(speaker, T / FPS, rng)
     e, f0 = energy(wave, n), pitch(wave, n)
-    u = (
-        coupling.energy * split_bands(e) / BAND_RMS["energy"]
-        + coupling.pitch * split_bands(f0) / BAND_RMS["pitch"]
-    )  # (n, 4)
-    u = gaussian_filter1d(u, 100 * MASS, axis=0, mode="nearest")  # a head has mass
-    mouth = (
-        np.roll(
-            mouth_curves(phonemes, n, effort=speaker.effort, vary=rng),
-            int(round(coupling.lag[0] * 100)),
-            0,
-        )
-        * coupling.gain[0]
-    )
-    mouth[:, 2] = np.clip(mouth[:, 2] + rng.normal(0, 0.08), -1, 1)  # mood of the corners
-    stress = stress_curve(phonemes, np.arange(n) / 100)
-    brow = (
-        speaker.brows
-        * (0.45 * np.clip(stress, 0, 1.2) * rng.uniform(0.4, 1) + 0.09 * gaussian_filter1d(f0, 12))
-        * coupling.gain[1]
-    )
-    curves = np.column_stack(
-        (mouth, _blinks(n, speaker.blinks, rng), np.clip(brow, -0.6, 1.3))
-    )  # (n, 6)
-    follows, drift, amplitude = head_pose(
-        u, rng, coupling, speaker.style, speaker.drift, speaker.tempo
-    )
-    drift = drift + np.append(rng.normal(0, (3, 5, 2)), (0, 0, 0))  # how the head is held
+    u = _driver(e, f0, coupling)
+    curves = _face_curves(phonemes, f0, speaker, coupling, rng)
+    pose, drift, amplitude = _head(u, speaker, coupling, rng)
     at = slice(0, n, COLUMNS)  # frame t lies at column 4t
     points = speaker.face + np.tensordot(curves[at], rig_basis(speaker.face), 1)
-    x, z = project(
-        points,
-        (follows + drift)[at],
-        rng.uniform(0.46, 0.54),
-        0.5 + rng.normal(0, 0.015, 2),
-        depth=True,
-    )
+    width, centre = rng.uniform(0.46, 0.54), 0.5 + rng.normal(0, 0.015, 2)
+    x, z = project(points, pose[at], width, centre, depth=True)
     if jitter:
         x = x + detector_noise(T, rng, jitter)
-
-    def f32(a):
-        return np.ascontiguousarray(a, np.float32)
-
-    extras = dict(
-        pose=f32((follows + drift)[at]),
-        drift=f32(drift[at]),
-        drivers=f32(u[at]),
-        amplitude=f32(amplitude),
-        gain=f32(coupling.gain),
-        lag=f32(coupling.lag),
-        curves=f32(curves[at]),
-        z=z,
-        energy=f32(e),
-        pitch=f32(f0),
-        phoneme_times=f32([(a, b) for _, a, b in phonemes]),
-        phoneme_symbols=np.frombuffer(
-            json.dumps([s for s, *_ in phonemes]).encode(), np.uint8
-        ).copy(),
-    )
-    clip = Clip(
-        f"sim{index:05d}",
-        speaker.name,
-        "simulated",
-        "",
-        "simulated (no rights of others)",
-        f32(x),
-        features(wave, SR, T, kind=kind),
-        extras,
-        kind_name(kind),
-    )
+    planted = dict(pose=pose[at], drift=drift[at], drivers=u[at], amplitude=amplitude)
+    planted |= dict(gain=coupling.gain, lag=coupling.lag, curves=curves[at])
+    extras = _extras(phonemes, **planted, z=z, energy=e, pitch=f0)
+    names = f"sim{index:05d}", speaker.name, "simulated", "", "simulated (no rights of others)"
+    clip = Clip(*names, _f32(x), features(wave, SR, T, kind=kind), extras, kind_name(kind))
     return (clip, wave) if return_wave else clip
 
 
+# %% ../../nbs/simulate/28_clips.ipynb #0743ed19
 @dataclass
 class Truth:
     "What was planted in a simulated clip; T frames at 25 Hz."
 
-    phonemes: list[
-        tuple[str, float, float]
-    ]  # (symbol, start, end) in s, one after the other; "_" is a pause
+    phonemes: list[tuple[str, float, float]]  # (symbol, start, end) in s; "_" is a pause
     curves: np.ndarray  # (T, 6) jaw, lips, spread, tuck, blink, brow: the columns of SHAPES
     pose: np.ndarray  # (T, 6) degrees and half face widths: the columns of POSE
     drift: np.ndarray  # (T, 6) the part of the pose that follows no speech
-    drivers: (
-        np.ndarray
-    )  # (T, 4) the bands of the speech that the head hears, at SCALES, before the lag
+    drivers: np.ndarray  # (T, 4) bands of the speech that drive the head, at SCALES, before the lag
     gain: np.ndarray  # (4,) planted gain at SCALES: of the mouth, of nods, turns, leans
     lag: np.ndarray  # (4,) s by which that motion comes after the speech
-    amplitude: (
-        np.ndarray
-    )  # (4, 6) pose by one unit of each driver: gain times the speaker's style times AMPLITUDE
+    amplitude: np.ndarray  # (4, 6) pose by a unit of each driver: gain, style, AMPLITUDE multiplied
 
 
+# %% ../../nbs/simulate/28_clips.ipynb #600e71a0
 def truth(
     clip: Clip,  # a simulated clip
 ) -> Truth:
-    "The ground truth that lies beside a simulated clip. Raises CorpusError on a clip that is not simulated."
+    "The truth that lies beside a simulated clip. Raises CorpusError on one that is not simulated."
     x = clip.extras
     if "phoneme_symbols" not in x:
         raise CorpusError(f"clip {clip.id}: holds no planted truth, it is not a simulated clip")
-    phonemes = [
-        (s, float(a), float(b))
-        for s, (a, b) in zip(json.loads(x["phoneme_symbols"].tobytes()), x["phoneme_times"])
-    ]
-    return Truth(
-        phonemes,
-        *(x[k] for k in ("curves", "pose", "drift", "drivers", "gain", "lag", "amplitude")),
-    )
+    symbols = json.loads(x["phoneme_symbols"].tobytes())
+    phonemes = [(s, float(a), float(b)) for s, (a, b) in zip(symbols, x["phoneme_times"])]
+    planted = ("curves", "pose", "drift", "drivers", "gain", "lag", "amplitude")
+    return Truth(phonemes, *(x[k] for k in planted))
 
 
-# %% ../../nbs/simulate/28_clips.ipynb #174b261a
+# %% ../../nbs/simulate/28_clips.ipynb #3de73b0d
 def _settings(**kw):
+    "The text of simulated.json."
     return json.dumps(dict(version=3, **kw), indent=1, sort_keys=True)
 
 
-def _make_one(index, folder, speakers, seed, seconds, coupling, jitter, kind):
-    clip = simulate_clip(
-        index, draw_speaker(index % speakers, seed), seed, seconds, coupling, jitter, kind
-    )
-    return write_clip(folder, clip)
-
-
-def _kept(folder, index, speakers, seconds, kind):
-    "The row of a clip that lies there whole, else None."
-    row = dict(
-        id=f"sim{index:05d}",
-        speaker=f"sim{index % speakers:04d}",
-        source="simulated",
-        split="",
-        licence="simulated (no rights of others)",
-        frames=int(seconds * FPS + 1e-6),
-    )
-    if not (Path(folder) / "clips" / f"{row['id']}.safetensors").exists():
-        return None
-    try:
-        clip = read_clip(folder, row)
-        return row if len(clip.landmarks) == row["frames"] and clip.features == kind else None
-    except CorpusError as e:
-        warnings.warn(f"{e}: made again")
-        return None
-
-
-def simulate_corpus(
-    folder: str | Path,  # where the corpus goes
-    clips: int = 400,
-    seed: int = 0,
-    seconds: float = 8.6,  # of every clip; 8.6 s are 215 frames
-    speakers: int = 120,  # clip i is spoken by speaker i modulo this
-    coupling: Coupling = Coupling(),  # how motion follows speech
-    jitter: float = 0.0,  # noise of a landmark detector, in frame widths
-    features="mfcc",  # audio features: "mfcc", "fbank" or a `ModuleFeatures` (with jobs=1)
-    jobs: int = 1,  # processes
-    progress: bool = True,  # show a bar
-):  # the index, a DataFrame
-    "Make a simulated corpus, or finish one. Raises CorpusError where the folder holds a corpus of other settings, ValueError on bad arguments."
-    for name, v, least in (
-        ("clips", clips, 8),
-        ("speakers", speakers, 1),
-        ("seed", seed, 0),
-        ("jobs", jobs, 0),
-    ):
+def _check_settings(clips, speakers, seed, jobs, seconds, jitter, features) -> str:
+    "The name of the audio features. Raises ValueError on bad arguments."
+    whole = (("clips", clips, 8), ("speakers", speakers, 1), ("seed", seed, 0), ("jobs", jobs, 0))
+    for name, v, least in whole:
         if not isinstance(v, int) or v < least:
             raise ValueError(
                 f"simulated corpus: {name} must be a whole number, at least {least}, got {v!r}"
@@ -373,47 +305,68 @@ def simulate_corpus(
         raise ValueError(f"simulated corpus: {e}") from None
     if name not in KINDS and jobs > 1:
         raise ValueError(
-            f"simulated corpus: the speech model {name} works in this process only: jobs=1 is needed, got {jobs}"
+            f"simulated corpus: the speech model {name} works in this process only: "
+            f"jobs=1 is needed, got {jobs}"
         )
-    folder = Path(folder)
+    return name
+
+
+# %% ../../nbs/simulate/28_clips.ipynb #b787b509
+def _claim(folder: Path, settings: str):
+    "Write simulated.json. Raises CorpusError where the folder holds another corpus."
     note = folder / "simulated.json"
-    settings = _settings(
-        seed=seed,
-        seconds=seconds,
-        speakers=speakers,
-        coupling=asdict(coupling),
-        jitter=jitter,
-        kind=name,
-    )
     if note.exists():
         if note.read_text() != settings:
             raise CorpusError(
-                f"{note}: the folder holds a simulated corpus of other settings; choose another folder or remove it"
+                f"{note}: the folder holds a simulated corpus of other settings; "
+                "choose another folder or remove it"
             )
     elif (folder / "clips").exists() or (folder / "clips.csv").exists():
         raise CorpusError(f"{folder}: holds a corpus that is not simulated")
     else:
         write_atomic(note, settings.encode())
-    rows = {i: r for i in range(clips) if (r := _kept(folder, i, speakers, seconds, name))}
-    todo = [i for i in range(clips) if i not in rows]
-    make = partial(
-        _make_one,
-        folder=folder,
-        speakers=speakers,
-        seed=seed,
-        seconds=seconds,
-        coupling=coupling,
-        jitter=jitter,
-        kind=features,
+
+
+# %% ../../nbs/simulate/28_clips.ipynb #a5e9c5b3
+def _kept(folder, index, speakers, seconds, kind):
+    "The row of a clip that lies there whole, else None."
+    row = dict(
+        id=f"sim{index:05d}",
+        speaker=f"sim{index % speakers:04d}",
+        source="simulated",
+        split="",
+        licence="simulated (no rights of others)",
+        frames=int(seconds * FPS + 1e-6),
     )
-    bar = tqdm(total=clips, initial=len(rows), desc="simulate", unit="clip", disable=not progress)
+    if not (Path(folder) / "clips" / f"{row['id']}.safetensors").exists():
+        return None
+    try:
+        clip = read_clip(folder, row)
+    except CorpusError as e:
+        warnings.warn(f"{e}: made again")
+        return None
+    whole = len(clip.landmarks) == row["frames"] and clip.features == kind
+    return row if whole else None
+
+
+def _make_one(index, folder, speakers, seed, seconds, coupling, jitter, kind):
+    "Make a clip and write it; its row of the index."
+    speaker = draw_speaker(index % speakers, seed)
+    clip = simulate_clip(index, speaker, seed, seconds, coupling, jitter, kind)
+    return write_clip(folder, clip)
+
+
+# %% ../../nbs/simulate/28_clips.ipynb #931f31ae
+def _make_all(make, todo: list[int], jobs: int, bar) -> dict[int, dict]:  # index -> row
+    "Make clips, in this process or in several."
+    rows = {}
     if jobs > 1 and len(todo) > 8:
-        first = todo.pop(0)
+        # what the first clip imports, forked workers then have
+        first, *todo = todo
         rows[first] = make(first)
-        bar.update()  # what the first clip imports, forked workers then have
-        ctx = multiprocessing.get_context(
-            "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-        )
+        bar.update()
+        methods = multiprocessing.get_all_start_methods()
+        ctx = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
         with ProcessPoolExecutor(jobs, ctx) as pool:
             for i, row in zip(todo, pool.map(make, todo, chunksize=4)):
                 rows[i] = row
@@ -422,18 +375,49 @@ def simulate_corpus(
         for i in todo:
             rows[i] = make(i)
             bar.update()
-    bar.close()
+    return rows
+
+
+# %% ../../nbs/simulate/28_clips.ipynb #2de2f7d3
+def _write_splits(folder: Path, rows: list[dict], seed: int) -> pd.DataFrame:
+    "Draw the splits of clips that have none, and write the index where it is another one."
     try:
         old = read_index(folder)
     except CorpusError:
         old = pd.DataFrame(dict(id=[], split=[]))
     splits = {i: s for i, s in zip(old.id, old.split) if s in SPLITS}
-    index = assign_splits(
-        pd.DataFrame(
-            [r | dict(split=splits.get(r["id"], "")) for r in (rows[i] for i in range(clips))]
-        ),
-        seed=seed,
-    )
+    rows = [r | dict(split=splits.get(r["id"], "")) for r in rows]
+    index = assign_splits(pd.DataFrame(rows), seed=seed)
     if not old.equals(index):
         write_index(folder, index)
     return index
+
+
+# %% ../../nbs/simulate/28_clips.ipynb #174b261a
+def simulate_corpus(
+    folder: str | Path,  # where the corpus goes
+    clips: int = 400,
+    seed: int = 0,
+    seconds: float = 8.6,  # of every clip; 8.6 s are 215 frames
+    speakers: int = 120,  # clip i is spoken by speaker i modulo this
+    coupling: Coupling = Coupling(),  # how motion follows speech
+    jitter: float = 0.0,  # noise of a landmark detector, in frame widths
+    features="mfcc",  # audio features: "mfcc", "fbank" or a `ModuleFeatures` (with jobs=1)
+    jobs: int = 1,  # processes
+    progress: bool = True,  # show a bar
+):  # the index, a DataFrame
+    """Make a simulated corpus, or finish one. Raises CorpusError where the folder holds a corpus of
+    other settings, ValueError on bad arguments."""
+    kind = _check_settings(clips, speakers, seed, jobs, seconds, jitter, features)
+    folder = Path(folder)
+    given = dict(seed=seed, seconds=seconds, speakers=speakers, jitter=jitter)
+    _claim(folder, _settings(**given, coupling=asdict(coupling), kind=kind))
+    kept = {i: _kept(folder, i, speakers, seconds, kind) for i in range(clips)}
+    rows = {i: row for i, row in kept.items() if row}
+    todo = [i for i in range(clips) if i not in rows]
+    make = partial(_make_one, folder=folder, coupling=coupling, kind=features, **given)
+    done = len(rows)
+    bar = tqdm(total=clips, initial=done, desc="simulate", unit="clip", disable=not progress)
+    rows |= _make_all(make, todo, jobs, bar)
+    bar.close()
+    return _write_splits(folder, [rows[i] for i in range(clips)], seed)

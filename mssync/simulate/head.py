@@ -31,76 +31,89 @@ from scipy.ndimage import gaussian_filter1d
 from ..data.landmarks import FLIP, L, neutral_face
 from .mouth import CURVES
 
-# %% ../../nbs/simulate/27_head.ipynb #1e25aeb9
+# %% ../../nbs/simulate/27_head.ipynb #fe28e177
 SHAPES = (*CURVES, "blink", "brow")
 GAP = 0.44  # inner lips apart at `lips` = 1, in half face widths
+_JAW_LINE = (0, 0.01, 0.05, 0.18, 0.42, 0.70, 0.90, 0.98, 1)  # share of the jaw's turn, ear to chin
+_CORNERS = [48, 54, 60, 64]
+_UPPER = {61: 0.80, 62: 1, 63: 0.80, 49: 0.55, 50: 0.95, 51: 1, 52: 0.95, 53: 0.55}  # share of lift
+_LOWER = {65: 0.80, 66: 1, 67: 0.80, 55: 0.50, 56: 0.88, 57: 0.95, 58: 0.88, 59: 0.50}  # of drop
+_TUCK = {55: (-0.03, -0.04), 56: (-0.06, -0.07), 57: (-0.065, -0.08)}  # y and z, mirrored
+_BROW = (0.6, 0.9, 1, 1, 0.9)  # share of the raise, points 17 to 21
 
 
-def rig_basis(
-    face: np.ndarray,  # (68, 3) a neutral face
-) -> (
-    np.ndarray
-):  # (6, 68, 3) displacement of every point by one unit of jaw, lips, spread, tuck, blink, brow
-    "What each curve does to a face."
-    B = np.zeros((len(SHAPES), L, 3))
-    jaw, lips, spread, tuck, blink, brow = B
-    upper, lower, corners = (
-        [*range(49, 54), 61, 62, 63],
-        [*range(55, 60), 65, 66, 67],
-        [48, 54, 60, 64],
-    )
-    for i, w in enumerate((0, 0.01, 0.05, 0.18, 0.42, 0.70, 0.90, 0.98, 1)):
-        jaw[[i, 16 - i], 1:] = w * 0.30, -w * 0.12
-    jaw[lower + upper, 1:], jaw[corners, 1:] = (0.06, -0.02), (0.075, -0.03)
-    jaw[corners, 0] = -0.04 * np.sign(face[corners, 0])
-    for i, w in (
-        (61, 0.80),
-        (62, 1),
-        (63, 0.80),
-        (49, 0.55),
-        (50, 0.95),
-        (51, 1),
-        (52, 0.95),
-        (53, 0.55),
-    ):
-        lips[i, 1] = -0.28 * GAP * w
-    for i, w in (
-        (65, 0.80),
-        (66, 1),
-        (67, 0.80),
-        (55, 0.50),
-        (56, 0.88),
-        (57, 0.95),
-        (58, 0.88),
-        (59, 0.50),
-    ):
-        lips[i, 1] = 0.72 * GAP * w
-    lips[corners, 1] = 0.14 * GAP
+def _jaw(face: np.ndarray) -> np.ndarray:  # (68, 3)
+    "The lower face turns down and back, and takes the lips along."
+    d = np.zeros((L, 3))
+    for i, w in enumerate(_JAW_LINE):
+        d[[i, 16 - i], 1:] = w * 0.30, -w * 0.12
+    d[[*_LOWER, *_UPPER], 1:] = 0.06, -0.02
+    d[_CORNERS, 1:] = 0.075, -0.03
+    d[_CORNERS, 0] = -0.04 * np.sign(face[_CORNERS, 0])
+    return d
+
+
+def _lips() -> np.ndarray:  # (68, 3)
+    "The lips part; inner points more than outer ones."
+    d = np.zeros((L, 3))
+    for i, w in _UPPER.items():
+        d[i, 1] = -0.28 * GAP * w
+    for i, w in _LOWER.items():
+        d[i, 1] = 0.72 * GAP * w
+    d[_CORNERS, 1] = 0.14 * GAP
+    return d
+
+
+# %% ../../nbs/simulate/27_head.ipynb #0d217b2d
+def _spread(face: np.ndarray) -> np.ndarray:  # (68, 3)
+    "The corners go apart and back, and take the cheeks along."
+    d = np.zeros((L, 3))
     mouth = np.arange(48, L)
     side = face[mouth, 0] / abs(face[48, 0])
-    spread[mouth, 0] = 0.075 * np.sign(side) * np.abs(side) ** 0.8
-    spread[mouth, 2] = -0.07 * (1 - 0.5 * np.abs(side))
-    spread[corners, 1] = -0.025
-    spread[[5, 6, 10, 11], 0] = -0.012, -0.01, 0.01, 0.012
-    tuck[[55, 56, 57, 58, 59], 1:] = [
-        (-0.03, -0.04),
-        (-0.06, -0.07),
-        (-0.065, -0.08),
-        (-0.06, -0.07),
-        (-0.03, -0.04),
-    ]
-    tuck[[50, 51, 52], 1] = -0.015
+    d[mouth, 0] = 0.075 * np.sign(side) * np.abs(side) ** 0.8
+    d[mouth, 2] = -0.07 * (1 - 0.5 * np.abs(side))
+    d[_CORNERS, 1] = -0.025
+    d[[5, 6, 10, 11], 0] = -0.012, -0.01, 0.01, 0.012
+    return d
+
+
+def _tuck() -> np.ndarray:  # (68, 3)
+    "The lower lip goes up and in, under the teeth."
+    d = np.zeros((L, 3))
+    for i, moved in _TUCK.items():
+        d[[i, 114 - i], 1:] = moved  # 57 is the middle
+    d[[50, 51, 52], 1] = -0.015
+    return d
+
+
+def _blink(face: np.ndarray) -> np.ndarray:  # (68, 3)
+    "The upper lids come down, the lower ones rise a little."
+    d = np.zeros((L, 3))
     for top, bottom in ((37, 41), (38, 40), (43, 47), (44, 46)):
         h = face[bottom, 1] - face[top, 1]
-        blink[top, 1], blink[bottom, 1] = 0.80 * h, -0.12 * h
-    for i, w in zip(range(17, 22), (0.6, 0.9, 1, 1, 0.9)):
-        brow[[i, FLIP[i]], 1] = -0.10 * w
-    brow[[37, 38, 43, 44], 1] = -0.012
-    return B
+        d[top, 1], d[bottom, 1] = 0.80 * h, -0.12 * h
+    return d
 
 
-# %% ../../nbs/simulate/27_head.ipynb #be76c0e8
-SHAPE = dict(
+def _brow() -> np.ndarray:  # (68, 3)
+    "The brows rise, and the upper lids a little with them."
+    d = np.zeros((L, 3))
+    for i, w in enumerate(_BROW, 17):
+        d[[i, FLIP[i]], 1] = -0.10 * w
+    d[[37, 38, 43, 44], 1] = -0.012
+    return d
+
+
+# %% ../../nbs/simulate/27_head.ipynb #1e25aeb9
+def rig_basis(
+    face: np.ndarray,  # (68, 3) a neutral face, half face widths
+) -> np.ndarray:  # (6, 68, 3) displacement of every point by one unit of each of SHAPES
+    "What each curve does to a face: jaw, lips, spread, tuck, blink, brow."
+    return np.stack((_jaw(face), _lips(), _spread(face), _tuck(), _blink(face), _brow()))
+
+
+# %% ../../nbs/simulate/27_head.ipynb #e3c09de6
+SHAPE = dict(  # standard deviation of each parameter
     width=0.05,
     height=0.05,
     jaw=0.06,
@@ -116,61 +129,56 @@ SHAPE = dict(
 )
 
 
+def _shaped(p: dict[str, float]) -> np.ndarray:  # (68, 3)
+    "The neutral face with these parameters."
+    x, y, z = neutral_face().T.copy()
+    for first in (36, 42):  # each eye about its middle
+        e = list(range(first, first + 6))
+        x[e] = x[e].mean() + (x[e] - x[e].mean()) * (1 + 0.5 * p["eye_size"])
+        y[e] = y[e].mean() + (y[e] - y[e].mean()) * (1 + p["eye_size"])
+    e = [*range(36, 48), *range(17, 27)]  # eyes and brows
+    x[e] += np.sign(x[e]) * p["eyes_apart"]
+    y[17:27] -= p["brow_height"]
+    y[27:36] = y[27] + (y[27:36] - y[27]) * (1 + p["nose_length"])
+    x[31:36] *= 1 + p["nose_width"]
+    x[48:] *= 1 + p["mouth_width"]
+    y[48:] = 1.05 + (y[48:] - 1.05) * (1 + p["lip_size"]) + 0.4 * (y[33] - 0.755)
+    w = np.sin(np.linspace(0, np.pi, 17))  # along the jaw line: 0 at the ears, 1 at the chin
+    x[:17] *= 1 + p["jaw"] * w
+    y[:17] += p["chin"] * w**2
+    return np.stack((x * (1 + p["width"]), y * (1 + p["height"]), z * (1 + p["depth"])), -1)
+
+
+# %% ../../nbs/simulate/27_head.ipynb #be76c0e8
+def _perturbation(rng: np.random.Generator) -> np.ndarray:  # (68, 3)
+    "Slow waves over the face: most of them symmetric, so that its two sides differ only a little."
+    f = neutral_face()
+    k, phase = rng.normal(0, 2.0, (4, 3)), rng.uniform(0, 2 * np.pi, (4, 1, 3))
+    where = np.stack((np.abs(f[:, 0]), f[:, 1], f[:, 2]), -1)
+    smooth = np.cos((where @ k.T).T[..., None] + phase).sum(0)
+    skew = np.cos((f @ k[:2].T).T[..., None] + phase[:2]).sum(0)
+    sides = np.stack((np.sign(f[:, 0]), np.ones(L), np.ones(L)), -1)
+    return 0.009 * smooth * sides + 0.005 * skew
+
+
 def identity(
     rng: np.random.Generator,
     scale: float = 1.0,  # 0 gives the average face
-) -> np.ndarray:  # (68, 3) a neutral face
+) -> np.ndarray:  # (68, 3) a neutral face, half face widths
     "Draw a face."
     p = {k: scale * s * float(np.clip(rng.normal(), -2, 2)) for k, s in SHAPE.items()}
-    f = neutral_face()
-    x, y, z = f.T.copy()
-
-    def ids(*r):
-        return [i for a in r for i in a]
-
-    eyes, brows, nose, lips, jaw = (
-        range(36, 48),
-        range(17, 27),
-        range(27, 36),
-        range(48, L),
-        range(17),
-    )
-    for eye in (range(36, 42), range(42, 48)):
-        e = list(eye)
-        x[e] = x[e].mean() + (x[e] - x[e].mean()) * (1 + 0.5 * p["eye_size"])
-        y[e] = y[e].mean() + (y[e] - y[e].mean()) * (1 + p["eye_size"])
-    e = ids(eyes, brows)
-    x[e] += np.sign(x[e]) * p["eyes_apart"]
-    y[list(brows)] -= p["brow_height"]
-    y[list(nose)] = y[27] + (y[list(nose)] - y[27]) * (1 + p["nose_length"])
-    x[31:36] *= 1 + p["nose_width"]
-    m = list(lips)
-    x[m] *= 1 + p["mouth_width"]
-    y[m] = 1.05 + (y[m] - 1.05) * (1 + p["lip_size"]) + 0.4 * (y[33] - 0.755)
-    j = list(jaw)
-    w = np.sin(np.linspace(0, np.pi, 17))
-    x[j] *= 1 + p["jaw"] * w
-    y[j] += p["chin"] * w**2
-    face = np.stack((x * (1 + p["width"]), y * (1 + p["height"]), z * (1 + p["depth"])), -1)
-    k, phase = rng.normal(0, 2.0, (4, 3)), rng.uniform(0, 2 * np.pi, (4, 1, 3))
-    where = np.stack((np.abs(f[:, 0]), f[:, 1], f[:, 2]), -1)
-    smooth = np.cos((where @ k.T).T[..., None] + phase).sum(
-        0
-    )  # (68, 3) symmetric, slow over the face
-    skew = np.cos((f @ k[:2].T).T[..., None] + phase[:2]).sum(0)  # its two sides differ a little
-    delta = scale * (
-        0.009 * smooth * np.stack((np.sign(f[:, 0]), np.ones(L), np.ones(L)), -1) + 0.005 * skew
-    )
+    face = _shaped(p)
+    delta = scale * _perturbation(rng)
     for a, b in ((61, 67), (62, 66), (63, 65)):
         delta[[a, b]] = delta[[a, b]].mean(0)  # lips still meet
     return face + delta
 
 
 # %% ../../nbs/simulate/27_head.ipynb #5006c7ad
-BAND_RMS = dict(energy=(0.20, 0.10, 0.09, 0.07), pitch=(1.1, 1.0, 0.95, 0.9))
+BAND_RMS = dict(energy=(0.20, 0.10, 0.09, 0.07), pitch=(1.1, 1.0, 0.95, 0.9))  # of the four bands
 
 
-# %% ../../nbs/simulate/27_head.ipynb #0b028593
+# %% ../../nbs/simulate/27_head.ipynb #90b5e0e2
 @dataclass
 class Coupling:
     "How motion follows speech at 200 (lips), 400 (nods), 800 (turns), 1600 ms (leans)."
@@ -182,6 +190,7 @@ class Coupling:
     pitch: float = 0.2
 
     def __post_init__(self):
+        "Raises ValueError where gain or lag are not four finite numbers."
         for name in ("gain", "lag"):
             v = getattr(self, name)
             if len(v) != 4 or not np.isfinite(v).all():
@@ -191,27 +200,19 @@ class Coupling:
             setattr(self, name, tuple(float(u) for u in v))
 
 
-POSE = (
-    "pitch",
-    "yaw",
-    "roll",
-    "x",
-    "y",
-    "z",
-)  # degrees (pitch > 0: chin down; yaw > 0: face to the picture's right), half face widths (z towards the viewer)
-AMPLITUDE = np.array(
+# %% ../../nbs/simulate/27_head.ipynb #0b028593
+POSE = ("pitch", "yaw", "roll", "x", "y", "z")  # degrees, and half face widths
+AMPLITUDE = np.array(  # (4, 6) of POSE by one unit of each band
     [
         [0, 0, 0, 0, 0, 0],  # 200 ms: lips only
         [1.5, 0, 0, 0, 0.015, 0],  # 400 ms: nods
         [-0.4, 1.25, 0, 0.02, -0.017, 0],  # 800 ms: turns, shifts
-        [0.9, 0, 1.65, 0, 0.042, 0.14],
+        [0.9, 0, 1.65, 0, 0.042, 0.14],  # 1600 ms: tilts and leans towards the viewer
     ]
-)  # 1600 ms: tilts and leans towards the viewer
+)
 DRIFT = np.array([3.0, 3.2, 0.8, 0.08, 0.07, 0.05])  # RMS of the drift
-DRIFT_PACE = (
-    (0.05, 0.16, 0.4, 1.2),
-    (0.12, 0.5, 0.75, 0.65),
-)  # it is a sum of Gaussian noises: widths in s, shares of the RMS
+# it is a sum of Gaussian noises: their widths in s, and their shares of the RMS
+DRIFT_PACE = ((0.05, 0.16, 0.4, 1.2), (0.12, 0.5, 0.75, 0.65))
 MASS = 0.10  # s, width of the Gaussian that slows the head
 
 
@@ -222,10 +223,8 @@ def head_pose(
     style=(1.0, 1.0, 1.0),  # the speaker's sizes of nods, turns, leans
     drift: float = 1.0,  # the speaker's
     tempo: float = 1.0,  # of the drift
-) -> tuple[
-    np.ndarray, np.ndarray, np.ndarray
-]:  # (n, 6) follows the speech at 100 Hz, (n, 6) drift, (4, 6) motion by one unit of each band
-    "The two parts of the head's pose."
+) -> tuple:  # (n, 6) follows the speech, (n, 6) drift, (4, 6) motion by one unit of each band
+    "The two parts of the head's pose at 100 Hz, and the size of the first."
     n = len(u)
     amplitude = (np.array((1.0, *style)) * coupling.gain)[:, None] * AMPLITUDE
     moved = np.stack([np.roll(u[:, i], int(round(coupling.lag[i] * 100))) for i in range(4)], -1)
@@ -236,33 +235,36 @@ def head_pose(
     return moved @ amplitude, coupling.drift * drift * DRIFT * noise, amplitude
 
 
-# %% ../../nbs/simulate/27_head.ipynb #814fd41c
+# %% ../../nbs/simulate/27_head.ipynb #a3b7e67c
 NECK = np.array([0.0, 1.3, -0.9])  # pivot, half face widths
-DISTANCE = 9.0  # of the camera
+DISTANCE = 9.0  # of the camera, half face widths
 
 
-def project(
-    points: np.ndarray,  # (n, 68, 3) rig
-    pose: np.ndarray,  # (n, 6)
-    width: float = 0.5,  # of the face, as a share of the frame
-    centre=(0.5, 0.5),  # of the face's middle in the frame
-    depth: bool = False,  # also give the depth of every point
-):  # (n, 68, 2) float32, unit square; with depth also (n, 68) float32, towards the viewer, in the same unit
-    "Turn, shift and photograph the rig."
+def _turn(pose: np.ndarray) -> np.ndarray:  # (n, 6) -> (n, 3, 3)
+    "Rotation of a pose: pitch first, then yaw, then roll."
     a, b, c = np.deg2rad(pose[:, :3]).T
-    o, l = np.zeros_like(a), np.ones_like(a)
+    o, e = np.zeros_like(a), np.ones_like(a)
 
     def mat(*rows):
         return np.moveaxis(np.array(rows), -1, 0)
 
-    Rx = mat(
-        (l, o, o), (o, np.cos(a), np.sin(a)), (o, -np.sin(a), np.cos(a))
-    )  # pitch > 0: nose (+z) goes down (+y)
-    Ry = mat(
-        (np.cos(b), o, np.sin(b)), (o, l, o), (-np.sin(b), o, np.cos(b))
-    )  # yaw > 0: nose goes right (+x)
-    Rz = mat((np.cos(c), -np.sin(c), o), (np.sin(c), np.cos(c), o), (o, o, l))
-    p = np.einsum("nij,nkj->nki", Rz @ Ry @ Rx, points - NECK) + NECK + pose[:, None, 3:]
+    # pitch > 0: nose (+z) goes down (+y); yaw > 0: nose goes right (+x)
+    Rx = mat((e, o, o), (o, np.cos(a), np.sin(a)), (o, -np.sin(a), np.cos(a)))
+    Ry = mat((np.cos(b), o, np.sin(b)), (o, e, o), (-np.sin(b), o, np.cos(b)))
+    Rz = mat((np.cos(c), -np.sin(c), o), (np.sin(c), np.cos(c), o), (o, o, e))
+    return Rz @ Ry @ Rx
+
+
+# %% ../../nbs/simulate/27_head.ipynb #814fd41c
+def project(
+    points: np.ndarray,  # (n, 68, 3) rig, half face widths
+    pose: np.ndarray,  # (n, 6) degrees and half face widths
+    width: float = 0.5,  # of the face, as a share of the frame
+    centre=(0.5, 0.5),  # of the face's middle in the frame
+    depth: bool = False,  # also give the depth of every point
+):  # (n, 68, 2) float32, unit square; with depth also (n, 68) float32 in that unit, to the viewer
+    "Turn, shift and photograph the rig."
+    p = np.einsum("nij,nkj->nki", _turn(pose), points - NECK) + NECK + pose[:, None, 3:]
     xy = p[..., :2] - [0, 0.6]
     x = (xy * (DISTANCE / (DISTANCE - p[..., 2:])) * width / 2 + centre).astype(np.float32)
     return (x, (p[..., 2] * width / 2).astype(np.float32)) if depth else x

@@ -30,9 +30,11 @@ VISEMES = dict(  # targets of jaw, lips, spread; weights of each
     neutral=((0.42, 0.45, 0.0), (0.7, 0.7, 0.5)),  # a of "about"
     high=((0.24, 0.36, 0.85), (1.0, 1.0, 1.4)),  # i of "see", "sit"
     back=((0.72, 0.68, -0.55), (1.1, 1.1, 1.4)),  # o of "law"
-    round=((0.32, 0.26, -0.95), (1.0, 1.1, 2.0)),
-)  # u of "do", "put"
+    round=((0.32, 0.26, -0.95), (1.0, 1.1, 2.0)),  # u of "do", "put"
+)
 VOWELS = ("open", "mid", "neutral", "high", "back", "round")
+
+# %% ../../nbs/simulate/26_mouth.ipynb #3924fe86
 _SOUNDS = dict(
     bilabial="pbm",
     labiodental="fv",
@@ -53,14 +55,15 @@ _SOUNDS = dict(
     round="uU",
     rest="_",
 )
-_CLASS = {c: v for v, cs in _SOUNDS.items() for c in cs}
+_CLASS = {c: v for v, cs in _SOUNDS.items() for c in cs}  # letter -> mouth shape
 _SKIP = set("',%=:;#~-!|^.\"`/1245678920[]")  # stress, length and quality marks
 
 
+# %% ../../nbs/simulate/26_mouth.ipynb #e7bb138d
 def visemes(
     symbol: str,  # eSpeak's mnemonic, stress marks included
 ) -> list[str]:  # keys of VISEMES; two or more where the sound glides ("aI", "tS")
-    "The mouth shapes that a phoneme passes through. A sound that is not known counts as `neutral`, with a warning."
+    "The mouth shapes of a phoneme. A sound that is not known counts as `neutral`, with a warning."
     found = []
     for c in symbol:
         if c in _SKIP:
@@ -73,7 +76,7 @@ def visemes(
     return found or ["neutral"]
 
 
-# %% ../../nbs/simulate/26_mouth.ipynb #1eee350b
+# %% ../../nbs/simulate/26_mouth.ipynb #2cc1dd61
 _THETA = np.array([0.07, 0.07, 0.09])  # of jaw, lips, spread, s
 
 
@@ -82,46 +85,55 @@ def _fall(t, a, b, theta):
     return np.exp(-((np.maximum(0, np.abs(t - (a + b) / 2) - (b - a) / 2) / theta) ** 2))
 
 
+def _targets(sounds: list, effort: float, vary: np.random.Generator | None):
+    "Of every mouth shape in turn: targets (k, 3), weights (k, 3), when it is fully there (k, 2)."
+    value, weight, span = [], [], []
+    for symbol, parts, start, end in sounds:
+        d = (end - start) / len(parts)
+        for i, part in enumerate(parts):
+            v, w = (np.array(u, float) for u in VISEMES[part])
+            if part in VOWELS:
+                stress = 1.12 if "'" in symbol else 0.88
+                v[:2] *= effort * stress * (np.exp(vary.normal(0, 0.35)) if vary else 1)
+            value.append(v)
+            weight.append(w)
+            span.append((start + (i + 1 / 6) * d, start + (i + 5 / 6) * d))
+    return np.array(value), np.array(weight), np.array(span)
+
+
+# %% ../../nbs/simulate/26_mouth.ipynb #7edc47fc
+def _gates(sounds: list, t: np.ndarray):  # (n,) lips shut, (n,) lower lip under the teeth
+    "How far each gate is closed at the times `t`."
+    shut, tuck = np.zeros(len(t)), np.zeros(len(t))
+    for symbol, (kind, *_), start, end in sounds:
+        if kind not in ("bilabial", "labiodental"):
+            continue
+        stop = symbol.strip("',")[0] in "pb"
+        a, b = (start - 0.036, start + 0.010) if stop else (start, max(end, start + 0.046))
+        gate = shut if kind == "bilabial" else tuck
+        np.maximum(gate, _fall(t, a, b, 0.05), out=gate)
+    return shut, tuck
+
+
+# %% ../../nbs/simulate/26_mouth.ipynb #1eee350b
 def mouth_curves(
     phonemes: list[tuple[str, float, float]],  # (symbol, start, end) in s
     n: int,  # samples to return
     rate: float = 100.0,  # samples a second; sample i lies at i / rate
     effort: float = 1.0,  # of articulation: scales the openings of vowels
-    vary: np.random.Generator
-    | None = None,  # draws a factor for every vowel, as nobody says a sound twice alike; by default none
+    vary: np.random.Generator | None = None,  # draws the vowels' factors; by default all are 1
 ) -> np.ndarray:  # (n, 4) float32: jaw and lips in [0, 1.1], spread in [-1, 1], tuck in [0, 1]
     "The mouth's curves, blended by dominance and gated by lip consonants."
-    t = np.arange(n) / rate
-    value, weight, span, shut, tuck = [], [], [], np.zeros(n), np.zeros(n)
-    for symbol, start, end in phonemes:
-        parts = visemes(symbol)
-        d = (end - start) / len(parts)
-        for i, part in enumerate(parts):
-            v, w = (np.array(u, float) for u in VISEMES[part])
-            if part in VOWELS:
-                v[:2] *= (
-                    effort
-                    * (1.12 if "'" in symbol else 0.88)
-                    * (np.exp(vary.normal(0, 0.35)) if vary else 1)
-                )
-            value.append(v)
-            weight.append(w)
-            span.append((start + (i + 1 / 6) * d, start + (i + 5 / 6) * d))
-        if parts[0] in ("bilabial", "labiodental"):
-            a, b = (
-                (start - 0.036, start + 0.010)
-                if symbol.strip("',")[0] in "pb"
-                else (start, max(end, start + 0.046))
-            )
-            gate = shut if parts[0] == "bilabial" else tuck
-            np.maximum(gate, _fall(t, a, b, 0.05), out=gate)
-    if not value:
+    if not phonemes:
         return np.zeros((n, 4), np.float32)
-    a, b = np.array(span).T
-    d = (
-        np.stack([_fall(t[:, None], a, b, theta) for theta in _THETA], -1) * np.array(weight)
-        + 1e-12
-    )  # (n, sounds, 3)
-    v = (d * np.array(value)).sum(1) / d.sum(1)
+    t = np.arange(n) / rate
+    sounds = [(symbol, visemes(symbol), start, end) for symbol, start, end in phonemes]
+    shut, tuck = _gates(sounds, t)
+    value, weight, span = _targets(sounds, effort, vary)
+    a, b = span.T
+    d = np.stack([_fall(t[:, None], a, b, theta) for theta in _THETA], -1)  # (n, sounds, 3)
+    d = d * weight + 1e-12
+    v = (d * value).sum(1) / d.sum(1)
     v[:, 1] *= (1 - shut) * (1 - 0.8 * tuck)
-    return np.clip(np.column_stack((v, tuck)), [0, 0, -1, 0], [1.1, 1.1, 1, 1]).astype(np.float32)
+    least, most = [0, 0, -1, 0], [1.1, 1.1, 1, 1]
+    return np.clip(np.column_stack((v, tuck)), least, most).astype(np.float32)
