@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = [
     "MOTIONS",
+    "ALL",
     "WHERE",
     "FACE",
     "motions",
@@ -48,147 +49,163 @@ from ..simulate.mouth import mouth_curves, visemes
 MOTIONS = ("lips", "jaw", "brows", "nods", "turns", "tilts", "leans")
 
 
+def _height(y, points):
+    "How far below the head's points some points lie."
+    return y[..., points, 1].mean(-1) - y[..., REGIONS["head"], 1].mean(-1)
+
+
 def motions(
     x,  # (B, n, 68, 2) clips
-) -> np.ndarray:  # (B, 7, n) MOTIONS: gap of the lips, chin and brows against the head in sizes of the clip's first face; pitch, yaw, roll in degrees; logarithm of the size
+) -> np.ndarray:  # (B, 7, n) MOTIONS: gap of the lips, chin and brows against the head, in sizes of
+    # the clip's first face; pitch, yaw, roll in degrees; logarithm of the size
     "What the parts of a face do. Raises ValueError on NaN and on a face of no size."
     x = check_clips(x, "motions", batch=True)
     x = normalise(x, x[:, 0])
-
-    def height(y, points):
-        return y[..., points, 1].mean(-1) - y[..., REGIONS["head"], 1].mean(-1)
-
     inner = within_head(x)
+    brows = -_height(frontalise(x, x[:, :1], "pose"), REGIONS["brows"])
     pitch, yaw, roll, _, _, size = np.moveaxis(pose_proxies(x), -1, 0)
     return np.stack(
-        (
-            mouth_opening(inner),
-            height(inner, [7, 8, 9]),
-            -height(frontalise(x, x[:, :1], "pose"), REGIONS["brows"]),
-            pitch,
-            yaw,
-            roll,
-            size,
-        ),
-        1,
+        (mouth_opening(inner), _height(inner, [7, 8, 9]), brows, pitch, yaw, roll, size), 1
     )
 
 
 # %% ../../nbs/metrics/39_probes.ipynb #bf093775
+def _average_curves(clip: Clip) -> np.ndarray:  # (n, 6) SHAPES
+    "Mouth and brows of the average speaker: `simulate_clip`, at the mean of what it draws."
+    t = truth(clip)
+    n = len(t.curves)
+    curves = np.zeros((n, len(SHAPES)))
+    mouth = mouth_curves(t.phonemes, COLUMNS * n)[::COLUMNS]
+    curves[:, :4] = np.roll(mouth, round(t.lag[0] * FPS), 0)
+    stress = np.clip(stress_curve(t.phonemes, np.arange(n) / FPS), 0, 1.2)
+    melody = gaussian_filter1d(clip.extras["pitch"], 12)[::COLUMNS]
+    curves[:, SHAPES.index("brow")] = 0.315 * stress + 0.09 * melody
+    return curves
+
+
 def planted_motion(
     clips: list[Clip],  # simulated clips
     frames: int,  # n
     start: int = 0,  # the first of them; a study takes 25 and cuts the clips so too, see below
-) -> np.ndarray:  # (B, 4, 7, n) MOTIONS as moved by the face alone (mouth and brows), by the nods' band alone, the turns' and the leans'
-    "What the average speaker would do to the speech of each clip. Raises CorpusError on a clip that is not simulated, ValueError where a clip is too short."
+) -> np.ndarray:  # (B, 4, 7, n) MOTIONS as moved by the face alone (mouth and brows), by the nods'
+    # band alone, the turns' and the leans'
+    """What the average speaker would do to the speech of each clip.
+
+    Raises CorpusError on a clip that is not simulated, ValueError where a clip is too short."""
     face, out = neutral_face(), []
     basis = rig_basis(face)
     for clip in clips:
         t = truth(clip)
         n = len(t.curves)
-        s = np.arange(n) / FPS
         if start < 0 or frames < 1 or start + frames > n:
             raise ValueError(
-                f"planted_motion: clip {clip.id} has {n} frames, asked for are {frames} from frame {start} on"
+                f"planted_motion: clip {clip.id} has {n} frames, asked for are {frames} from "
+                f"frame {start} on"
             )
-        stress = stress_curve(t.phonemes, s)
-        curves = np.zeros((n, len(SHAPES)))
-        curves[:, :4] = np.roll(
-            mouth_curves(t.phonemes, COLUMNS * n)[::COLUMNS], round(t.lag[0] * FPS), 0
-        )
-        curves[:, SHAPES.index("brow")] = (
-            0.315 * np.clip(stress, 0, 1.2)
-            + 0.09 * gaussian_filter1d(clip.extras["pitch"], 12)[::COLUMNS]
-        )  # `simulate_clip`, at the mean of what it draws
+        curves = _average_curves(clip)
         made = [project(face + np.tensordot(curves, basis, 1), np.zeros((n, 6)))]
-        made += [
-            project(
-                np.broadcast_to(face, (n, L, 3)),
-                np.roll(t.drivers[:, i], round(t.lag[i] * FPS))[:, None] * AMPLITUDE[i],
-            )
-            for i in (1, 2, 3)
-        ]
+        for i in (1, 2, 3):
+            driver = np.roll(t.drivers[:, i], round(t.lag[i] * FPS))
+            made.append(project(np.broadcast_to(face, (n, L, 3)), driver[:, None] * AMPLITUDE[i]))
         out.append(motions(np.stack(made)[:, start : start + frames]))
     return np.stack(out)
 
 
 # %% ../../nbs/metrics/39_probes.ipynb #fe0a7eab
-WHERE = dict(
-    lips=(0, 1, 2, 3),
-    jaw=(0, 1, 2, 3),
-    brows=(0, 1, 2, 3),
-    nods=(1,),
-    turns=(2,),
-    tilts=(3,),
-    leans=(3,),
-)  # motion -> bands in which it is read
-_PARTS = dict(nods=(1, 2, 3), turns=(2,), tilts=(3,), leans=(3,))  # bands that move the head so
+ALL = (0, 1, 2, 3)
+# motion -> bands in which it is read
+WHERE = dict(lips=ALL, jaw=ALL, brows=ALL, nods=(1,), turns=(2,), tilts=(3,), leans=(3,))
+# motion of the head -> bands that move the head so
+_PARTS = dict(nods=(1, 2, 3), turns=(2,), tilts=(3,), leans=(3,))
 
 
-def response(
-    x,  # (B, n, 68, 2) real or generated clips
-    planted,  # (B, 4, 7, n) `planted_motion` of the same clips; the bands count from their first frame, so both must begin at the same one
-    ids=None,  # B names; running numbers by default
-    lag: int = 0,  # frames by which motion is taken to come after what was planted
-) -> pd.DataFrame:  # one row a clip, motion and scale: id, motion, ms, gain, correlation
-    "How much of the planted motion a method recovers. Raises ValueError below 41 frames or 5 clips, on shapes that do not fit, on NaN, and where nothing was planted."
-    x, planted = check_clips(x, "response", frames=41, batch=True), np.asarray(planted, np.float64)
+def _bands(
+    v: np.ndarray,  # (B, n)
+    part: slice,  # of the frames
+) -> np.ndarray:  # (B, frames, 4)
+    "The four bands without what all clips share, and without each clip's mean."
+    v = split_bands(v, FPS)[:, part]
+    v = v - v.mean(0)
+    return v - v.mean(1, keepdims=True)
+
+
+def _without(
+    u: np.ndarray,  # (B, frames)
+    others: list[np.ndarray],  # (B, frames) each
+) -> np.ndarray:
+    "What is left of a signal when others are regressed out."
+    Q = np.linalg.qr(np.stack(others, -1))[0]  # (B, frames, k), a basis of the others
+    return u - np.einsum("bnk,bk->bn", Q, np.einsum("bnk,bn->bk", Q, u))
+
+
+# %% ../../nbs/metrics/39_probes.ipynb #9eb17dbe
+def _check_response(x: np.ndarray, planted: np.ndarray, ids: list, lag: int):
+    "Raise ValueError on what `response` cannot read."
     B, n = x.shape[:2]
-    if planted.shape != (B, 4, len(MOTIONS), n):
+    expected = (B, 4, len(MOTIONS), n)
+    if planted.shape != expected:
         raise ValueError(
-            f"response: planted motion ({B}, 4, {len(MOTIONS)}, {n}) expected for clips {x.shape}, got {planted.shape}"
+            f"response: planted motion ({B}, 4, {len(MOTIONS)}, {n}) expected for clips {x.shape}, "
+            f"got {planted.shape}"
         )
     if not np.isfinite(planted).all():
-        raise ValueError(
-            f"response: planted motion of clip {np.argwhere(~np.isfinite(planted))[0, 0]} holds NaN or infinite values"
-        )
+        first = np.argwhere(~np.isfinite(planted))[0, 0]
+        raise ValueError(f"response: planted motion of clip {first} holds NaN or infinite values")
     if B < 5:
         raise ValueError(
-            f"response: {B} clips are too few to take out what all of them do alike, at least 5 are needed"
+            f"response: {B} clips are too few to take out what all of them do alike, "
+            "at least 5 are needed"
         )
     if not abs(lag) <= n // 2:
         raise ValueError(f"response: a lag of {lag} frames is too long for {n} frames")
-    ids, m, rows = list(ids) if ids is not None else list(range(B)), motions(x), []
     if len(ids) != B:
         raise ValueError(f"response: {len(ids)} names for {B} clips")
-    late, early = slice(max(lag, 0), n + min(lag, 0)), slice(max(-lag, 0), n - max(lag, 0))
 
-    def bands(v, part):  # (B, n) -> (B, frames, 4) without what all clips share
-        v = split_bands(v, FPS)[:, part]
-        v = v - v.mean(0)
-        return v - v.mean(1, keepdims=True)
 
+def _gain(
+    v: np.ndarray,  # (B, frames) measured
+    own: np.ndarray,  # (B, frames) planted
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (B,) gain, correlation, power of the planted
+    pp, vv, vp = (own**2).sum(1), (v**2).sum(1), (v * own).sum(1)
+    found = np.where(vv > 1e-18, vp / np.sqrt(pp * np.maximum(vv, 1e-18)), 0.0)
+    return vp / pp, found, pp
+
+
+# %% ../../nbs/metrics/39_probes.ipynb #600e20a6
+def response(
+    x,  # (B, n, 68, 2) real or generated clips
+    planted,  # (B, 4, 7, n) `planted_motion` of the same clips; the bands count from their first
+    # frame, so both must begin at the same one
+    ids=None,  # B names; running numbers by default
+    lag: int = 0,  # frames by which motion is taken to come after what was planted
+) -> pd.DataFrame:  # one row a clip, motion and scale: id, motion, ms, gain, correlation
+    """How much of the planted motion a method recovers.
+
+    Raises ValueError below 41 frames or 5 clips, on shapes that do not fit, on NaN, and where
+    nothing was planted."""
+    x = check_clips(x, "response", frames=41, batch=True)
+    planted = np.asarray(planted, np.float64)
+    ids = list(ids) if ids is not None else list(range(len(x)))
+    _check_response(x, planted, ids, lag)
+    m, n, rows = motions(x), x.shape[1], []
+    late = slice(max(lag, 0), n + min(lag, 0))
+    early = slice(max(-lag, 0), n - max(lag, 0))
     for k, (name, where) in enumerate(WHERE.items()):
-        parts = _PARTS.get(name, (0,))
-        y = bands(m[:, k], late)
-        p = {j: bands(planted[:, j, k], early) for j in parts}
+        y = _bands(m[:, k], late)
+        p = {j: _bands(planted[:, j, k], early) for j in _PARTS.get(name, (0,))}
         for i in where:
             own, v = p[i if name in _PARTS else 0][..., i], y[..., i]
-            if others := [p[j][..., i] for j in parts if name in _PARTS and j != i]:
-                Q = np.linalg.qr(np.stack(others, -1))[
-                    0
-                ]  # (B, frames, k) a basis of the other parts
-                own, v = (
-                    u - np.einsum("bnk,bk->bn", Q, np.einsum("bnk,bn->bk", Q, u)) for u in (own, v)
-                )
-            pp, vv, vp = (own**2).sum(1), (v**2).sum(1), (v * own).sum(1)
-            if (pp < 1e-18).any():
+            others = [p[j][..., i] for j in p if name in _PARTS and j != i]
+            if others:
+                own, v = _without(own, others), _without(v, others)
+            gain, correlation, power = _gain(v, own)
+            if (power < 1e-18).any():
+                clip = ids[int(np.argmin(power))]
                 raise ValueError(
-                    f"response: no {name} at {SCALES[i]} ms were planted in clip {ids[int(np.argmin(pp))]}"
+                    f"response: no {name} at {SCALES[i]} ms were planted in clip {clip}"
                 )
-            rows.append(
-                pd.DataFrame(
-                    dict(
-                        id=ids,
-                        motion=name,
-                        ms=SCALES[i],
-                        gain=vp / pp,
-                        correlation=np.where(
-                            vv > 1e-18, vp / np.sqrt(pp * np.maximum(vv, 1e-18)), 0.0
-                        ),
-                    )
-                )
-            )
+            of = dict(id=ids, motion=name, ms=SCALES[i], gain=gain, correlation=correlation)
+            rows.append(pd.DataFrame(of))
     return pd.concat(rows, ignore_index=True)
 
 
@@ -197,35 +214,31 @@ def lag(
     x,  # (B, n, 68, 2) as in `response`
     planted,  # (B, 4, 7, n)
     reach: int = 6,  # frames
-) -> pd.DataFrame:  # one row a motion and scale: motion, ms, lag (ms; positive: the motion comes late), correlation there (mean over clips)
+) -> pd.DataFrame:  # one row a motion and scale: motion, ms, lag (ms; positive: the motion comes
+    # late), correlation there (mean over clips)
     "How late a method answers. Raises ValueError as `response`."
     if reach < 0:
         raise ValueError(f"lag: reach={reach} must be at least 0")
-    r = (
-        pd.concat(
-            [
-                response(x, planted, lag=k).assign(lag=k * 1000 // FPS)
-                for k in sorted(range(-reach, reach + 1), key=abs)
-            ]
-        )
-        .groupby(["motion", "ms", "lag"], sort=False)
-        .correlation.mean()
-        .reset_index()
-    )
-    return r.loc[r.groupby(["motion", "ms"], sort=False).correlation.idxmax()].reset_index(
-        drop=True
-    )
+    lags = sorted(range(-reach, reach + 1), key=abs)
+    every = [response(x, planted, lag=k).assign(lag=k * 1000 // FPS) for k in lags]
+    by = pd.concat(every).groupby(["motion", "ms", "lag"], sort=False)
+    r = by.correlation.mean().reset_index()
+    best = r.groupby(["motion", "ms"], sort=False).correlation.idxmax()
+    return r.loc[best].reset_index(drop=True)
 
 
 # %% ../../nbs/metrics/39_probes.ipynb #762ac7f3
 def closures(
     x,  # (B, n, 68, 2) real or generated clips
-    clips: list[Clip],  # the simulated clips whose speech was heard
+    clips: list[Clip],  # the simulated clips whose speech was given
     start: int = 0,  # frame of the clips at which x begins
     shut: float = 0.3,  # lips closer than this share of the median gap count as closed
     ids=None,  # B names; running numbers by default
-) -> pd.DataFrame:  # one row a clip that has bilabials: id, gap (mean over them, share of the median gap), closed (share of them)
-    "Do the lips meet at /p/, /b/ and /m/? Raises CorpusError on a clip that is not simulated, ValueError on a clip that is too short for x."
+) -> pd.DataFrame:  # one row a clip that has bilabials: id, gap (mean over them, share of the
+    # median gap), closed (share of them)
+    """Do the lips meet at /p/, /b/ and /m/?
+
+    Raises CorpusError on a clip that is not simulated, ValueError on one too short for x."""
     x = check_clips(x, "closures", batch=True)
     gap, n, rows = mouth_opening(within_head(x)), x.shape[1], []
     if len(clips) != len(x):
@@ -233,24 +246,16 @@ def closures(
     for k, (g, clip) in enumerate(zip(gap, clips)):
         if start < 0 or start + n > len(clip.landmarks):
             raise ValueError(
-                f"closures: clip {clip.id} has {len(clip.landmarks)} frames, asked for are {n} from frame {start} on"
+                f"closures: clip {clip.id} has {len(clip.landmarks)} frames, asked for are {n} "
+                f"from frame {start} on"
             )
-        at = [
-            round(b * FPS) - start
-            for symbol, b, _ in truth(clip).phonemes
-            if visemes(symbol)[0] == "bilabial"
-        ]
-        least = np.array([g[t - 2 : t + 3].min() for t in at if 2 <= t < n - 2]) / max(
-            np.median(g), 1e-9
-        )
+        said = [(s, b) for s, b, _ in truth(clip).phonemes if visemes(s)[0] == "bilabial"]
+        at = [round(b * FPS) - start for _, b in said]
+        least = np.array([g[t - 2 : t + 3].min() for t in at if 2 <= t < n - 2])
+        least = least / max(np.median(g), 1e-9)
         if len(least):
-            rows.append(
-                dict(
-                    id=ids[k] if ids is not None else k,
-                    gap=least.mean(),
-                    closed=(least < shut).mean(),
-                )
-            )
+            name = ids[k] if ids is not None else k
+            rows.append(dict(id=name, gap=least.mean(), closed=(least < shut).mean()))
     return pd.DataFrame(rows, columns=["id", "gap", "closed"])
 
 
@@ -261,13 +266,15 @@ def branch_parts(
     a: Tensor,  # (B, 4(T+1), audio_dim) standardised audio
     generator: torch.Generator | None = None,  # draws the initial state
     state: tuple | None = None,  # the initial state, if it is drawn already
-) -> tuple[
-    Tensor, Tensor, Tensor
-]:  # motion (B, T+1, 68, 2), masks (B, T, branches, 68) that sum to 1, parts of the velocity (B, T, branches, 68, 2) that sum to it
-    "Roll out, and keep what each branch gives. A generator whose `step` is compiled must be read before that. Raises as `Generator` does."
+) -> tuple[Tensor, Tensor, Tensor]:  # motion (B, T+1, 68, 2), masks (B, T, branches, 68) that sum
+    # to 1, parts of the velocity (B, T, branches, 68, 2) that sum to it
+    """Roll out, and keep what each branch gives. Raises as `Generator` does.
+
+    A generator whose `step` is compiled must be read before that."""
     if "step" in vars(G):
         raise ValueError(
-            "branch_parts: the generator's step is compiled and cannot be looked into; load it again"
+            "branch_parts: the generator's step is compiled and cannot be looked into; "
+            "load it again"
         )
     caught = []
     hook = G.head.register_forward_hook(lambda module, given, out: caught.append(out))
@@ -277,33 +284,41 @@ def branch_parts(
     finally:
         hook.remove()
     v = torch.stack([o[..., : 2 * L] for o in caught], 2)  # (branches, B, T, 136)
-    v = (
-        (v if G.axes_v.is_identity() else G.axes_v.inverse(v))
-        .unflatten(-1, (L, 2))
-        .permute(1, 2, 0, 3, 4)
-    )
+    if not G.axes_v.is_identity():
+        v = G.axes_v.inverse(v)
+    v = v.unflatten(-1, (L, 2)).permute(1, 2, 0, 3, 4)
     return x, w, w[..., None] * v
 
 
+# %% ../../nbs/metrics/39_probes.ipynb #87a1f0e1
 FACE: dict[str, list[int]] = dict(
     lips=REGIONS["lips"],
     chin=list(range(4, 13)),
-    contour=[
-        0,
-        1,
-        2,
-        3,
-        13,
-        14,
-        15,
-        16,
-    ],  # the jaw line's middle moves with the jaw, its ends with the head
+    contour=[0, 1, 2, 3, 13, 14, 15, 16],
     brows=REGIONS["brows"],
     eyes=REGIONS["eyes"],
     nose=REGIONS["nose"],
 )
 
 
+def _power(u: Tensor, points: list[int]) -> np.ndarray:  # (B, branches)
+    return u[..., points, :].square().sum((1, 3, 4)).cpu().numpy()
+
+
+def _shares(
+    c: Tensor,  # (B, T, branches, 68, 2) centred parts of the velocity
+    points: list[int],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (B, branches) share, variance, hertz
+    "What each branch gives to some points. A sine of f Hz has differences 2 sin(pi f / FPS)."
+    v = c.sum(2, keepdim=True)
+    whole = np.maximum(_power(v, points), 1e-30)
+    own = _power(c, points)
+    cov = (c * v)[..., points, :].sum((1, 3, 4)).cpu().numpy()
+    pace = np.sqrt(_power(c.diff(dim=1), points) / np.maximum(own, 1e-30)) / 2
+    return cov / whole, own / whole, FPS / np.pi * np.arcsin(np.minimum(pace, 1))
+
+
+# %% ../../nbs/metrics/39_probes.ipynb #4fcd8ab3
 def branch_table(
     G: Generator,
     x0: Tensor,  # (B, 68, 2) normalised first frames
@@ -311,52 +326,29 @@ def branch_table(
     ids=None,  # B names; running numbers by default
     seed: int = 0,  # of the initial states
     batch: int = 64,
-) -> pd.DataFrame:  # one row a clip, branch and region: id, branch (1: finest), region, weight, share, variance, hertz
-    """What each branch gives to each part of the face, over the frames and points of a clip: mean mask (weights of the branches sum to 1); share of the variance of the velocity, as the covariance of the branch's part with
-    the whole (shares sum to 1, and a branch that works against the others has a negative one); the variance of its part over that of the whole (they need not sum to 1); and the part's RMS frequency. Raises as `Generator` does."""
-    ids, rng, out = (
-        list(ids) if ids is not None else list(range(len(x0))),
-        torch.Generator().manual_seed(seed),
-        [],
-    )
+) -> pd.DataFrame:  # one row a clip, branch and region: id, branch (1: finest), region, weight,
+    # share, variance, hertz
+    """What each branch gives to each part of the face, over the frames and points of a clip.
+
+    weight: mean mask (those of the branches sum to 1). share: of the variance of the velocity, as
+    the covariance of the branch's part with the whole (shares sum to 1, and a branch that works
+    against the others has a negative one). variance: of its part over that of the whole (they
+    need not sum to 1). hertz: the part's RMS frequency. Raises as `Generator` does."""
+    ids = list(ids) if ids is not None else list(range(len(x0)))
+    rng, out = torch.Generator().manual_seed(seed), []
     if len(ids) != len(x0):
         raise ValueError(f"branch_table: {len(ids)} names for {len(x0)} clips")
     for k in range(0, len(x0), batch):
         _, w, c = branch_parts(G, x0[k : k + batch], a[k : k + batch], rng)
         c = c.double()
         c = c - c.mean(1, keepdim=True)
-        v = c.sum(2, keepdim=True)
-
-        def power(u, points):
-            return u[..., points, :].square().sum((1, 3, 4)).cpu().numpy()  # (B, branches)
-
-        for name, points in FACE.items():
-            whole = np.maximum(power(v, points), 1e-30)
-            own = power(c, points)
-            cov = (c * v)[..., points, :].sum((1, 3, 4)).cpu().numpy()
-            pace = (
-                FPS
-                / np.pi
-                * np.arcsin(
-                    np.minimum(
-                        np.sqrt(power(c.diff(dim=1), points) / np.maximum(own, 1e-30)) / 2, 1
-                    )
-                )
-            )  # a sine of f Hz has differences 2 sin(pi f / FPS) as large
+        for region, points in FACE.items():
+            share, variance, hertz = _shares(c, points)
             for i in range(w.shape[2]):
-                out.append(
-                    pd.DataFrame(
-                        dict(
-                            id=ids[k : k + batch],
-                            branch=i + 1,
-                            region=name,
-                            weight=w[:, :, i, points].mean((1, 2)).cpu().numpy(),
-                            share=cov[:, i] / whole[:, 0],
-                            variance=own[:, i] / whole[:, 0],
-                            hertz=pace[:, i],
-                        )
-                    )
-                )
+                row = dict(id=ids[k : k + batch], branch=i + 1, region=region)
+                row["weight"] = w[:, :, i, points].mean((1, 2)).cpu().numpy()
+                row |= dict(share=share[:, i], variance=variance[:, i], hertz=hertz[:, i])
+                out.append(pd.DataFrame(row))
     return pd.concat(out, ignore_index=True)
 
 
@@ -369,24 +361,13 @@ def plot_roles(
     span: tuple = (0.0, 1.0),  # of the colours
 ):
     "A heat map: branches by parts of the face."
-    t = rows.pivot(index="branch", columns="region", values=value)[
-        [r for r in FACE if r in set(rows.region)]
-    ]
+    t = rows.pivot(index="branch", columns="region", values=value)
+    t = t[[r for r in FACE if r in set(rows.region)]]
     ax.imshow(t, vmin=span[0], vmax=span[1], cmap="Blues", aspect="auto")
     for i, j in np.ndindex(t.shape):
-        ax.text(
-            j,
-            i,
-            f"{t.iloc[i, j]:.2f}",
-            ha="center",
-            va="center",
-            fontsize=7,
-            color="w" if t.iloc[i, j] > (span[0] + span[1]) / 2 else "k",
-        )
-    ax.set(
-        xticks=range(t.shape[1]),
-        xticklabels=list(t),
-        yticks=range(len(t)),
-        yticklabels=[f"{i}: {SCALES[i - 1]} ms" for i in t.index],
-        title=title,
-    )
+        v = t.iloc[i, j]
+        colour = "w" if v > (span[0] + span[1]) / 2 else "k"
+        ax.text(j, i, f"{v:.2f}", ha="center", va="center", fontsize=7, color=colour)
+    scales = [f"{i}: {SCALES[i - 1]} ms" for i in t.index]
+    ax.set(xticks=range(t.shape[1]), xticklabels=list(t), title=title)
+    ax.set(yticks=range(len(t)), yticklabels=scales)
