@@ -12,6 +12,7 @@ import pytest
 from conftest import BIN, ROOT, run
 from execnb.nbio import read_nb
 
+import mssync
 from mssync.study.notebooks import code_of, code_reached, modules_of
 
 NBS = ROOT / "nbs"
@@ -96,6 +97,22 @@ def test_export(copy):
     made, ours = package(copy), package(ROOT)
     assert sorted(made) == sorted(ours), "run `make export`"
     assert [name for name in made if made[name] != ours[name]] == [], "run `make export`"
+
+
+def test_face():
+    "`import mssync` imports nothing else, and its names are fetched when they are asked for."
+    told = "import sys, mssync; print(*{m.split('.')[0] for m in sys.modules} & {'torch', 'numpy'})"
+    done = run(BIN / "python", "-c", told)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stdout
+    assert 8 <= len(mssync.__all__) <= 14
+    assert set(mssync.__all__) <= set(dir(mssync))
+    assert "__version__" in dir(mssync)
+    for name in mssync.__all__:
+        thing = getattr(mssync, name)  # the class or the function, not a module of that name
+        assert callable(thing)
+        assert thing.__name__ == name
+    with pytest.raises(AttributeError, match="module 'mssync' has no attribute 'generatr'"):
+        mssync.generatr  # noqa: B018
 
 
 def test_clean(copy):

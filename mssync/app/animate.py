@@ -6,6 +6,7 @@
 __all__ = [
     "ROOM",
     "COLOURS",
+    "ON_PICTURE",
     "WEIGHTS",
     "SENTENCE",
     "read_portrait",
@@ -35,29 +36,32 @@ from ..training.models import CheckpointError, load_model
 ROOM = 0.35  # margin of the portrait's square on each side, over the face's own side
 
 
-def read_portrait(
-    path: str
-    | Path
-    | None = None,  # picture; by default the public-domain portrait of an astronaut that scikit-image ships
-    landmarker: str = "dlib",  # see `mssync.data.track.LANDMARKERS`
-    size: int = 400,  # side of the square picture that is returned, pixels
-) -> tuple[
-    np.ndarray, np.ndarray
-]:  # (size, size, 3) uint8 around the face, its landmarks (68, 2) in the unit square
-    "A portrait and its landmarks. Raises IngestError if the file is missing, unreadable, or shows no face."
+def _read_picture(path: str | Path | None) -> np.ndarray:  # (height, width, 3) uint8
+    "A picture file, or scikit-image's astronaut. Raises IngestError."
     from PIL import Image, ImageOps
 
     if path is None:
         from skimage.data import astronaut
 
-        image = astronaut()
-    else:
-        if not Path(path).is_file():
-            raise IngestError(path, "no such file")
-        try:
-            image = np.array(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
-            raise IngestError(path, "not a readable picture") from e
+        return astronaut()
+    if not Path(path).is_file():
+        raise IngestError(path, "no such file")
+    try:
+        return np.array(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
+        raise IngestError(path, "not a readable picture") from e
+
+
+# %% ../../nbs/app/50_animate.ipynb #68edb5e3
+def read_portrait(
+    # picture; by default the public-domain portrait of an astronaut that scikit-image ships
+    path: str | Path | None = None,
+    landmarker: str = "dlib",  # see `mssync.data.track.LANDMARKERS`
+    size: int = 400,  # side of the square picture that is returned, pixels
+) -> tuple[np.ndarray, np.ndarray]:  # (size, size, 3) uint8; landmarks (68, 2) in the unit square
+    """The square of a portrait around the face, and its landmarks. Raises IngestError if the file
+    is missing, unreadable, or shows no face."""
+    image = _read_picture(path)
     find = make_landmarker(landmarker)
     face = find(image)
     if face is None:
@@ -76,29 +80,23 @@ def read_portrait(
 
 
 # %% ../../nbs/app/50_animate.ipynb #dd5a2bfe
-COLOURS = dict(
+COLOURS = dict(  # RGB by region
     jaw=(70, 70, 70),
     brows=(120, 80, 40),
     nose=(40, 110, 90),
     eyes=(30, 80, 160),
     lips=(190, 40, 60),
-)  # RGB by region
+)
+ON_PICTURE = dict.fromkeys(COLOURS, (120, 255, 170))  # one colour that is seen on any portrait
 
 
-def _draw(frame: np.ndarray, x: np.ndarray, thickness: int, colours: dict) -> np.ndarray:
+def _draw(frame: np.ndarray, x: np.ndarray, thickness: int, colours: dict):
     "Draw one face (68, 2), in pixels, into a frame."
     for edge in EDGES:
         region = next(r for r in COLOURS if edge[0] in REGIONS[r])
-        cv2.polylines(
-            frame,
-            [np.round(x[edge] * 16).clip(-(2**20), 2**20).astype(np.int32).reshape(-1, 1, 2)],
-            False,
-            colours[region],
-            thickness,
-            cv2.LINE_AA,
-            shift=4,
-        )
-    return frame
+        points = np.round(x[edge] * 16).clip(-(2**20), 2**20).astype(np.int32)  # 1/16 pixel
+        colour = colours[region]
+        cv2.polylines(frame, [points[:, None]], False, colour, thickness, cv2.LINE_AA, shift=4)
 
 
 def draw_faces(
@@ -106,61 +104,73 @@ def draw_faces(
     size: int = 400,  # side of the frames, pixels
     background: np.ndarray | None = None,  # (size, size, 3) uint8; white by default
 ) -> np.ndarray:  # (T, size, size, 3) uint8
-    "Draw every frame of a landmark sequence. Raises ValueError on another shape or values that are not finite."
+    """Draw every frame of a landmark sequence. Raises ValueError on another shape or values that
+    are not finite."""
     x = np.asarray(x, np.float32)
     if x.ndim != 3 or x.shape[1:] != (68, 2):
         raise ValueError(f"draw_faces needs landmarks (T, 68, 2), got {x.shape}")
     if not np.isfinite(x).all():
         raise ValueError("draw_faces: landmarks hold NaN or infinite values")
-    frames = (
-        np.full((len(x), size, size, 3), 255, np.uint8)
-        if background is None
-        else np.repeat(background[None], len(x), 0)
-    )
-    colours = COLOURS if background is None else dict.fromkeys(COLOURS, (120, 255, 170))
+    colours = COLOURS if background is None else ON_PICTURE
+    if background is None:
+        background = np.full((size, size, 3), 255, np.uint8)
+    frames = np.repeat(background[None], len(x), 0)
     for frame, points in zip(frames, x):
         _draw(frame, points * size - 0.5, max(1, size // 200), colours)
     return frames
 
 
 # %% ../../nbs/app/50_animate.ipynb #16a1a97b
-WEIGHTS = (
-    Path(mssync.__file__).parent / "weights" / "generator.safetensors"
-)  # shipped with the package
-
-
-def speech_motion(
-    model: Generator,  # trained
-    x0: np.ndarray,  # (68, 2) landmarks of the portrait, unit square
-    wave: np.ndarray,  # (samples,) mono speech
-    sr: int,  # its sampling rate, Hz
-    seed: int = 0,  # of the generator's initial state
-    kind=None,  # the `ModuleFeatures` of a model that was trained on a speech model's; otherwise the model knows
-) -> np.ndarray:  # (T+1, 68, 2) float32 in the same square, the first frame is x0
-    "Generate the motion of a face for a recording, whatever its level. Raises ValueError if it lasts less than 1 s, or the audio features are not those that the model was trained on."
+def _check_kind(model: Generator, kind):
+    "Raise ValueError where audio features are not those that a model was trained on."
     own = model.cfg.features
     if kind is None and own not in KINDS:
         raise ValueError(
-            f"the model was trained on the features of the speech model {own!r}: that module is needed, as ModuleFeatures(module, {own!r}, {model.cfg.audio_dim})"
+            f"the model was trained on the features of the speech model {own!r}: "
+            f"that module is needed, as ModuleFeatures(module, {own!r}, {model.cfg.audio_dim})"
         )
     if kind is not None and kind_name(kind) != own:
         raise ValueError(f"the model was trained on {own!r} features, got {kind_name(kind)!r}")
-    if len(wave) < sr:
-        raise ValueError(f"the sound lasts {len(wave) / sr:.2f} s, less than 1 s")
-    a = torch.from_numpy(features(wave, sr, kind=own if kind is None else kind)).to(
-        model.audio_mean
-    )
+
+
+def _heard(model: Generator, wave: np.ndarray, sr: int, kind) -> torch.Tensor:  # (1, 4T, width)
+    "The standardised audio features of a recording, at the level of the model's corpus."
+    own = model.cfg.features
+    a = features(wave, sr, kind=own if kind is None else kind)
+    a = torch.from_numpy(a).to(model.audio_mean)
     if a.shape[1] != len(model.audio_mean):
         raise ValueError(
             f"the model was trained on {len(model.audio_mean)} {own!r} features, got {a.shape[1]}"
         )
     if own == "mfcc":
         a[:, 0] += model.audio_mean[0] - a[:, 0].mean()
-    a = ((a - model.audio_mean) / model.audio_std)[None]
+    return ((a - model.audio_mean) / model.audio_std)[None]
+
+
+# %% ../../nbs/app/50_animate.ipynb #8d3adcb1
+def speech_motion(
+    model: Generator,  # trained
+    x0: np.ndarray,  # (68, 2) landmarks of the portrait, unit square
+    wave: np.ndarray,  # (samples,) mono speech
+    sr: int,  # its sampling rate, Hz
+    seed: int = 0,  # of the generator's initial state
+    # the `ModuleFeatures` of a model that was trained on a speech model's; others know theirs
+    kind=None,
+) -> np.ndarray:  # (T+1, 68, 2) float32 in the same square, the first frame is x0
+    """Generate the motion of a face for a recording, whatever its level. Raises ValueError if it
+    lasts less than 1 s, or the audio features are not those that the model was trained on."""
+    _check_kind(model, kind)
+    if len(wave) < sr:
+        raise ValueError(f"the sound lasts {len(wave) / sr:.2f} s, less than 1 s")
+    a = _heard(model, wave, sr, kind)
     x = torch.from_numpy(x0).to(a)
     with torch.inference_mode():
         out = model(normalise(x[None], x)[:1], a, generator=torch.Generator().manual_seed(seed))[0]
     return denormalise(out, x).float().cpu().numpy()
+
+
+# shipped with the package
+WEIGHTS = Path(mssync.__file__).parent / "weights" / "generator.safetensors"
 
 
 def load_generator(
@@ -186,16 +196,15 @@ def animate(
     portrait: str | Path | None = None,  # picture; by default scikit-image's astronaut
     speech: str | Path | None = None,  # any file with sound; by default a synthesised sentence
     out: str | Path = "animate.mp4",  # video to write
-    weights: str
-    | Path
-    | None = None,  # a generator by `save_model`; by default the one shipped with the package
+    # a generator by `save_model`; by default the one shipped with the package
+    weights: str | Path | None = None,
     landmarker: str = "dlib",  # see `mssync.data.track.LANDMARKERS`
     seed: int = 0,  # of the generator's initial state
     size: int = 400,  # side of each of the two panels, pixels
     kind=None,  # see `speech_motion`
 ) -> Path:  # the video
-    """Write a video of the generated landmarks beside the portrait, with the sound.
-    Raises IngestError for a portrait or a sound that cannot be used, CheckpointError for the weights."""
+    """Write a video of the generated landmarks beside the portrait, with the sound. Raises
+    IngestError for a portrait or a sound that cannot be used, CheckpointError for the weights."""
     model = load_generator(weights)
     picture, x0 = read_portrait(portrait, landmarker, size)
     if speech is None:
@@ -207,6 +216,5 @@ def animate(
     except ValueError as e:
         raise IngestError(speech or "sentence", str(e)) from e
     left = draw_faces(x0[None], size, picture)[0]
-    return write_video(
-        out, (np.hstack((left, draw_faces(x[None], size)[0])) for x in motion), FPS, wave, sr
-    )
+    film = (np.hstack((left, draw_faces(x[None], size)[0])) for x in motion)
+    return write_video(out, film, FPS, wave, sr)
