@@ -6,7 +6,6 @@
 __all__ = ["LAMBDA", "generator_hinge", "discriminator_hinge", "total_loss"]
 
 # %% ../../nbs/model/15_losses.ipynb #f533198a
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
