@@ -4,13 +4,12 @@
 
 # %% auto #0
 __all__ = [
-    "DiscriminatorConfig",
-    "FrameDiscriminator",
-    "window_plan",
-    "SequenceDiscriminator",
-    "Discriminators",
     "plain_sequence_scores",
     "plain_scores",
+    "DiscriminatorConfig",
+    "FrameDiscriminator",
+    "SequenceDiscriminator",
+    "Discriminators",
 ]
 
 # %% ../../nbs/model/14_discriminators.ipynb #5a444f6d
@@ -21,31 +20,82 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ..data.landmarks import L
-from .layers import LSTM, Axes, ConvNeXt, Reused, expect
+from .fast import read_windows, window_plan
+from .layers import LSTM, Axes, ConvNeXt, expect, plain_lstm
+
+
+# %% ../../nbs/model/14_discriminators.ipynb #f3bb22e1
+def _features(d: "SequenceDiscriminator", x: Tensor) -> Tensor:  # (B, n, 68, 2) -> (B, n, C)
+    "What is seen of every frame: its position, and its velocity if asked."
+    x = x.flatten(2)
+    seen = d.axes_x(x)
+    if not d.use_v:
+        return seen
+    v = torch.diff(x, dim=1)
+    return torch.cat([seen, d.axes_v(torch.cat([v[:, :1], v], 1))], -1)
+
+
+def _plain_read(lstm: LSTM, window: Tensor) -> Tensor:  # (B, w, C) -> (B, hidden)
+    "The LSTM's last output."
+    h = c = window.new_zeros(len(window), lstm.hidden)
+    for y in window.unbind(1):
+        h, c = plain_lstm(lstm, y, h, c)
+    return h
+
+
+# %% ../../nbs/model/14_discriminators.ipynb #84170065
+def plain_sequence_scores(
+    d: "SequenceDiscriminator",
+    x: Tensor,  # (B, n, 68, 2)
+) -> Tensor:  # (B / samples,)
+    "D_s or D_s^j, window by window."
+    samples = [_features(d, x[k :: d.samples]) for k in range(d.samples)]
+    streams = samples if d.by_max else [torch.cat(samples, -1)]
+    streams = [d.body(s) for s in streams]  # phi
+    by_length = []
+    for w in d.windows:
+        if w > x.shape[1]:
+            continue
+        scores = []
+        for start in range(0, x.shape[1] - w + 1, max(w // 2, 1)):
+            h = [_plain_read(d.lstm, s[:, start : start + w]) for s in streams]
+            scores.append(d.head(torch.stack(h).amax(0))[:, 0])
+        by_length.append(sum(scores) / len(scores))
+    return sum(by_length) / len(by_length)
+
+
+def plain_scores(
+    D: "Discriminators",
+    x: Tensor,  # (B, T+1, 68, 2)
+) -> dict[str, Tensor]:  # as `Discriminators` gives them
+    "All three; the first frame is given, and $D_f$ does not judge it."
+    scores = dict(D_f=torch.stack([D.D_f(x[:, t]) for t in range(1, x.shape[1])], 1))
+    for name in ("D_s", "D_sj"):
+        if hasattr(D, name):
+            scores[name] = plain_sequence_scores(getattr(D, name), x)
+    return scores
 
 
 # %% ../../nbs/model/14_discriminators.ipynb #f41dc277
 @dataclass
 class DiscriminatorConfig:
-    "Shape of the three discriminators; the defaults follow the authors' code in size (about 39 M parameters)."
+    "Shape of the three; the defaults follow the authors' code in size (about 39 M parameters)."
 
     frame_widths: tuple = (512, 1024, 1024, 512)  # dense blocks of D_f
     sequence_widths: tuple = (512, 512)  # dense blocks before the LSTM of D_s and D_s^j
     hidden: int = 1024  # LSTM of D_s and D_s^j
     windows: tuple = (5, 10, 20, 40)  # frames
     expansion: float = 4  # inner width of the blocks
-    velocities: bool = (
-        False  # D_s sees velocities beside positions (a linear function of the sequence)
-    )
+    # D_s sees velocities beside positions (a linear function of the sequence)
+    velocities: bool = False
     joint: bool = True  # use D_s^j
-    joint_by: str = "features"  # how it joins two samples: on the feature axis, or "max": the larger of the two LSTM outputs, element by element (authors)
+    # how D_s^j joins two samples: on the feature axis, or "max" of the LSTM's outputs (authors)
+    joint_by: str = "features"
 
 
-def _dense(c_in: int, widths: tuple, expansion: float) -> nn.Sequential:
-    w = [c_in, *widths]
-    return nn.Sequential(
-        *[ConvNeXt(i, o, expansion=expansion) for i, o in zip(w, w[1:])], nn.LayerNorm(w[-1])
-    )
+def _dense_blocks(c_in: int, widths: tuple, expansion: float) -> nn.Sequential:
+    blocks = [ConvNeXt(i, o, expansion=expansion) for i, o in zip((c_in, *widths), widths)]
+    return nn.Sequential(*blocks, nn.LayerNorm(widths[-1]))
 
 
 class FrameDiscriminator(nn.Module):
@@ -54,38 +104,14 @@ class FrameDiscriminator(nn.Module):
     def __init__(self, cfg: DiscriminatorConfig, positions: Axes | None = None):
         super().__init__()
         self.axes = positions or Axes.identity()
-        self.body, self.head = (
-            _dense(2 * L, cfg.frame_widths, cfg.expansion),
-            spectral_norm(nn.Linear(cfg.frame_widths[-1], 1)),
-        )
+        self.body = _dense_blocks(2 * L, cfg.frame_widths, cfg.expansion)
+        self.head = spectral_norm(nn.Linear(cfg.frame_widths[-1], 1))
 
-    def forward(
-        self,
-        x: Tensor,  # (B, n, 68, 2)
-    ) -> Tensor:  # (B, n) a score a frame
+    def forward(self, x: Tensor) -> Tensor:  # (..., 68, 2) -> (...), a score a frame
         return self.head(self.body(self.axes(x.flatten(-2)))).squeeze(-1)
 
 
-# %% ../../nbs/model/14_discriminators.ipynb #dd9fe609
-def window_plan(
-    n: int,  # frames
-    sizes: tuple,  # lengths of the windows
-) -> tuple[
-    Tensor, list[int], list[int]
-]:  # frames to read, step after step; windows under way at each step; windows of each length, the longest first
-    "Where windows of several lengths stand at every step. Raises ValueError where none fits."
-    fit = sorted((w for w in sizes if w <= n), reverse=True)
-    if not fit:
-        raise ValueError(f"{n} frames are fewer than the shortest window, {min(sizes)}")
-    windows = [(w, start) for w in fit for start in range(0, n - w + 1, max(w // 2, 1))]
-    steps = [[start + s for w, start in windows if w > s] for s in range(fit[0])]
-    return (
-        torch.tensor(sum(steps, [])),
-        list(map(len, steps)),
-        [sum(w == f for w, _ in windows) for f in fit],
-    )
-
-
+# %% ../../nbs/model/14_discriminators.ipynb #13469b95
 class SequenceDiscriminator(nn.Module):
     "$D_s$ (`samples=1`) and $D_s^j$ (`samples=2`): realism of windows."
 
@@ -99,59 +125,30 @@ class SequenceDiscriminator(nn.Module):
         super().__init__()
         if cfg.joint_by not in ("features", "max"):
             raise ValueError(f"unknown joint_by {cfg.joint_by!r}: choose 'features' or 'max'")
-        self.windows, self.samples, self.use_v, self.by_max = (
-            cfg.windows,
-            samples,
-            cfg.velocities,
-            cfg.joint_by == "max" and samples > 1,
-        )
+        self.windows, self.samples, self.use_v = cfg.windows, samples, cfg.velocities
+        self.by_max = cfg.joint_by == "max" and samples > 1
         self.axes_x, self.axes_v = positions or Axes.identity(), velocities or Axes.identity()
-        self.body = _dense(
-            (1 if self.by_max else samples) * 2 * L * (1 + cfg.velocities),
-            cfg.sequence_widths,
-            cfg.expansion,
-        )
+        c_in = (1 if self.by_max else samples) * 2 * L * (1 + cfg.velocities)
+        self.body = _dense_blocks(c_in, cfg.sequence_widths, cfg.expansion)
         self.lstm = LSTM(cfg.sequence_widths[-1], cfg.hidden)
         self.head = spectral_norm(nn.Linear(cfg.hidden, 1))
 
-    def forward(
-        self,
-        x: Tensor,  # (B, n, 68, 2); B even for samples = 2: samples 2i and 2i+1 are a pair
-    ) -> Tensor:  # (B / samples,) a score a sequence (or pair)
-        "Raises ValueError on an odd batch for pairs, or where no window fits."
+    def forward(self, x: Tensor) -> Tensor:  # (B, n, 68, 2) -> (B / samples,), a score a sequence
+        "Samples 2i and 2i+1 are a pair. Raises ValueError on an odd batch or where no window fits."
         if len(x) % self.samples:
             raise ValueError(
                 f"a batch of {len(x)} cannot be joined into pairs: D_s^j needs an even batch"
             )
         frames, under_way, counts = window_plan(x.shape[1], self.windows)
-        x = x.flatten(2)
-        f = self.axes_x(x)
-        if self.use_v:
-            v = torch.diff(x, dim=1)
-            f = torch.cat([f, self.axes_v(torch.cat([v[:, :1], v], 1))], -1)
+        f = _features(self, x)
         if self.samples > 1 and not self.by_max:
-            f = torch.cat(
-                f.unflatten(0, (-1, self.samples)).unbind(1), -1
-            )  # joined on the feature axis
-        h = self._read(
-            self.lstm.gates(self.body(f).transpose(0, 1)), frames, under_way
-        )  # (windows, B', hidden)
+            f = torch.cat(f.unflatten(0, (-1, self.samples)).unbind(1), -1)
+        gates = self.lstm.gates(self.body(f).transpose(0, 1))
+        h = read_windows(self.lstm, gates, frames, under_way)  # (windows, B', hidden)
         if self.by_max:
             h = h.unflatten(1, (-1, self.samples)).amax(2)
-        return torch.stack([s.mean(0) for s in self.head(h).squeeze(-1).split(counts)]).mean(0)
-
-    def _read(
-        self, gates: Tensor, frames: Tensor, under_way: list[int]
-    ) -> Tensor:  # (n, B, 4 hidden) -> (windows, B, hidden)
-        "The LSTM's output at the end of every window."
-        B, linear, ended = gates.shape[1], Reused().linear, []
-        h = c = gates.new_zeros(under_way[0] * B, self.lstm.hidden)
-        for k, g in zip(under_way, gates.index_select(0, frames.to(gates.device)).split(under_way)):
-            if k * B < len(h):
-                ended.append(h[k * B :])
-                h, c = h[: k * B], c[: k * B]
-            h, c = self.lstm.step(g.flatten(0, 1), h, c, linear)
-        return torch.cat([h, *reversed(ended)]).unflatten(0, (-1, B))
+        by_length = self.head(h).squeeze(-1).split(counts)
+        return torch.stack([scores.mean(0) for scores in by_length]).mean(0)
 
 
 # %% ../../nbs/model/14_discriminators.ipynb #5784a34b
@@ -161,8 +158,8 @@ class Discriminators(nn.Module):
     def __init__(
         self,
         cfg: DiscriminatorConfig = DiscriminatorConfig(),
-        positions: Axes | None = None,
-        velocities: Axes | None = None,
+        positions: Axes | None = None,  # basis of the positions; none by default
+        velocities: Axes | None = None,  # basis of the velocities
     ):
         super().__init__()
         self.cfg = cfg
@@ -173,57 +170,11 @@ class Discriminators(nn.Module):
 
     def forward(
         self,
-        x: Tensor,  # (B, T+1, 68, 2) sequences
+        x: Tensor,  # (B, T+1, 68, 2) sequences; B even where there is a D_s^j
     ) -> dict[str, Tensor]:  # scores of D_f (B, T) on frames t >= 1, D_s (B,) and D_sj (B/2,)
-        "Raises TypeError or ValueError on input that does not fit, ValueError on an odd batch for D_s^j or fewer frames than the shortest window."
+        "Raises TypeError or ValueError on input that does not fit or holds no window."
         expect("Discriminators", x=(x, "B", "T+1", L, 2))
         scores = dict(D_f=self.D_f(x[:, 1:]), D_s=self.D_s(x))
-        return scores | (dict(D_sj=self.D_sj(x)) if self.cfg.joint else {})
-
-
-# %% ../../nbs/model/14_discriminators.ipynb #f3bb22e1
-def plain_sequence_scores(
-    d: SequenceDiscriminator,
-    x: Tensor,  # (B, n, 68, 2)
-) -> Tensor:  # (B / samples,)
-    "D_s or D_s^j, window by window."
-
-    def read(window):  # (B, w, C) -> the LSTM's last output
-        h = c = window.new_zeros(len(window), d.lstm.hidden)
-        for y in window.unbind(1):
-            i, f, o, g = (y @ d.lstm.weight_x.T + h @ d.lstm.weight_h.T + d.lstm.bias).chunk(4, -1)
-            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-            h = o.sigmoid() * c.tanh()
-        return h
-
-    def features(x):
-        x = x.flatten(2)
-        v = torch.diff(x, dim=1)
-        return (
-            torch.cat([d.axes_x(x), d.axes_v(torch.cat([v[:, :1], v], 1))], -1)
-            if d.use_v
-            else d.axes_x(x)
-        )
-
-    streams = [features(x[k :: d.samples]) for k in range(d.samples)]
-    streams = [d.body(s) for s in (streams if d.by_max else [torch.cat(streams, -1)])]
-    sizes = []
-    for w in d.windows:
-        if w > x.shape[1]:
-            continue
-        scores = [
-            d.head(torch.stack([read(h[:, s : s + w]) for h in streams]).amax(0))[:, 0]
-            for s in range(0, x.shape[1] - w + 1, max(w // 2, 1))
-        ]
-        sizes.append(sum(scores) / len(scores))
-    return sum(sizes) / len(sizes)
-
-
-def plain_scores(
-    D: "Discriminators",
-    x: Tensor,  # (B, T+1, 68, 2)
-) -> dict[str, Tensor]:  # as `Discriminators` gives them
-    "All three."
-    return dict(D_f=torch.stack([D.D_f(x[:, t]) for t in range(1, x.shape[1])], 1)) | {
-        k: plain_sequence_scores(getattr(D, k), x) for k in ("D_s", "D_sj") if hasattr(D, k)
-    }
+        if self.cfg.joint:
+            scores["D_sj"] = self.D_sj(x)
+        return scores

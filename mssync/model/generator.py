@@ -4,79 +4,148 @@
 
 # %% auto #0
 __all__ = [
-    "LEVELS",
     "STRIDES",
     "TEMPORAL",
+    "plain_rollout",
     "GeneratorConfig",
     "AudioPyramid",
     "receptive_field",
     "Recurrent",
     "Transformer",
-    "BranchLinear",
-    "BranchBlock",
     "merge",
-    "Folded",
-    "FirstBlock",
-    "Loop",
     "Generator",
-    "plain_rollout",
+    "Loop",
     "generate",
 ]
 
 # %% ../../nbs/model/13_generator.ipynb #6015ed9c
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from fastcore.basics import patch
 from torch import Tensor, nn
 
 from ..data.audio import COLUMNS, D
 from ..data.landmarks import L
-from .layers import LSTM, Axes, ConvNeXt, Reused, dense, expect
+from .fast import BranchBlock, BranchLinear, FirstBlock, Folded, Reused, dense
+from .layers import LSTM, Axes, ConvNeXt, expect, plain_lstm
+from .pyramid import LEVELS
+
+
+# %% ../../nbs/model/13_generator.ipynb #ab54e4d2
+def _plain_block(block: BranchBlock, i: int, y: Tensor) -> Tensor:  # (B, c_in) -> (B, c_out)
+    "The ConvNeXt block of branch i."
+    n = F.layer_norm(y, y.shape[-1:]) * block.gain[i] + block.bias[i]
+    inner = F.gelu(n @ block.expand.weight[i].T + block.expand.bias[i])
+    shortcut = y @ block.shortcut.weight[i].T + block.shortcut.bias[i]
+    return shortcut + inner @ block.project.weight[i].T + block.project.bias[i]
+
+
+def plain_rollout(
+    G: "Generator",  # with an LSTM, audio, and no basis of its own
+    x0: Tensor,  # (B, 68, 2)
+    a: Tensor,  # (B, 4(T+1), audio_dim)
+    state: tuple,  # h_0, c_0
+) -> Tensor:  # (B, T+1, 68, 2)
+    "Eq. 6-8, frame by frame and branch by branch."
+    (h, c), x = state, x0.flatten(1)
+    xs, levels = [x0.flatten(1)], G.audio(a)
+    for t in range(a.shape[1] // COLUMNS - 1):
+        e = F.linear(x, G.stem.weight, G.stem.bias)
+        for block in G.encode:
+            e = block(e)
+        h, c = plain_lstm(G.temporal.lstm, e, h, c)  # the temporal module
+
+        v, w = [], []
+        for i in range(G.branches):
+            y = torch.cat([h, x, levels[i][:, t + 1]], 1)
+            for block in (G.first, *G.trunk):
+                y = _plain_block(block, i, y)
+            out = F.layer_norm(y, y.shape[-1:]) @ G.head.weight[i].T + G.head.bias[i]
+            v.append(out[:, : 2 * L])
+            w.append(out[:, 2 * L :].repeat_interleave(2, 1))
+
+        x = x + sum(w_i.exp() / sum(w_j.exp() for w_j in w) * v_i for v_i, w_i in zip(v, w))
+        xs.append(x)
+    return torch.stack(xs, 1).unflatten(-1, (L, 2))
 
 
 # %% ../../nbs/model/13_generator.ipynb #fab713a2
 @dataclass
 class GeneratorConfig:
-    "Shape of the generator; the defaults follow the paper, and the authors' code where it is silent."
+    "Shape of the generator; defaults are the paper's, or the authors' code's where it is silent."
 
-    position_widths: tuple = (
-        272,
-        512,
-    )  # a linear layer over x_t and dense blocks, before the temporal module
+    # a linear layer over x_t and dense blocks, before the temporal module
+    position_widths: tuple = (272, 512)
     temporal: str = "lstm"  # or "transformer" (the authors' later code)
     hidden: int = 256  # of h_t ("a 1-layer LSTM with hidden size 256", Section 4.1)
     layers: int = 2  # of the transformer
     heads: int = 8  # of the transformer
     context: int = 40  # frames that the transformer looks back
+
     audio: bool = True  # False: no audio at all (SUHMo)
     audio_dim: int = D  # audio features a column
     features: str = "mfcc"  # which kind they are (01_audio)
-    audio_widths: tuple = (
-        64,
-        128,
-        256,
-        512,
-    )  # blocks from 100 Hz to level 1 of the audio pyramid; the other levels have the last width
+    # blocks from 100 Hz to level 1 of the audio pyramid; the other levels have the last width
+    audio_widths: tuple = (64, 128, 256, 512)
     causal: bool = False  # True: an audio pyramid that looks at no future sound
-    interpolation: str = "fixed"  # upsampling of levels 2-4: "fixed" (length-independent) or "align_corners" (authors)
+    # upsampling of levels 2-4: "fixed" (length-independent) or "align_corners" (authors)
+    interpolation: str = "fixed"
+
     branch_widths: tuple = (272,)  # dense blocks of a branch
     expansion: float = 4  # inner width of the blocks over their input
-    multiscale: bool = (
-        True  # False: one branch on the finest level (the ablation's single-scale generator)
-    )
+    # False: one branch on the finest level (the ablation's single-scale generator)
+    multiscale: bool = True
     noise: int = 0  # numbers N(0, 1), drawn once a sequence, beside h and x
-    warmup: int = (
-        0  # times that x_0 is seen before frame 1 in eval mode, with mirrored audio; 3: authors
-    )
+    # times that x_0 is seen before frame 1 in eval mode, with mirrored audio; 3: authors
+    warmup: int = 0
+
+
+# %% ../../nbs/model/13_generator.ipynb #1684c717
+STRIDES = (1, 2, 1, 2)  # of the blocks from 100 Hz to level 1
+
+
+def _to_finest(
+    f: Tensor,  # (B, ceil(n / rate), C) one level
+    n: int,  # frames
+    rate: int,  # frames a sample
+    interpolation: str,
+    causal: bool,
+) -> Tensor:  # (B, n, C)
+    "Interpolate a level to n frames."
+    if rate == 1:
+        return f
+    if interpolation == "align_corners":
+        stretched = F.interpolate(f.transpose(1, 2), n, mode="linear", align_corners=True)
+        return stretched.transpose(1, 2)
+    t = torch.arange(n, device=f.device)
+    low = f[:, t // rate]
+    if causal:
+        return low
+    high = f[:, (t // rate + 1).clamp(max=f.shape[1] - 1)]
+    return torch.lerp(low, high, ((t % rate) / rate)[:, None].to(f.dtype))
+
+
+def _check_pyramid(widths: tuple, interpolation: str, causal: bool):
+    if interpolation not in ("fixed", "align_corners"):
+        raise ValueError(
+            f"unknown interpolation {interpolation!r}: choose 'fixed' or 'align_corners'"
+        )
+    if causal and interpolation != "fixed":
+        raise ValueError(
+            "a causal pyramid cannot interpolate with align_corners: that reads future frames"
+        )
+    if len(widths) != len(STRIDES):
+        raise ValueError(
+            f"audio_widths are {tuple(widths)}: {len(STRIDES)} widths are needed, "
+            "one a block from 100 Hz to 25 Hz"
+        )
 
 
 # %% ../../nbs/model/13_generator.ipynb #17218259
-LEVELS, STRIDES = 4, (1, 2, 1, 2)  # of the pyramid; of the blocks from 100 Hz to level 1
-
-
 class AudioPyramid(nn.Module):
     "Bottom-up feature pyramid over the audio, every level interpolated to 25 Hz."
 
@@ -90,30 +159,15 @@ class AudioPyramid(nn.Module):
         audio_dim: int = D,
     ):
         super().__init__()
-        if interpolation not in ("fixed", "align_corners"):
-            raise ValueError(
-                f"unknown interpolation {interpolation!r}: choose 'fixed' or 'align_corners'"
-            )
-        if causal and interpolation != "fixed":
-            raise ValueError(
-                "a causal pyramid cannot interpolate with align_corners: that reads future frames"
-            )
-        if len(widths) != len(STRIDES):
-            raise ValueError(
-                f"audio_widths are {tuple(widths)}: {len(STRIDES)} widths are needed, one a block from 100 Hz to 25 Hz"
-            )
-        self.interpolation, self.causal, self.rates = (
-            interpolation,
-            causal,
-            [2**i for i in range(levels)],
-        )
+        _check_pyramid(widths, interpolation, causal)
+        self.interpolation, self.causal = interpolation, causal
+        self.rates = [2**i for i in range(levels)]
 
-        def block(i, o, kernel, stride):
-            return ConvNeXt(i, o, kernel, stride, expansion, causal)
+        def block(c_in, c_out, kernel, stride):
+            return ConvNeXt(c_in, c_out, kernel, stride, expansion, causal)
 
-        self.way_up = nn.Sequential(
-            *[block(i, o, 3, s) for i, o, s in zip((audio_dim, *widths), widths, STRIDES)]
-        )
+        steps = zip((audio_dim, *widths), widths, STRIDES)
+        self.way_up = nn.Sequential(*[block(i, o, 3, stride) for i, o, stride in steps])
         self.down = nn.ModuleList(block(widths[-1], widths[-1], 7, 2) for _ in range(levels - 1))
 
     def forward(
@@ -123,39 +177,20 @@ class AudioPyramid(nn.Module):
         levels = [self.way_up(a)]
         for block in self.down:
             levels.append(block(levels[-1]))
-        return [self.to_finest(f, levels[0].shape[1], r) for f, r in zip(levels, self.rates)]
-
-    def to_finest(
-        self,
-        f: Tensor,  # (B, ceil(n / rate), C) one level
-        n: int,
-        rate: int,  # frames a sample
-    ) -> Tensor:  # (B, n, C)
-        "Interpolate a level to n frames."
-        if rate == 1:
-            return f
-        if self.interpolation == "align_corners":
-            return F.interpolate(f.transpose(1, 2), n, mode="linear", align_corners=True).transpose(
-                1, 2
-            )
-        at = torch.arange(n, device=f.device)
-        low = f[:, at // rate]
-        if self.causal:
-            return low
-        return torch.lerp(
-            low,
-            f[:, (at // rate + 1).clamp(max=f.shape[1] - 1)],
-            ((at % rate) / rate)[:, None].to(f.dtype),
-        )
+        n, how = levels[0].shape[1], (self.interpolation, self.causal)
+        return [_to_finest(f, n, rate, *how) for f, rate in zip(levels, self.rates)]
 
 
+# %% ../../nbs/model/13_generator.ipynb #ec7110eb
 def receptive_field(
     levels: int = LEVELS,
     causal: bool = False,
-) -> list[
-    tuple[int, int]
-]:  # (past, ahead) by level, ms: how much sound before and after a frame reaches it at most
-    "Reach of the audio pyramid: kernels of 3 at 100, 100, 50 and 50 Hz, of 7 at the rates above, and interpolation (one sample less a frame)."
+) -> list[tuple[int, int]]:  # (past, ahead) by level, ms
+    """How much sound before and after a frame reaches it at most.
+
+    Kernels of 3 at 100, 100, 50 and 50 Hz, of 7 at the rates above, and interpolation (one sample
+    less a frame).
+    """
     half, hold, out = 10 + 10 + 20 + 20, 0, []
     for i in range(levels):
         if i:
@@ -183,7 +218,7 @@ class Recurrent(nn.Module):
         self,
         e: Tensor,  # (B, c_in) encoded x_t
         state: tuple,
-        linear=dense,
+        linear=dense,  # applies a dense layer
     ) -> tuple[Tensor, tuple]:  # h_t (B, hidden), state
         state = self.lstm.step(self.lstm.gates(e, linear), *state, linear)
         return state[0], state
@@ -201,6 +236,35 @@ class Recurrent(nn.Module):
         return torch.stack(hs)
 
 
+# %% ../../nbs/model/13_generator.ipynb #49b0012d
+def _attend(
+    q: Tensor,  # (B, n, c)
+    k: Tensor,  # (B, m, c)
+    v: Tensor,  # (B, m, c)
+    bias: Tensor,  # (B or 1, heads, n, m) added to the scores
+) -> Tensor:  # (B, n, c)
+    "Attention with several heads."
+    q, k, v = (x.unflatten(-1, (bias.shape[1], -1)).transpose(1, 2) for x in (q, k, v))
+    mixed = F.scaled_dot_product_attention(q, k, v, bias.to(q.dtype))
+    return mixed.transpose(1, 2).flatten(2)
+
+
+def _bias_of_kept(slopes: Tensor, there: Tensor) -> Tensor:  # (B, heads, 1, context)
+    "The newest frame's scores of the frames kept: lower with age, none where there is no frame."
+    context = there.shape[1]
+    age = torch.arange(context - 1, -1, -1, device=there.device)
+    bias = (-slopes[:, None] * age).expand(len(there), -1, -1)
+    return bias.masked_fill(there[:, None] == 0, -torch.inf)[:, :, None]
+
+
+def _bias_of_sequence(slopes: Tensor, frames: int, context: int) -> Tensor:  # (1, heads, T, T)
+    "Every frame's scores of all frames: as above, none of later ones."
+    t = torch.arange(frames, device=slopes.device)
+    age = t[:, None] - t
+    bias = -slopes[:, None, None] * age
+    return bias.masked_fill((age < 0) | (age >= context), -torch.inf)[None]
+
+
 # %% ../../nbs/model/13_generator.ipynb #d5875166
 class Transformer(nn.Module):
     "Causal attention over the last frames."
@@ -209,121 +273,52 @@ class Transformer(nn.Module):
         super().__init__()
         if c_in % cfg.heads:
             raise ValueError(
-                f"{cfg.heads} heads cannot share {c_in} channels (the last of position_widths): it must be a multiple"
+                f"{cfg.heads} heads cannot share {c_in} channels (the last of position_widths): "
+                "it must be a multiple"
             )
-        self.context, self.heads = cfg.context, cfg.heads
-        self.norms = nn.ModuleList(nn.LayerNorm(c_in) for _ in range(cfg.layers))
-        self.qkv = nn.ModuleList(nn.Linear(c_in, 3 * c_in) for _ in range(cfg.layers))
-        self.mix = nn.ModuleList(nn.Linear(c_in, c_in) for _ in range(cfg.layers))
-        self.blocks = nn.ModuleList(ConvNeXt(c_in, expansion=2) for _ in range(cfg.layers))
+        self.context, self.heads, layers = cfg.context, cfg.heads, range(cfg.layers)
+        self.norms = nn.ModuleList(nn.LayerNorm(c_in) for _ in layers)
+        self.qkv = nn.ModuleList(nn.Linear(c_in, 3 * c_in) for _ in layers)
+        self.mix = nn.ModuleList(nn.Linear(c_in, c_in) for _ in layers)
+        self.blocks = nn.ModuleList(ConvNeXt(c_in, expansion=2) for _ in layers)
         self.out = nn.Linear(c_in, cfg.hidden)
-        self.register_buffer(
-            "slopes", 2.0 ** (-8 * torch.arange(1, cfg.heads + 1) / cfg.heads), persistent=False
-        )
+        slopes = 2.0 ** (-8 * torch.arange(1, cfg.heads + 1) / cfg.heads)
+        self.register_buffer("slopes", slopes, persistent=False)
 
     def start(self, batch: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        "Keys and values of no frames yet (batch, layers, context, 2 c_in), and which of them are there (batch, context)."
-        w = self.out.weight
-        return w.new_zeros(batch, len(self.qkv), self.context, 2 * w.shape[1]), w.new_zeros(
-            batch, self.context
-        )
-
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-        "(B, n, c), (B, m, c) twice and (B or 1, heads, n, m) -> (B, n, c)"
-
-        def split(x):
-            return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-        return (
-            F.scaled_dot_product_attention(split(q), split(k), split(v), bias.to(q.dtype))
-            .transpose(1, 2)
-            .flatten(2)
-        )
+        "No frames yet: keys and values (B, layers, context, 2 c_in), which are there (B, context)."
+        n, w = len(self.qkv), self.out.weight
+        return w.new_zeros(batch, n, self.context, 2 * w.shape[1]), w.new_zeros(batch, self.context)
 
     def step(self, e: Tensor, state: tuple, linear=dense) -> tuple[Tensor, tuple]:
         "As `Recurrent.step`."
-        cache, there = state
+        (cache, there), kept = state, []
         there = torch.cat([there[:, 1:], torch.ones_like(there[:, :1])], 1)
-        age = torch.arange(self.context - 1, -1, -1, device=e.device)
-        bias = (
-            (-self.slopes[:, None] * age)
-            .expand(e.shape[0], -1, -1)
-            .masked_fill(there[:, None] == 0, -torch.inf)[:, :, None]
-        )
-        kept = []
-        for i, (norm, qkv, mix, block) in enumerate(
-            zip(self.norms, self.qkv, self.mix, self.blocks)
-        ):
+        bias = _bias_of_kept(self.slopes, there)
+        layers = zip(self.norms, self.qkv, self.mix, self.blocks)
+        for i, (norm, qkv, mix, block) in enumerate(layers):
             q, kv = linear(norm(e), qkv.weight, qkv.bias).tensor_split((e.shape[1],), -1)
             kv = torch.cat([cache[:, i, 1:], kv[:, None]], 1)
             kept.append(kv)
-            e = block(
-                e
-                + linear(
-                    self._attend(q[:, None], *kv.chunk(2, -1), bias)[:, 0], mix.weight, mix.bias
-                ),
-                linear,
-            )
+            mixed = _attend(q[:, None], *kv.chunk(2, -1), bias)[:, 0]
+            e = block(e + linear(mixed, mix.weight, mix.bias), linear)
         return linear(e, self.out.weight, self.out.bias), (torch.stack(kept, 1), there)
 
-    def sequence(self, e: Tensor, state: tuple) -> Tensor:
-        "As `Recurrent.sequence`, from the start."
-        e, t = e.transpose(0, 1), torch.arange(len(e), device=e.device)
-        age = t[:, None] - t
-        bias = (-self.slopes[:, None, None] * age).masked_fill(
-            (age < 0) | (age >= self.context), -torch.inf
-        )[None]
-        for norm, qkv, mix, block in zip(self.norms, self.qkv, self.mix, self.blocks):
-            e = block(e + mix(self._attend(*qkv(norm(e)).chunk(3, -1), bias)))
-        return self.out(e).transpose(0, 1)
+
+# %% ../../nbs/model/13_generator.ipynb #0dc18339
+@patch
+def sequence(self: Transformer, e: Tensor, state: tuple) -> Tensor:
+    "As `Recurrent.sequence`, from the start."
+    e, bias = e.transpose(0, 1), _bias_of_sequence(self.slopes, len(e), self.context)
+    for norm, qkv, mix, block in zip(self.norms, self.qkv, self.mix, self.blocks):
+        e = block(e + mix(_attend(*qkv(norm(e)).chunk(3, -1), bias)))
+    return self.out(e).transpose(0, 1)
 
 
 TEMPORAL = dict(lstm=Recurrent, transformer=Transformer)
 
 
 # %% ../../nbs/model/13_generator.ipynb #b0e0d576
-class BranchLinear(nn.Module):
-    "A linear layer for every branch, as one batched product."
-
-    def __init__(self, branches: int, c_in: int, c_out: int):
-        super().__init__()
-        self.weight = nn.Parameter(
-            torch.empty(branches, c_out, c_in).uniform_(
-                -(max(c_in, 1) ** -0.5), max(c_in, 1) ** -0.5
-            )
-        )
-        self.bias = nn.Parameter(torch.zeros(branches, 1, c_out))
-
-    def forward(
-        self,
-        x: Tensor,  # (branches, B, c_in)
-        linear=dense,
-    ) -> Tensor:  # (branches, B, c_out)
-        return linear(x, self.weight, self.bias)
-
-
-class BranchBlock(nn.Module):
-    "A dense ConvNeXt block for every branch."
-
-    def __init__(self, branches: int, c_in: int, c_out: int, expansion: float):
-        super().__init__()
-        self.gain, self.bias = (
-            nn.Parameter(torch.ones(branches, 1, c_in)),
-            nn.Parameter(torch.zeros(branches, 1, c_in)),
-        )
-        self.expand, self.project = (
-            BranchLinear(branches, c_in, int(expansion * c_in)),
-            BranchLinear(branches, int(expansion * c_in), c_out),
-        )
-        self.shortcut = BranchLinear(branches, c_in, c_out)
-
-    def forward(
-        self, x: Tensor, linear=dense
-    ) -> Tensor:  # (branches, B, c_in) -> (branches, B, c_out)
-        h = torch.addcmul(self.bias, F.layer_norm(x, x.shape[-1:]), self.gain)
-        return self.shortcut(x, linear) + self.project(F.gelu(self.expand(h, linear)), linear)
-
-
 def merge(
     v: Tensor,  # (branches, B, 136) velocities
     w: Tensor,  # (branches, B, 68) masks
@@ -332,91 +327,10 @@ def merge(
     return (w.softmax(0)[..., None] * v.unflatten(-1, (-1, 2))).sum(0).flatten(1)
 
 
-# %% ../../nbs/model/13_generator.ipynb #9b21a589
-class Folded(NamedTuple):
-    "Weights of a `FirstBlock` as the loop wants them: expand, with the norm's gain, above shortcut."
-
-    matrix: Tensor  # (branches, inner + c_out, c_u) of u
-    audio: Tensor  # (branches, inner + c_out, c_a) of a
-    offset: Tensor  # (branches, 1, inner + c_out) what is added to the audio's part
-    column: Tensor  # (branches, 1, inner) W' 1
-    constant: Tensor  # (branches, 1, inner) W beta + b
-
-
-class FirstBlock(BranchBlock):
-    "A dense ConvNeXt block for every branch over [u, a]."
-
-    def __init__(self, branches: int, c_u: int, c_a: int, c_out: int, expansion: float):
-        super().__init__(branches, c_u + c_a, c_out, expansion)
-        self.c_u, self.sizes = c_u, (self.expand.weight.shape[1], c_out)
-
-    def fold(self) -> Folded:
-        "Once a roll-out."
-        W = self.expand.weight * self.gain
-        both = torch.cat([W, self.shortcut.weight], 1)
-        offset = torch.cat(
-            [self.shortcut.bias.new_zeros(len(W), 1, self.sizes[0]), self.shortcut.bias], 2
-        )
-        return Folded(
-            both[..., : self.c_u].contiguous(),
-            both[..., self.c_u :],
-            offset,
-            W.sum(2)[:, None],
-            dense(self.bias, self.expand.weight, self.expand.bias),
-        )
-
-    def outside(
-        self,
-        a: Tensor,  # (branches, N, c_a)
-        fold: Folded,
-    ) -> (
-        Tensor
-    ):  # (branches, N, inner + c_out + 2): products, and the sums of a and of its squares over n
-        "The audio's part."
-        n = self.gain.shape[-1]
-        return torch.cat(
-            [
-                dense(a, fold.audio, fold.offset),
-                a.sum(-1, keepdim=True) / n,
-                a.square().sum(-1, keepdim=True) / n,
-            ],
-            -1,
-        )
-
-    def inside(
-        self,
-        u: Tensor,  # (B, c_u)
-        part: Tensor,  # (branches, B, inner + c_out + 2) of `outside`
-        fold: Folded,
-        linear=dense,
-    ) -> Tensor:  # (branches, B, c_out)
-        "The block, given the audio's part."
-        products, mean, power = part.split((sum(self.sizes), 1, 1), -1)
-        h, shortcut = linear(u.expand(part.shape[0], -1, -1), fold.matrix, products).split(
-            self.sizes, -1
-        )
-        share = 1 / self.gain.shape[-1]
-        mean, power = (
-            mean.add(u.sum(-1, keepdim=True), alpha=share),
-            power.add(u.square().sum(-1, keepdim=True), alpha=share),
-        )
-        h = torch.addcmul(h, mean, fold.column, value=-1)
-        h = torch.addcmul(
-            fold.constant,
-            h,
-            torch.addcmul(power, mean, mean, value=-1).clamp(min=0).add(1e-5).rsqrt(),
-        )
-        return shortcut + self.project(F.gelu(h), linear)
-
-
-# %% ../../nbs/model/13_generator.ipynb #ca08b4f7
-class Loop(NamedTuple):
-    "What a run through the loop over time needs, made once by `Generator.loop`."
-
-    first: Folded
-    whiten: bool  # positions have a basis of their own
-    colour: bool  # velocities have
-    linear: Callable  # applies a dense layer
+# %% ../../nbs/model/13_generator.ipynb #0284a363
+def _audio_pyramid(cfg: GeneratorConfig, levels: int) -> AudioPyramid:
+    how = cfg.interpolation, cfg.causal, cfg.audio_dim
+    return AudioPyramid(cfg.audio_widths, levels, cfg.expansion, *how)
 
 
 class Generator(nn.Module):
@@ -430,272 +344,259 @@ class Generator(nn.Module):
     ):
         "Raises ValueError on an unknown option or sizes that do not fit."
         super().__init__()
-        if cfg.temporal not in TEMPORAL:
-            raise ValueError(
-                f"unknown temporal module {cfg.temporal!r}: choose from {', '.join(TEMPORAL)}"
-            )
+        if (kind := cfg.temporal) not in TEMPORAL:
+            raise ValueError(f"unknown temporal module {kind!r}: choose from {', '.join(TEMPORAL)}")
         self.cfg, self.branches = cfg, LEVELS if cfg.multiscale else 1
         self.axes_x, self.axes_v = positions or Axes.identity(), velocities or Axes.identity()
+        # how the audio was standardised
         self.register_buffer("audio_mean", torch.zeros(cfg.audio_dim))
-        self.register_buffer(
-            "audio_std", torch.ones(cfg.audio_dim)
-        )  # how the audio was standardised
-        p, w = cfg.position_widths, cfg.branch_widths
-        self.stem, self.encode = (
-            nn.Linear(2 * L, p[0]),
-            nn.ModuleList(ConvNeXt(i, o, expansion=cfg.expansion) for i, o in zip(p, p[1:])),
-        )
-        self.temporal = TEMPORAL[cfg.temporal](p[-1], cfg)
-        self.audio = (
-            AudioPyramid(
-                cfg.audio_widths,
-                self.branches,
-                cfg.expansion,
-                cfg.interpolation,
-                cfg.causal,
-                cfg.audio_dim,
-            )
-            if cfg.audio
-            else None
-        )
-        self.first = FirstBlock(
-            self.branches,
-            cfg.hidden + 2 * L + cfg.noise,
-            cfg.audio_widths[-1] if cfg.audio else 0,
-            w[0],
-            cfg.expansion,
-        )
-        self.trunk = nn.ModuleList(
-            BranchBlock(self.branches, i, o, cfg.expansion) for i, o in zip(w, w[1:])
-        )
+        self.register_buffer("audio_std", torch.ones(cfg.audio_dim))
+
+        p, w, expansion = cfg.position_widths, cfg.branch_widths, cfg.expansion
+        self.stem = nn.Linear(2 * L, p[0])
+        self.encode = nn.ModuleList(ConvNeXt(i, o, expansion=expansion) for i, o in zip(p, p[1:]))
+        self.temporal = TEMPORAL[kind](p[-1], cfg)
+        self.audio = _audio_pyramid(cfg, self.branches) if cfg.audio else None
+        c_u, c_a = cfg.hidden + 2 * L + cfg.noise, cfg.audio_widths[-1] if cfg.audio else 0
+        self.first = FirstBlock(self.branches, c_u, c_a, w[0], expansion)
+        trunk = [BranchBlock(self.branches, i, o, expansion) for i, o in zip(w, w[1:])]
+        self.trunk = nn.ModuleList(trunk)
         self.head = BranchLinear(self.branches, w[-1], 3 * L)
-        nn.init.normal_(
-            self.head.weight, std=0.1 * w[-1] ** -0.5
-        )  # starts close to standing still,
-        nn.init.zeros_(self.head.weight[:, 2 * L :])  # and with equal masks
-
-    def loop(self) -> Loop:
-        "Ready the weights: for one run through the loop over time in training, for as many as one likes under `torch.no_grad`, as long as they do not change."
-        return Loop(
-            self.first.fold(),
-            not self.axes_x.is_identity(),
-            not self.axes_v.is_identity(),
-            dense if "step" in vars(self) else Reused().linear,
-        )
-
-    def compile_step(
-        self,
-        **options,  # of torch.compile
-    ) -> "Generator":  # itself
-        "Have `step` compiled: for a GPU, where launching its forty kernels costs more than running them. Compile last; a copy of the module is not compiled with it."
-        self.step = torch.compile(self.step, fullgraph=True, **options)
-        return self
-
-    def audio_features(
-        self,
-        a: Tensor,  # (B, 4n, audio_dim) standardised audio
-        loop: Loop | None = None,
-    ) -> (
-        Tensor
-    ):  # (n, branches, B, ...) the audio's part of the first block, see `FirstBlock.outside`
-        "Everything that depends on the audio alone, for all frames at once."
-        return self._parts(self._levels(a), loop or self.loop())
-
-    def _levels(self, a: Tensor) -> Tensor:  # (branches, n, B, width)
-        B, n = a.shape[0], a.shape[1] // COLUMNS
-        return (
-            torch.stack(self.audio(a)).transpose(1, 2)
-            if self.audio
-            else a.new_zeros(self.branches, n, B, 0)
-        )
-
-    def _parts(self, levels: Tensor, loop: Loop) -> Tensor:  # (n, branches, B, ...)
-        return (
-            self.first.outside(levels.flatten(1, 2), loop.first)
-            .unflatten(1, levels.shape[1:3])
-            .transpose(0, 1)
-        )
-
-    def _frames(self, levels: Tensor, loop: Loop):
-        "The audio's part frame by frame, formed for a few hundred rows at a time: products that are large enough, and small enough to be in the cache still when the loop comes to them."
-        for some in levels.split(max(1, 256 // levels.shape[2]), 1):
-            yield from self._parts(some, loop).unbind(0)
-
-    def start(
-        self,
-        batch: int,
-        generator: torch.Generator
-        | None = None,  # CPU generator: h_0, c_0 and the noise are drawn from it
-    ) -> tuple[Tensor, ...]:  # the state at frame 0: tensors with the batch in front
-        "The initial state."
-        noise = (
-            (torch.randn(batch, self.cfg.noise, generator=generator).to(self.head.bias),)
-            if self.cfg.noise
-            else ()
-        )
-        return (*self.temporal.start(batch, generator), *noise)
-
-    def _split(self, state: tuple) -> tuple[tuple, tuple]:  # of the temporal module, and the noise
-        n = len(state) - bool(self.cfg.noise)
-        return state[:n], state[n:]
-
-    def step(
-        self,
-        x: Tensor,  # (B, 136) x_t
-        f: Tensor,  # (branches, B, ...) audio features of frame t+1
-        state: tuple,  # see `start`
-        loop: Loop | None = None,  # made for this step alone by default
-    ) -> tuple[Tensor, Tensor, tuple]:  # v_{t+1} (B, 136), masks (branches, B, 68), state
-        "Eq. 6."
-        loop, (temporal, noise) = loop or self.loop(), self._split(state)
-        z, e = self._encode(x, loop)
-        h, temporal = self.temporal.step(e, temporal, loop.linear)
-        return *self._multiscale(torch.cat([h, z, *noise], -1), f, loop, loop.linear), (
-            *temporal,
-            *noise,
-        )
-
-    def _encode(
-        self, x: Tensor, loop: Loop, linear=None
-    ) -> tuple[Tensor, Tensor]:  # z (..., 136) in the basis of the positions, e (..., c)
-        linear = linear or loop.linear
-        z = self.axes_x(x) if loop.whiten else x
-        e = linear(z, self.stem.weight, self.stem.bias)
-        for block in self.encode:
-            e = block(e, linear)
-        return z, e
-
-    def _multiscale(self, u: Tensor, f: Tensor, loop: Loop, linear) -> tuple[Tensor, Tensor]:
-        "The multi-scale module: u = [h_t, x_t] and the audio's part of frame t+1 -> v_{t+1} (B, 136) and masks (branches, B, 68)."
-        y = self.first.inside(u, f, loop.first, linear)
-        for block in self.trunk:
-            y = block(y, linear)
-        v, w = self.head(F.layer_norm(y, y.shape[-1:]), linear).split([2 * L, L], -1)
-        return merge(self.axes_v.inverse(v) if loop.colour else v, w), w
-
-    def teacher_forced(
-        self,
-        x: Tensor,  # (B, T+1, 68, 2) normalised landmarks of the data
-        a: Tensor,  # (B, 4(T+1), audio_dim)
-        generator: torch.Generator | None = None,  # draws the initial state
-        state: tuple | None = None,  # the initial state, if it is drawn already
-    ) -> Tensor:  # (B, T, 136) v_{t+1} given x_{0:t} of the data
-        "Eq. 6 along a given sequence: all frames at once but for the LSTM. Raises as `forward` does."
-        self._check(x, a)
-        loop, (temporal, noise) = (
-            self.loop(),
-            self._split(self.start(len(x), generator) if state is None else state),
-        )
-        z, e = self._encode(x[:, :-1].flatten(2).transpose(0, 1), loop, dense)  # (T, B, ...)
-        u = torch.cat(
-            [self.temporal.sequence(e, temporal), z, *(n.expand(len(z), -1, -1) for n in noise)], -1
-        )
-        return (
-            self._multiscale(
-                u.flatten(0, 1),
-                self.audio_features(a, loop)[1:].transpose(0, 1).flatten(1, 2),
-                loop,
-                dense,
-            )[0]
-            .unflatten(0, z.shape[:2])
-            .transpose(0, 1)
-        )
-
-    def _check(self, x: Tensor, a: Tensor):
-        expect(
-            "Generator",
-            x=(x, "B", x.shape[1] if x.ndim == 4 else "T+1", L, 2),
-            a=(a, "B", COLUMNS * x.shape[1] if x.ndim == 4 else "4(T+1)", self.cfg.audio_dim),
-        )
-        if x.shape[1] < 2:
-            raise ValueError(
-                "Generator: one frame leaves nothing to generate, at least 2 are needed"
-            )
-
-    def forward(
-        self,
-        x0: Tensor,  # (B, 68, 2) normalised first frame
-        a: Tensor,  # (B, 4(T+1), audio_dim) standardised audio of frames 0..T
-        generator: torch.Generator | None = None,  # draws the initial state
-        state: tuple | None = None,  # the initial state, if it is drawn already
-        loop: Loop
-        | None = None,  # of `loop`, for many sequences from the same weights; made here by default
-        masks: bool = False,  # also return the softmaxed masks
-    ) -> Tensor:  # (B, T+1, 68, 2), the first frame is x0; with masks also (B, T, branches, 68)
-        "Roll out Eq. 6 and 7. Raises TypeError or ValueError on shapes, types and values that do not fit."
-        expect("Generator", x0=(x0, "B", L, 2), a=(a, "B", "4(T+1)", self.cfg.audio_dim))
-        if a.shape[1] % COLUMNS or a.shape[1] < 2 * COLUMNS:
-            raise ValueError(
-                f"Generator: audio has {a.shape[1]} columns: a multiple of {COLUMNS} is needed, and at least {2 * COLUMNS} (one frame leaves nothing to generate)"
-            )
-        state, x = self.start(len(x0), generator) if state is None else state, x0.flatten(1)
-        loop, extra = loop or self.loop(), 0 if self.training else max(self.cfg.warmup - 1, 0)
-        a, state = self._warm_up(x, a, state, extra, loop)
-        xs, ws = [x], []
-        for f in self._frames(self._levels(a)[:, extra + 1 :], loop):
-            v, w, state = self.step(x, f, state, loop)
-            x = x + v  # Eq. 7
-            xs.append(x)
-            if masks:
-                ws.append(w.softmax(0))
-        out = torch.stack(xs, 1).unflatten(-1, (L, 2))
-        return (out, torch.stack(ws).permute(2, 0, 1, 3)) if masks else out
-
-    def _warm_up(
-        self, x: Tensor, a: Tensor, state: tuple, extra: int, loop: Loop
-    ) -> tuple[Tensor, tuple]:
-        "Let the temporal module see x_0 `extra` times more, and put as many frames of mirrored audio in front."
-        if extra and a.shape[1] <= extra * COLUMNS:
-            raise ValueError(
-                f"Generator: warm-up needs more than {extra} frames of audio to mirror, got {a.shape[1] // COLUMNS}"
-            )
-        temporal, noise = self._split(state)
-        for _ in range(extra):
-            _, temporal = self.temporal.step(self._encode(x, loop)[1], temporal, loop.linear)
-        return torch.cat([a[:, COLUMNS : COLUMNS * (extra + 1)].flip(1), a], 1) if extra else a, (
-            *temporal,
-            *noise,
-        )
+        # starts close to standing still, and with equal masks
+        nn.init.normal_(self.head.weight, std=0.1 * w[-1] ** -0.5)
+        nn.init.zeros_(self.head.weight[:, 2 * L :])
 
 
-# %% ../../nbs/model/13_generator.ipynb #ab54e4d2
-def plain_rollout(
-    G: Generator,  # with an LSTM, audio, and no basis of its own
-    x0: Tensor,  # (B, 68, 2)
-    a: Tensor,  # (B, 4(T+1), audio_dim)
-    state: tuple,  # h_0, c_0
-) -> Tensor:  # (B, T+1, 68, 2)
-    "Eq. 6-8 without any of the above."
-    (h, c), x, xs = state, x0.flatten(1), [x0.flatten(1)]
-    levels, lstm = G.audio(a), G.temporal.lstm
-    for t in range(a.shape[1] // COLUMNS - 1):
-        e = F.linear(x, G.stem.weight, G.stem.bias)
-        for block in G.encode:
-            e = block(e)
-        i, f, o, g = (e @ lstm.weight_x.T + h @ lstm.weight_h.T + lstm.bias).chunk(4, 1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        h = o.sigmoid() * c.tanh()
-        vs, ws = [], []
-        for k in range(G.branches):
-            y = torch.cat([h, x, levels[k][:, t + 1]], 1)
-            for block in (G.first, *G.trunk):
-                n = F.layer_norm(y, y.shape[-1:]) * block.gain[k] + block.bias[k]
-                inner = F.gelu(n @ block.expand.weight[k].T + block.expand.bias[k])
-                y = (
-                    y @ block.shortcut.weight[k].T
-                    + block.shortcut.bias[k]
-                    + inner @ block.project.weight[k].T
-                    + block.project.bias[k]
-                )
-            out = F.layer_norm(y, y.shape[-1:]) @ G.head.weight[k].T + G.head.bias[k]
-            vs.append(out[:, : 2 * L])
-            ws.append(out[:, 2 * L :].repeat_interleave(2, 1))
-        x = x + sum(w.exp() / sum(u.exp() for u in ws) * v for v, w in zip(vs, ws))
+# %% ../../nbs/model/13_generator.ipynb #0a946201
+class Loop(NamedTuple):
+    "What a run through the loop over time needs, made once by `Generator.loop`."
+
+    first: Folded
+    whiten: bool  # positions have a basis of their own
+    colour: bool  # velocities have
+    linear: Callable  # applies a dense layer
+
+
+@patch
+def loop(self: Generator) -> Loop:
+    """Ready the weights.
+
+    For one run through the loop over time in training; for as many as one likes under
+    `torch.no_grad`, as long as the weights do not change.
+    """
+    compiled = "step" in vars(self)
+    return Loop(
+        first=self.first.fold(),
+        whiten=not self.axes_x.is_identity(),
+        colour=not self.axes_v.is_identity(),
+        linear=dense if compiled else Reused().linear,
+    )
+
+
+# %% ../../nbs/model/13_generator.ipynb #2d4c6719
+@patch
+def _levels(self: Generator, a: Tensor) -> Tensor:  # (B, 4n, audio_dim) -> (branches, n, B, width)
+    if self.audio is None:
+        return a.new_zeros(self.branches, a.shape[1] // COLUMNS, a.shape[0], 0)
+    return torch.stack(self.audio(a)).transpose(1, 2)
+
+
+@patch
+def _parts(self: Generator, levels: Tensor, loop: Loop) -> Tensor:  # (n, branches, B, ...)
+    parts = self.first.outside(levels.flatten(1, 2), loop.first)
+    return parts.unflatten(1, levels.shape[1:3]).transpose(0, 1)
+
+
+@patch
+def _frames(self: Generator, levels: Tensor, loop: Loop) -> Iterator[Tensor]:
+    "The audio's part frame by frame, formed for a few hundred rows at a time."
+    for some in levels.split(max(1, 256 // levels.shape[2]), 1):
+        yield from self._parts(some, loop).unbind(0)
+
+
+@patch
+def audio_features(
+    self: Generator,
+    a: Tensor,  # (B, 4n, audio_dim) standardised audio
+    loop: Loop | None = None,
+) -> Tensor:  # (n, branches, B, ...) the audio's part of the first block, `FirstBlock.outside`
+    "Everything that depends on the audio alone, for all frames at once."
+    return self._parts(self._levels(a), loop or self.loop())
+
+
+# %% ../../nbs/model/13_generator.ipynb #ca08b4f7
+@patch
+def start(
+    self: Generator,
+    batch: int,
+    generator: torch.Generator | None = None,  # CPU generator: h_0, c_0 and the noise are its
+) -> tuple[Tensor, ...]:  # the state at frame 0: tensors with the batch in front
+    "The initial state."
+    if not self.cfg.noise:
+        return self.temporal.start(batch, generator)
+    noise = torch.randn(batch, self.cfg.noise, generator=generator).to(self.head.bias)
+    return (*self.temporal.start(batch, generator), noise)
+
+
+@patch
+def _split(self: Generator, state: tuple) -> tuple[tuple, tuple]:
+    "The temporal module's state, and the noise, if any."
+    n = len(state) - bool(self.cfg.noise)
+    return state[:n], state[n:]
+
+
+@patch
+def step(
+    self: Generator,
+    x: Tensor,  # (B, 136) x_t
+    f: Tensor,  # (branches, B, ...) `audio_features` of frame t+1
+    state: tuple,  # see `start`
+    loop: Loop | None = None,  # made for this step alone by default
+) -> tuple[Tensor, Tensor, tuple]:  # v_{t+1} (B, 136), masks (branches, B, 68), state
+    "Eq. 6."
+    loop = loop or self.loop()
+    temporal, noise = self._split(state)
+    z, e = self._encode(x, loop)
+    h, temporal = self.temporal.step(e, temporal, loop.linear)
+    v, w = self._multiscale(torch.cat([h, z, *noise], -1), f, loop, loop.linear)
+    return v, w, (*temporal, *noise)
+
+
+# %% ../../nbs/model/13_generator.ipynb #ec240dfb
+@patch
+def _encode(
+    self: Generator,
+    x: Tensor,  # (..., 136)
+    loop: Loop,
+    linear: Callable | None = None,  # of the loop by default
+) -> tuple[Tensor, Tensor]:  # x in the basis of the positions (..., 136), and encoded (..., c)
+    linear = linear or loop.linear
+    z = self.axes_x(x) if loop.whiten else x
+    e = linear(z, self.stem.weight, self.stem.bias)
+    for block in self.encode:
+        e = block(e, linear)
+    return z, e
+
+
+@patch
+def _multiscale(
+    self: Generator,
+    u: Tensor,  # (B, c_u) [h_t, x_t], and noise, if any
+    f: Tensor,  # (branches, B, ...) the audio's part of frame t+1
+    loop: Loop,
+    linear: Callable,
+) -> tuple[Tensor, Tensor]:  # v_{t+1} (B, 136), masks (branches, B, 68)
+    "The multi-scale module: all branches, and Eq. 8."
+    y = self.first.inside(u, f, loop.first, linear)
+    for block in self.trunk:
+        y = block(y, linear)
+    v, w = self.head(F.layer_norm(y, y.shape[-1:]), linear).split([2 * L, L], -1)
+    return merge(self.axes_v.inverse(v) if loop.colour else v, w), w
+
+
+# %% ../../nbs/model/13_generator.ipynb #bd128e84
+@patch
+def forward(
+    self: Generator,
+    x0: Tensor,  # (B, 68, 2) normalised first frame
+    a: Tensor,  # (B, 4(T+1), audio_dim) standardised audio of frames 0..T
+    generator: torch.Generator | None = None,  # draws the initial state
+    state: tuple | None = None,  # the initial state, if it is drawn already
+    loop: Loop | None = None,  # of `loop`, for many sequences from the same weights
+    masks: bool = False,  # also return the softmaxed masks
+) -> Tensor:  # (B, T+1, 68, 2), the first frame is x0; with masks also (B, T, branches, 68)
+    "Roll out Eq. 6 and 7. Raises TypeError or ValueError on what does not fit."
+    self._check_start(x0, a)
+    x = x0.flatten(1)
+    state = self.start(len(x0), generator) if state is None else state
+    loop = loop or self.loop()
+    extra = 0 if self.training else max(self.cfg.warmup - 1, 0)
+    a, state = self._warm_up(x, a, state, extra, loop)
+
+    xs, ws = [x], []
+    for f in self._frames(self._levels(a)[:, extra + 1 :], loop):
+        v, w, state = self.step(x, f, state, loop)  # Eq. 6
+        x = x + v  # Eq. 7
         xs.append(x)
-    return torch.stack(xs, 1).unflatten(-1, (L, 2))
+        if masks:
+            ws.append(w.softmax(0))
+    out = torch.stack(xs, 1).unflatten(-1, (L, 2))
+    return (out, torch.stack(ws).permute(2, 0, 1, 3)) if masks else out
 
 
-# %% ../../nbs/model/13_generator.ipynb #157ffe50
+# %% ../../nbs/model/13_generator.ipynb #84a8fb28
+@patch
+def _check_start(self: Generator, x0: Tensor, a: Tensor):
+    expect("Generator", x0=(x0, "B", L, 2), a=(a, "B", "4(T+1)", self.cfg.audio_dim))
+    columns = a.shape[1]
+    if columns % COLUMNS or columns < 2 * COLUMNS:
+        raise ValueError(
+            f"Generator: audio has {columns} columns: a multiple of {COLUMNS} is needed, "
+            f"and at least {2 * COLUMNS} (one frame leaves nothing to generate)"
+        )
+
+
+@patch
+def _warm_up(
+    self: Generator, x: Tensor, a: Tensor, state: tuple, extra: int, loop: Loop
+) -> tuple[Tensor, tuple]:  # audio, state
+    "Let the temporal module see x_0 `extra` times more, and put mirrored audio in front."
+    if not extra:
+        return a, state
+    if a.shape[1] <= extra * COLUMNS:
+        raise ValueError(
+            f"Generator: warm-up needs more than {extra} frames of audio to mirror, "
+            f"got {a.shape[1] // COLUMNS}"
+        )
+    temporal, noise = self._split(state)
+    for _ in range(extra):
+        _, e = self._encode(x, loop)
+        _, temporal = self.temporal.step(e, temporal, loop.linear)
+    mirrored = a[:, COLUMNS : COLUMNS * (extra + 1)].flip(1)
+    return torch.cat([mirrored, a], 1), (*temporal, *noise)
+
+
+# %% ../../nbs/model/13_generator.ipynb #cb68ff8a
+@patch
+def teacher_forced(
+    self: Generator,
+    x: Tensor,  # (B, T+1, 68, 2) normalised landmarks of the data
+    a: Tensor,  # (B, 4(T+1), audio_dim)
+    generator: torch.Generator | None = None,  # draws the initial state
+    state: tuple | None = None,  # the initial state, if it is drawn already
+) -> Tensor:  # (B, T, 136) v_{t+1} given x_{0:t} of the data
+    "Eq. 6 along a given sequence. Raises as `forward` does."
+    self._check_sequence(x, a)
+    loop = self.loop()
+    state = self.start(len(x), generator) if state is None else state
+    temporal, noise = self._split(state)
+    z, e = self._encode(x[:, :-1].flatten(2).transpose(0, 1), loop, dense)  # (T, B, ...)
+    h = self.temporal.sequence(e, temporal)
+    u = torch.cat([h, z, *(n.expand(len(z), -1, -1) for n in noise)], -1)
+    f = self.audio_features(a, loop)[1:].transpose(0, 1)  # (branches, T, B, ...)
+    v, _ = self._multiscale(u.flatten(0, 1), f.flatten(1, 2), loop, dense)
+    return v.unflatten(0, z.shape[:2]).transpose(0, 1)
+
+
+@patch
+def _check_sequence(self: Generator, x: Tensor, a: Tensor):
+    n, columns = (x.shape[1], COLUMNS * x.shape[1]) if x.ndim == 4 else ("T+1", "4(T+1)")
+    expect("Generator", x=(x, "B", n, L, 2), a=(a, "B", columns, self.cfg.audio_dim))
+    if x.shape[1] < 2:
+        raise ValueError("Generator: one frame leaves nothing to generate, at least 2 are needed")
+
+
+# %% ../../nbs/model/13_generator.ipynb #347d9400
+@patch
+def compile_step(
+    self: Generator,
+    **options,  # of torch.compile
+) -> Generator:  # itself
+    "Have `step` compiled. Compile last; a copy of the module is not compiled with it."
+    self.step = torch.compile(self.step, fullgraph=True, **options)
+    return self
+
+
 @torch.no_grad()
 def generate(
     G: Generator,
@@ -706,6 +607,5 @@ def generate(
 ) -> Tensor:  # (N, T+1, 68, 2)
     "Motion for a set of clips."
     rng = torch.Generator().manual_seed(seed)
-    return torch.cat(
-        [G(x0[i : i + batch], a[i : i + batch], rng) for i in range(0, len(x0), batch)]
-    )
+    parts = [G(x0[i : i + batch], a[i : i + batch], rng) for i in range(0, len(x0), batch)]
+    return torch.cat(parts)

@@ -4,6 +4,7 @@
 
 # %% auto #0
 __all__ = [
+    "plain_embeddings",
     "SyncerConfig",
     "Branch",
     "Syncer",
@@ -13,7 +14,6 @@ __all__ = [
     "shortest",
     "SyncerPyramid",
     "av_loss",
-    "plain_embeddings",
 ]
 
 # %% ../../nbs/model/12_syncer.ipynb #24b5d7dc
@@ -25,8 +25,26 @@ from torch import Tensor, nn
 
 from ..data.audio import COLUMNS, D
 from ..data.landmarks import L
-from .layers import Axes, ConvNeXt, dense, expect
+from .fast import dense
+from .layers import Axes, ConvNeXt, expect
 from .pyramid import LEVELS, WINDOW, audio_pyramid, position_pyramid
+
+
+# %% ../../nbs/model/12_syncer.ipynb #1b10387d
+def plain_embeddings(
+    s: "Syncer",  # aligned on the centre
+    x: Tensor,  # (B, n, 68, 2) one level of the landmark pyramid
+    a: Tensor,  # (B, 4n, audio_dim) the same level of the audio pyramid
+) -> tuple[Tensor, Tensor]:  # e_x and e_a (B, n-4, dim), as `Syncer` gives them
+    "Window by window."
+    early = torch.cat([a[:, [2, 1]], a], 1)
+    e_x, e_a = [], []
+    for t in range(x.shape[1] - WINDOW + 1):
+        x_t = x[:, t : t + WINDOW]
+        a_t = early[:, COLUMNS * t : COLUMNS * (t + WINDOW)]
+        e_x.append(s.positions(s.axes(x_t.flatten(2))))
+        e_a.append(s.audio(a_t))
+    return s._out(torch.cat(e_x, 1)), s._out(torch.cat(e_a, 1))
 
 
 # %% ../../nbs/model/12_syncer.ipynb #7329067c
@@ -37,16 +55,26 @@ class SyncerConfig:
     position_widths: tuple = (272, 272, 272, 272, 512)  # stem and stages of the position branch
     audio_widths: tuple = (64, 64, 128, 256, 512)  # stem and stages of the audio branch
     dim: int = 512  # size of the embedding
-    stages: bool = (
-        True  # strided stages (authors); False: the window is one patch, then dense blocks
-    )
+    # strided stages (authors); False: the window is one patch, then dense blocks
+    stages: bool = True
     expansion: float = 4  # inner width of the blocks
-    normalised: bool = (
-        True  # unit vectors (loss, Eq. 3); False for metric syncers (Euclidean distance)
-    )
-    align: str = "centre"  # audio window centred on the landmarks' (paper) or cut from the first frame on: "start" (authors)
+    # unit vectors (loss, Eq. 3); False for metric syncers (Euclidean distance)
+    normalised: bool = True
+    # the audio's window: "centre" of the landmarks' (paper), or from its first frame, "start"
+    align: str = "centre"
     audio_dim: int = D  # audio features a column
     features: str = "mfcc"  # their kind: what the corpus holds that it was trained on
+
+
+# %% ../../nbs/model/12_syncer.ipynb #5a6c47ab
+def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    return dense(x, layer.weight, layer.bias)
+
+
+def _stage(c_in: int, c_out: int, expansion: float) -> list[ConvNeXt]:
+    "Halves the rate."
+    half = ConvNeXt(c_in, c_out, 3, 2, expansion)
+    return [half, ConvNeXt(c_out, c_out, 3, expansion=expansion)]
 
 
 class Branch(nn.Module):
@@ -55,41 +83,28 @@ class Branch(nn.Module):
     def __init__(self, c_in: int, window: int, stride: int, widths: tuple, cfg: SyncerConfig):
         super().__init__()
         self.window, self.stride, self.stages = window, stride, cfg.stages
-        w = list(widths)
-        self.stem = nn.Linear(c_in if cfg.stages else c_in * window, w[0])
-        if cfg.stages:
-            blocks = [
-                b
-                for i, o in zip(w, w[1:])
-                for b in (
-                    ConvNeXt(i, o, 3, 2, cfg.expansion),
-                    ConvNeXt(o, o, 3, expansion=cfg.expansion),
-                )
-            ]
-        else:
-            blocks = [ConvNeXt(i, o, expansion=cfg.expansion) for i, o in zip(w, w[1:])]
-        self.blocks, self.norm, self.head = (
-            nn.Sequential(*blocks),
-            nn.LayerNorm(w[-1]),
-            nn.Linear(w[-1], cfg.dim),
-        )
+        self.stem = nn.Linear(c_in if cfg.stages else c_in * window, widths[0])
+        blocks = []
+        for i, o in zip(widths, widths[1:]):
+            if cfg.stages:
+                blocks += _stage(i, o, cfg.expansion)
+            else:
+                blocks.append(ConvNeXt(i, o, expansion=cfg.expansion))
+        self.blocks = nn.Sequential(*blocks)
+        self.norm, self.head = nn.LayerNorm(widths[-1]), nn.Linear(widths[-1], cfg.dim)
 
     def forward(
         self,
         x: Tensor,  # (B, n, c_in)
     ) -> Tensor:  # (B, W, dim), W = (n - window) / stride + 1
-        windows, linear = (
-            lambda x: x.unfold(1, self.window, self.stride),
-            lambda m, x: dense(x, m.weight, m.bias),
-        )  # (B, W, C, window)
-        if not self.stages:
-            return linear(
-                self.head, self.norm(self.blocks(linear(self.stem, windows(x).flatten(2))))
-            )
-        w = windows(linear(self.stem, x))  # the stem once a sample, not once a window
-        return linear(
-            self.head, self.norm(self.blocks(w.flatten(0, 1).transpose(1, 2)).mean(1))
-        ).unflatten(0, w.shape[:2])
+        if self.stages:
+            x = _linear(self.stem, x)
+        w = x.unfold(1, self.window, self.stride)  # (B, W, C, window)
+        if self.stages:
+            h = self.blocks(w.flatten(0, 1).transpose(1, 2)).mean(1).unflatten(0, w.shape[:2])
+        else:
+            h = self.blocks(_linear(self.stem, w.flatten(2)))
+        return _linear(self.head, self.norm(h))
 
 
 # %% ../../nbs/model/12_syncer.ipynb #2bbd08eb
@@ -111,28 +126,20 @@ class Syncer(nn.Module):
     def _out(self, e: Tensor) -> Tensor:
         return F.normalize(e, dim=-1) if self.cfg.normalised else e
 
-    def embed_positions(
-        self,
-        x: Tensor,  # (B, n, 68, 2) one level of the landmark pyramid
-    ) -> Tensor:  # (B, n-4, dim)
-        "$e_x$ of every window of five samples. Raises ValueError on a sequence shorter than a window."
+    def embed_positions(self, x: Tensor) -> Tensor:  # (B, n, 68, 2) of a level -> (B, n-4, dim)
+        "$e_x$ of every window. Raises ValueError on a sequence shorter than one."
         if x.shape[1] < WINDOW:
             raise ValueError(f"{x.shape[1]} samples are fewer than the {WINDOW} of a window")
         return self._out(self.positions(self.axes(x.flatten(2))))
 
-    def embed_audio(
-        self,
-        a: Tensor,  # (B, 4n, 26) the same level of the audio pyramid
-    ) -> Tensor:  # (B, n-4, dim)
-        "$e_a$ of the twenty columns around every window of five samples."
-        if a.shape[1] < COLUMNS * WINDOW:
-            raise ValueError(
-                f"{a.shape[1]} audio columns are fewer than the {COLUMNS * WINDOW} of a window"
-            )
+    def embed_audio(self, a: Tensor) -> Tensor:  # (B, 4n, 26) of a level -> (B, n-4, dim)
+        "$e_a$ of the twenty columns around every window. Raises ValueError as `embed_positions`."
+        n, half = a.shape[1], COLUMNS // 2
+        if n < COLUMNS * WINDOW:
+            raise ValueError(f"{n} audio columns are fewer than the {COLUMNS * WINDOW} of a window")
         if self.cfg.align == "centre":
-            a = F.pad(a.transpose(1, 2), (COLUMNS // 2, 0), mode="reflect").transpose(1, 2)[
-                :, : -(COLUMNS // 2)
-            ]
+            early = F.pad(a.transpose(1, 2), (half, 0), mode="reflect").transpose(1, 2)
+            a = early[:, :-half]
         return self._out(self.audio(a))
 
     def forward(self, x: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
@@ -147,33 +154,38 @@ def negatives(
     generator: torch.Generator,
     same: float = 0.5,  # share drawn from the anchor's own sequence
 ) -> Tensor:  # (B*W, N) indices of windows other than the anchor's own
-    "Draw negative windows, some from the same sequence and the rest from the others. Raises ValueError where there are none."
+    "Draw negative windows, from the same sequence and from others. Raises ValueError without any."
     if B * W < 2:
         raise ValueError("one window alone has no negatives")
-    b, w = torch.arange(B).repeat_interleave(W)[:, None], torch.arange(W).repeat(B)[:, None]
-    own = (
-        torch.rand(B * W, N, generator=generator) < (same if B > 1 else 1.0)
-        if W > 1
-        else torch.zeros(B * W, N, dtype=torch.bool)
-    )
-    r = torch.rand(B * W, N, generator=generator)
-    inside = b * W + (w + 1 + (r * (W - 1)).long().clamp(max=max(W - 2, 0))) % W
-    outside = ((b + 1 + (r * (B - 1)).long().clamp(max=max(B - 2, 0))) % B) * W + (
-        torch.rand(B * W, N, generator=generator) * W
-    ).long().clamp(max=W - 1)
+
+    def uniform():
+        return torch.rand(B * W, N, generator=generator)
+
+    def below(n, u):  # whole numbers 0 .. n-1
+        return (u * n).long().clamp(max=max(n - 1, 0))
+
+    b = torch.arange(B).repeat_interleave(W)[:, None]  # each anchor's sequence
+    w = torch.arange(W).repeat(B)[:, None]  # and its window in it
+    if W > 1:
+        own = uniform() < (same if B > 1 else 1.0)
+    else:
+        own = torch.zeros(B * W, N, dtype=torch.bool)
+    r = uniform()
+    inside = b * W + (w + 1 + below(W - 1, r)) % W
+    outside = (b + 1 + below(B - 1, r)) % B * W + below(W, uniform())
     return torch.where(own, inside, outside)
 
 
+# %% ../../nbs/model/12_syncer.ipynb #d3765c9d
 def info_nce(
     e_a: Tensor,  # (B, W, dim) unit vectors
     e_x: Tensor,  # (B, W, dim) unit vectors
     neg: Tensor,  # (B*W, N) indices of negative position windows
     temperature: float = 1.0,  # divides the cosines; 1 in the paper
     log: bool = True,  # False: Eq. 2 as printed
-) -> tuple[Tensor, Tensor]:  # loss and retrieval accuracy, scalars
-    "Eq. 2 with audio anchors; the accuracy is the share of anchors whose positive beats all negatives."
-    e_a, e_x = e_a.flatten(0, 1), e_x.flatten(0, 1)
-    s = e_a @ e_x.T
+) -> tuple[Tensor, Tensor]:  # loss and retrieval, scalars
+    "Eq. 2 with audio anchors; retrieval: the share of anchors whose positive beats all negatives."
+    s = e_a.flatten(0, 1) @ e_x.flatten(0, 1).T
     logits = torch.cat([s.diagonal()[:, None], s.gather(1, neg.to(s.device))], 1) / temperature
     p = logits.log_softmax(1)[:, 0] if log else logits.softmax(1)[:, 0]
     return -p.mean(), (logits[:, 0] > logits[:, 1:].amax(1)).float().mean()
@@ -186,18 +198,17 @@ def margin_loss(
     neg: Tensor,  # (B*W, N) indices of negative position windows
     margin: float = 10.0,  # m, in units of the distance; the authors' value is 10
     kind: str = "pair",  # "pair": contrastive loss of SyncNet; "triplet": as the paper says
-) -> tuple[Tensor, Tensor]:  # loss and retrieval accuracy, scalars
-    "Euclidean losses of the metric syncers."
-    e_a, e_x = e_a.flatten(0, 1), e_x.flatten(0, 1)
-    d = torch.cdist(e_a, e_x).clamp(min=1e-6)
-    pos, negd = d.diagonal()[:, None], d.gather(1, neg.to(d.device))
+) -> tuple[Tensor, Tensor]:  # loss and retrieval, scalars
+    "Euclidean losses of the metric syncers. Raises ValueError on an unknown kind."
+    d = torch.cdist(e_a.flatten(0, 1), e_x.flatten(0, 1)).clamp(min=1e-6)
+    positive, negative = d.diagonal()[:, None], d.gather(1, neg.to(d.device))
     if kind == "pair":
-        loss = 0.5 * ((pos**2).mean() + (margin - negd).clamp(min=0).pow(2).mean())
+        loss = 0.5 * ((positive**2).mean() + (margin - negative).clamp(min=0).pow(2).mean())
     elif kind == "triplet":
-        loss = (pos - negd + margin).clamp(min=0).mean()
+        loss = (positive - negative + margin).clamp(min=0).mean()
     else:
         raise ValueError(f"unknown margin loss {kind!r}: choose 'pair' or 'triplet'")
-    return loss, (pos[:, 0] < negd.amin(1)).float().mean()
+    return loss, (positive[:, 0] < negative.amin(1)).float().mean()
 
 
 # %% ../../nbs/model/12_syncer.ipynb #a7953578
@@ -208,8 +219,23 @@ def shortest(
     return (WINDOW - 1) * 2 ** (levels - 1) + 1
 
 
+def _check(syncers: "SyncerPyramid", x: Tensor, a: Tensor, levels: int):
+    "Shapes, types and values of a call, and whether the coarsest level has a window."
+    if not 1 <= levels <= syncers.levels:
+        raise ValueError(f"SyncerPyramid: {levels} levels asked of a pyramid of {syncers.levels}")
+    n, columns = (x.shape[1], COLUMNS * x.shape[1]) if x.ndim == 4 else ("n", "4n")
+    expect("SyncerPyramid", x=(x, "B", n, L, 2), a=(a, "B", columns, syncers.cfg.audio_dim))
+    least = shortest(levels)
+    if x.shape[1] < least:
+        raise ValueError(
+            f"SyncerPyramid: {x.shape[1]} frames hold no window of level {levels}, "
+            f"{least} are needed"
+        )
+
+
+# %% ../../nbs/model/12_syncer.ipynb #2e54fc3b
 class SyncerPyramid(nn.Module):
-    "Four syncers on the levels of both pyramids."
+    "A syncer for every level of both pyramids."
 
     def __init__(
         self,
@@ -220,10 +246,9 @@ class SyncerPyramid(nn.Module):
         super().__init__()
         self.cfg, self.levels = cfg, levels
         self.syncers = nn.ModuleList(Syncer(cfg, axes) for _ in range(levels))
+        # how the audio was standardised
         self.register_buffer("audio_mean", torch.zeros(cfg.audio_dim))
-        self.register_buffer(
-            "audio_std", torch.ones(cfg.audio_dim)
-        )  # how the audio was standardised
+        self.register_buffer("audio_std", torch.ones(cfg.audio_dim))
 
     def forward(
         self,
@@ -231,25 +256,14 @@ class SyncerPyramid(nn.Module):
         a: Tensor,  # (B, 4n, 26) standardised audio
         levels: int | None = None,  # use only the finest `levels`; all by default
     ) -> list[tuple[Tensor, Tensor]]:  # level i: e_x, e_a of shape (B, W_i, dim)
-        "Embeddings at every level. Raises TypeError or ValueError on shapes, types and values that do not fit and on sequences shorter than the coarsest window."
+        "Embeddings at every level. Raises TypeError or ValueError on what does not fit."
         n = levels or self.levels
-        if not 1 <= n <= self.levels:
-            raise ValueError(f"SyncerPyramid: {n} levels asked of a pyramid of {self.levels}")
-        expect(
-            "SyncerPyramid",
-            x=(x, "B", x.shape[1] if x.ndim == 4 else "n", L, 2),
-            a=(a, "B", COLUMNS * x.shape[1] if x.ndim == 4 else "4n", self.cfg.audio_dim),
-        )
-        if x.shape[1] < shortest(n):
-            raise ValueError(
-                f"SyncerPyramid: {x.shape[1]} frames hold no window of level {n}, {shortest(n)} are needed"
-            )
-        return [
-            s(xi, ai)
-            for s, xi, ai in zip(self.syncers, position_pyramid(x, n), audio_pyramid(a, n))
-        ]
+        _check(self, x, a, n)
+        xs, audios = position_pyramid(x, n), audio_pyramid(a, n)
+        return [s(x_i, a_i) for s, x_i, a_i in zip(self.syncers, xs, audios)]
 
 
+# %% ../../nbs/model/12_syncer.ipynb #ec30d137
 def av_loss(
     syncers: SyncerPyramid,  # frozen, with normalised embeddings
     x: Tensor,  # (B, n, 68, 2) generated landmarks
@@ -259,21 +273,3 @@ def av_loss(
     "Multi-scale audio-visual synchrony loss: Eq. 4 averaged over the pyramid."
     terms = torch.stack([-(e_x * e_a).sum(-1).mean() for e_x, e_a in syncers(x, a, levels)])
     return terms.mean(), terms
-
-
-# %% ../../nbs/model/12_syncer.ipynb #1b10387d
-def plain_embeddings(
-    s: Syncer,  # aligned on the centre
-    x: Tensor,  # (B, n, 68, 2) one level of the landmark pyramid
-    a: Tensor,  # (B, 4n, audio_dim) the same level of the audio pyramid
-) -> tuple[Tensor, Tensor]:  # as `Syncer` gives them
-    "Window by window."
-    early = torch.cat([a[:, [2, 1]], a], 1)
-    windows = [
-        (
-            s.positions(s.axes(x[:, t : t + WINDOW].flatten(2))),
-            s.audio(early[:, COLUMNS * t : COLUMNS * (t + WINDOW)]),
-        )
-        for t in range(x.shape[1] - WINDOW + 1)
-    ]
-    return tuple(s._out(torch.cat(e, 1)) for e in zip(*windows))
