@@ -19,8 +19,10 @@ from torch import Tensor, nn
 from ..data.audio import COLUMNS
 from ..data.files import write_atomic
 from ..data.landmarks import L
-from .generator import LEVELS, Generator, receptive_field
-from .layers import dense, expect
+from .fast import dense
+from .generator import Generator, receptive_field
+from .layers import expect
+from .pyramid import LEVELS
 
 
 # %% ../../nbs/model/16_stream.ipynb #450e5709

@@ -36,7 +36,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..data.audio import COLUMNS
 from ..data.landmarks import L
 from ..metrics.synchrony import SHIFTS, av_scores, shift_range
-from ..model import layers
+from ..model import fast
 from ..model.discriminators import DiscriminatorConfig, Discriminators, plain_scores
 from ..model.generator import Generator, GeneratorConfig, plain_rollout
 from ..model.losses import discriminator_hinge, generator_hinge, total_loss
@@ -71,7 +71,7 @@ def peak_flops(
     with torch.no_grad():
         seconds = dict(
             torch=best(lambda: a @ b),
-            onednn=best(lambda: layers.dense(a, b, zero)) if layers.ONEDNN else torch.inf,
+            onednn=best(lambda: fast.dense(a, b, zero)) if fast.ONEDNN else torch.inf,
         )
     return 2 * n**3 / (min(seconds.values()) if library == "best" else seconds[library])
 
@@ -87,11 +87,11 @@ def read_rate(
 @contextmanager
 def ordinary_products():
     "Inside, torch's ordinary product takes the place of oneDNN."
-    before, layers.ONEDNN = layers.ONEDNN, False
+    before, fast.ONEDNN = fast.ONEDNN, False
     try:
         yield
     finally:
-        layers.ONEDNN = before
+        fast.ONEDNN = before
 
 
 def matrix_flops(

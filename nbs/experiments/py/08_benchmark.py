@@ -70,10 +70,11 @@ from mssync.metrics.images import (
 from mssync.metrics.lips import lips_table
 from mssync.metrics.raster import pictures
 from mssync.metrics.synchrony import MultiScaleSync
-from mssync.model import layers
+from mssync.model import fast
 from mssync.model.discriminators import DiscriminatorConfig
+from mssync.model.fast import Reused, dense
 from mssync.model.generator import AudioPyramid, Generator, GeneratorConfig
-from mssync.model.layers import Axes, Reused, dense
+from mssync.model.layers import Axes
 from mssync.model.stream import Stream
 from mssync.model.syncer import SyncerConfig
 from mssync.study.bench import (
@@ -436,7 +437,7 @@ def other_library():
         gan.ours()
 
 
-if layers.ONEDNN:
+if fast.ONEDNN:
     against(
         "products by oneDNN (the whole GAN step)",
         "torch's ordinary product",
