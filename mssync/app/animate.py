@@ -133,7 +133,12 @@ def _check_kind(model: Generator, kind):
         raise ValueError(f"the model was trained on {own!r} features, got {kind_name(kind)!r}")
 
 
-def _heard(model: Generator, wave: np.ndarray, sr: int, kind) -> torch.Tensor:  # (1, 4T, width)
+def _conditioning(
+    model: Generator,
+    wave: np.ndarray,  # (samples,)
+    sr: int,  # its sampling rate, Hz
+    kind,  # see `speech_motion`
+) -> torch.Tensor:  # (1, 4T, width)
     "The standardised audio features of a recording, at the level of the model's corpus."
     own = model.cfg.features
     a = features(wave, sr, kind=own if kind is None else kind)
@@ -162,7 +167,7 @@ def speech_motion(
     _check_kind(model, kind)
     if len(wave) < sr:
         raise ValueError(f"the sound lasts {len(wave) / sr:.2f} s, less than 1 s")
-    a = _heard(model, wave, sr, kind)
+    a = _conditioning(model, wave, sr, kind)
     x = torch.from_numpy(x0).to(a)
     with torch.inference_mode():
         out = model(normalise(x[None], x)[:1], a, generator=torch.Generator().manual_seed(seed))[0]
