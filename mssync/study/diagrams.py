@@ -6,10 +6,14 @@
 __all__ = [
     "INK",
     "SOFT",
+    "RED",
     "BLUE",
     "GREEN",
     "ORANGE",
-    "RED",
+    "OWN",
+    "OTHERS",
+    "TITLES1",
+    "METHODS",
     "Call",
     "parameters",
     "trace",
@@ -62,6 +66,7 @@ def parameters(
     return sum(p.numel() for m in modules for p in m.parameters())
 
 
+# %% ../../nbs/study/70_diagrams.ipynb #cfafc8fe
 @torch.no_grad()
 def trace(
     module: nn.Module,
@@ -85,11 +90,8 @@ def trace(
 
     try:
         for name, m in module.named_modules():
-            undo.append(
-                m.register_forward_hook(
-                    lambda m, given, out, name=name: note(name, m, given, out)
-                ).remove
-            )
+            hook = m.register_forward_hook(lambda m, a, out, name=name: note(name, m, a, out))
+            undo.append(hook.remove)
         for name in methods:
             owner, _, method = name.rpartition(".")
             m = module.get_submodule(owner)
@@ -106,16 +108,6 @@ def trace(
 
 
 # %% ../../nbs/study/70_diagrams.ipynb #8f80ada1
-INK, SOFT, BLUE, GREEN, ORANGE, RED = (
-    "#24292f",
-    "#8c959f",
-    "#dbeafe",
-    "#dcf5e3",
-    "#fdebd3",
-    "#c0392b",
-)
-
-
 def size(
     shape,  # sizes of the dimensions
 ) -> str:
@@ -127,14 +119,16 @@ def count(
     n: int | float,  # parameters
 ) -> str:
     "As it is written in the figures."
-    return f"{n / 1e6:.3g} M" if n >= 1e6 else f"{n / 1e3:.3g} k" if n >= 1e3 else f"{n:.0f}"
+    if n >= 1e6:
+        return f"{n / 1e6:.3g} M"
+    return f"{n / 1e3:.3g} k" if n >= 1e3 else f"{n:.0f}"
 
 
 def chain(
     widths: list[int],  # channels after each block
     most: int = 18,  # letters
 ) -> str:
-    "Widths one after another: 64, 64, 128; where that is too long, 64 (2), 128, or the first and the last."
+    "Widths in a row: 64, 64, 128; where that is too long, 64 (2), 128, or the first and the last."
     runs, full = [], ", ".join(map(str, widths))
     for w in widths:
         if runs and runs[-1][0] == w:
@@ -142,14 +136,17 @@ def chain(
         else:
             runs.append([w, 1])
     short = ", ".join(f"{w} ({n})" if n > 1 else f"{w}" for w, n in runs)
-    return next(
-        (t for t in (full, short) if len(t) <= most),
-        f"{widths[0]} ... {widths[-1]}, {len(widths)} in all",
-    )
+    ends = f"{widths[0]} ... {widths[-1]}, {len(widths)} in all"
+    return next((t for t in (full, short) if len(t) <= most), ends)
 
 
-class _Sheet:
-    "A page to draw on, 100 units wide."
+# %% ../../nbs/study/70_diagrams.ipynb #9ef83531
+INK, SOFT, RED = "#24292f", "#8c959f", "#c0392b"
+BLUE, GREEN, ORANGE = "#dbeafe", "#dcf5e3", "#fdebd3"
+
+
+class _Paper:
+    "A page 100 units wide, with texts and boxes."
 
     def __init__(self, height: float):
         self.fig = Figure(figsize=(10, height / 10), dpi=100, facecolor="white")
@@ -158,58 +155,34 @@ class _Sheet:
         self.ax.axis("off")
 
     def text(self, x, y, s, name, points=8, **kw):
-        return self.ax.text(
-            x,
-            y,
-            s,
-            gid=name,
-            size=points,
-            **dict(dict(ha="center", va="center", color=INK, linespacing=1.35), **kw),
-        )
+        kw = dict(ha="center", va="center", color=INK, linespacing=1.35) | kw
+        return self.ax.text(x, y, s, gid=name, size=points, **kw)
 
     def box(self, x, y, w, h, lines: list[str], name, colour=BLUE, points=8):
-        self.ax.add_patch(
-            FancyBboxPatch(
-                (x + 0.5, y + 0.5),
-                w - 1,
-                h - 1,
-                boxstyle="round,pad=.5",
-                fc=colour,
-                ec=INK,
-                lw=0.8,
-                gid=name,
-                zorder=2,
-            )
-        )
+        style = dict(boxstyle="round,pad=.5", fc=colour, ec=INK, lw=0.8, gid=name, zorder=2)
+        self.ax.add_patch(FancyBboxPatch((x + 0.5, y + 0.5), w - 1, h - 1, **style))
         self.text(x + w / 2, y + h / 2, "\n".join(lines), name, points, zorder=3)
+
+
+# %% ../../nbs/study/70_diagrams.ipynb #206b6fbf
+class _Sheet(_Paper):
+    "The same with lines, arrows and strips of samples."
 
     def line(self, *points, arrow=True, colour=INK, lw=1.0):
         if len(points) > 2 or not arrow:
-            self.ax.plot(
-                *zip(*(points[:-1] if arrow else points)),
-                color=colour,
-                lw=lw,
-                solid_capstyle="butt",
-                solid_joinstyle="miter",
-                zorder=1,
-            )
+            drawn = points[:-1] if arrow else points
+            style = dict(solid_capstyle="butt", solid_joinstyle="miter", zorder=1)
+            self.ax.plot(*zip(*drawn), color=colour, lw=lw, **style)
         if arrow:
-            self.ax.annotate(
-                "",
-                points[-1],
-                points[-2],
-                arrowprops=dict(
-                    arrowstyle="-|>", color=colour, lw=lw, shrinkA=0, shrinkB=0, mutation_scale=9
-                ),
-                zorder=1,
-            )
+            head = dict(arrowstyle="-|>", color=colour, lw=lw, shrinkA=0, shrinkB=0)
+            head["mutation_scale"] = 9
+            self.ax.annotate("", points[-1], points[-2], arrowprops=head, zorder=1)
 
     def dot(self, x, y):
         self.ax.plot([x], [y], "o", color=INK, ms=3.5, zorder=2)
 
-    def strip(
-        self, x, y, w, h, n: int, windows: list[tuple]
-    ):  # n samples side by side; windows: first sample, samples, style of the rectangle
+    def strip(self, x, y, w, h, n: int, windows: list[tuple]):
+        "n samples side by side; windows: first sample, samples, style of the rectangle."
         self.ax.add_patch(Rectangle((x, y), w, h, fc="#f6f8fa", ec=SOFT, lw=0.8))
         for first, k, style in windows:
             self.ax.add_patch(Rectangle((x + w * first / n, y), w * k / n, h, **style))
@@ -217,159 +190,125 @@ class _Sheet:
             self.ax.vlines([x + w * i / n for i in range(1, n)], y, y + h, color=SOFT, lw=0.4)
 
 
-def _zeros(module: nn.Module, *shape) -> Tensor:  # where and as the module's parameters are
+# %% ../../nbs/study/70_diagrams.ipynb #c6057b69
+def _zeros(module: nn.Module, *shape) -> Tensor:
+    "Where and as the module's parameters are."
     p = next(module.parameters())
     return torch.zeros(shape, device=p.device, dtype=p.dtype)
 
 
-def _blocks(
-    module: nn.Module, found: dict, under: str
-) -> list[int]:  # channels before the first ConvNeXt block of a part, and after each of them
-    calls = [
-        found[n]
-        for n, m in module.named_modules()
-        if isinstance(m, ConvNeXt) and n.startswith(under + ".") and n in found
-    ]
+def _blocks(module: nn.Module, found: dict, under: str) -> list[int]:
+    "Channels before the first ConvNeXt block of a part, and after each of them."
+    named = [n for n, m in module.named_modules() if isinstance(m, ConvNeXt) and n in found]
+    calls = [found[n] for n in named if n.startswith(under + ".")]
     return [calls[0].given[0][-1], *(c.out[0][-1] for c in calls)] if calls else []
 
 
 # %% ../../nbs/study/70_diagrams.ipynb #87cafc3f
+OWN = dict(fc="#60a5fa", ec=INK, lw=0.8)  # a window
+OTHERS = dict(fc="none", ec=RED, lw=1.1, hatch="////")  # its negatives
+
+
+def _strips(s: _Sheet, y: float, i: int, call: Call, align: str):
+    "What goes into the syncer of level i + 1."
+    (_, samples, *point), (_, columns, width) = call.given
+    windows = call.out[0][1]
+    window = samples - windows + 1  # samples of one window
+    heard = columns - COLUMNS * (windows - 1)  # its columns
+    at = (samples - window) // 2
+    start = COLUMNS * at - (COLUMNS // 2 if align == "centre" else 0)
+    apart = [(k, window, OTHERS) for k in (0, samples - window) if abs(k - at) >= window]
+    lasts = f"{window} samples last\n{window * 1000 / FPS * 2**i:g} ms"
+    s.text(5.2, y + 6.6, f"level {i + 1}\n{FPS / 2**i:g} samples/s\n\n{lasts}", f"level {i + 1}")
+    s.strip(12, y + 9, 25, 2.6, samples, [(at, window, OWN), *apart])
+    s.text(24.5, y + 7.8, f"$x^{i + 1}$: {size((samples, *point))}", f"x {i + 1}")
+    around = (max(start, 0), min(heard, columns - max(start, 0)), OWN)
+    s.strip(12, y + 3.6, 25, 2.2, columns, [around])
+    s.text(24.5, y + 2.4, f"$a^{i + 1}$: {size((columns, width))}", f"a {i + 1}")
+
+
+# %% ../../nbs/study/70_diagrams.ipynb #4fd8f672
+def _branches(s: _Sheet, y: float, i: int, syncers: SyncerPyramid, found: dict):
+    "The syncer of level i + 1."
+    dim = found[f"syncers.{i}"].out[0][2]
+    for k, (part, name) in enumerate((("audio", "e_a"), ("positions", "e_x"))):
+        under = f"syncers.{i}.{part}"
+        below, middle = y + 0.7 + 6.1 * k, y + (4.7 if k == 0 else 10.3)
+        widths = _blocks(syncers, found, under) or [found[f"{under}.norm"].given[0][-1]]
+        said = f"${name}$: {chain(widths, 34)} → {dim}"
+        lines = [said, f"{count(found[under].parameters)} parameters"]
+        s.line((37.2, middle), (39.1, middle))
+        s.box(39.2, below, 24.4, 5.8, lines, f"{name} {i + 1}", ORANGE if k == 0 else BLUE)
+
+
+# %% ../../nbs/study/70_diagrams.ipynb #331214d1
+def _losses(s: _Sheet, y: float, i: int, windows: int, dim: int):
+    "What level i + 1 is trained by, and what it gives to the generator."
+    pairs = [f"{size((windows, dim))} each", "$a$ against its $x$", "and $N$ others:"]
+    s.line((63.7, y + 6.7), (65.8, y + 6.7))
+    s.box(66, y + 2.2, 13, 9, [*pairs, f"InfoNCE$^{i + 1}$"], f"training {i + 1}", GREEN)
+    s.line((79.2, y + 6.7), (83.8, y + 6.7))
+    s.text(81.4, y + 8, "freeze", f"freeze {i + 1}", 7)
+    lines = ["cosines of", f"{windows} windows:", rf"$\mathcal{{L}}_{{AV}}^{{{i + 1}}}$"]
+    s.box(84, y + 2.2, 12, 9, lines, f"loss {i + 1}", GREEN)
+    s.line((96, y + 6.7), (98.2, y + 6.7), arrow=False)
+
+
+def _legend1(s: _Sheet, n: int, frames: int, syncers: SyncerPyramid):
+    "Below the rows: the mean of the losses, what the rectangles are, sizes."
+    levels = " levels" if n > 1 else " level"
+    mean = rf"$\mathcal{{L}}_{{AV}}^{{MS}}$ = mean over {n}" + levels
+    s.box(80, 4.2, 16, 6, [mean], "mean", GREEN)
+    negatives = "negatives: other windows of the same clip, where they fit, or of another"
+    positive = "a positive pair: a window and the audio around it"
+    for y, style, label in ((7.6, OWN, positive), (4.4, OTHERS, negatives)):
+        s.ax.add_patch(Rectangle((12, y - 0.8), 3, 1.6, **style))
+        s.text(16, y, label, f"legend {label}", ha="left")
+    sizes = f"{n} syncers, {count(parameters(syncers))} parameters"
+    s.text(12, 1.4, f"sequences of {frames + 1} frames; {sizes}", "total", ha="left")
+
+
+# %% ../../nbs/study/70_diagrams.ipynb #0c2bbf34
+TITLES1 = (
+    (24.5, "landmarks $x^i$ and audio $a^i$"),
+    (51.5, "syncers $S^i$"),
+    (72.5, "(a) their training"),
+    (90, "(b) generator's loss"),
+)
+
+
+# %% ../../nbs/study/70_diagrams.ipynb #106d9a1e
 def figure1(
     syncers: SyncerPyramid,  # of the loss: normalised embeddings
     frames: int,  # T; sequences have T+1 frames, as in training
 ) -> Figure:  # 1000 pixels wide
-    "The paper's Figure 1 with the shapes of these syncers. Raises ValueError on metric syncers and on sequences shorter than the coarsest window."
+    """The paper's Figure 1 with the shapes of these syncers.
+
+    Raises ValueError on metric syncers and on sequences shorter than the coarsest window."""
     if not syncers.cfg.normalised:
         raise ValueError(
             "figure1: these syncers have no cosine (normalised=False): give those of the loss"
         )
-    found = trace(
-        syncers,
-        _zeros(syncers, 1, frames + 1, L, 2),
-        _zeros(syncers, 1, COLUMNS * (frames + 1), syncers.cfg.audio_dim),
-    )
+    x = _zeros(syncers, 1, frames + 1, L, 2)
+    a = _zeros(syncers, 1, COLUMNS * (frames + 1), syncers.cfg.audio_dim)
+    found = trace(syncers, x, a)
     n, row, foot = syncers.levels, 15.0, 13.0
     top = foot + n * row - 2.5
     s = _Sheet(top + 7)
-    for x, title in (
-        (24.5, "landmarks $x^i$ and audio $a^i$"),
-        (51.5, "syncers $S^i$"),
-        (72.5, "(a) their training"),
-        (90, "(b) generator's loss"),
-    ):
+    for x, title in TITLES1:
         s.text(x, top + 5, title, f"title {title}", 9, weight="bold")
     s.text(72.5, top + 2.2, "each level by itself", "training")
     s.text(90, top + 2.2, "generated $x$, syncers frozen", "frozen")
     for i in range(n):
-        y, call, e_x, e_a = (
-            foot + i * row,
-            found[f"syncers.{i}"],
-            found[f"syncers.{i}.positions"],
-            found[f"syncers.{i}.audio"],
-        )
-        (_, samples, *point), (_, columns, width) = call.given
-        windows, dim = call.out[0][1:]
-        window, heard = (
-            samples - windows + 1,
-            columns - COLUMNS * (windows - 1),
-        )  # samples and columns of one window
-        at = (samples - window) // 2
-        start = COLUMNS * at - (COLUMNS // 2 if syncers.cfg.align == "centre" else 0)
-        own, others = (
-            dict(fc="#60a5fa", ec=INK, lw=0.8),
-            dict(fc="none", ec=RED, lw=1.1, hatch="////"),
-        )
-        apart = [(k, window, others) for k in (0, samples - window) if abs(k - at) >= window]
-        s.text(
-            5.2,
-            y + 6.6,
-            f"level {i + 1}\n{FPS / 2**i:g} samples/s\n\n{window} samples last\n{window * 1000 / FPS * 2**i:g} ms",
-            f"level {i + 1}",
-        )
-        s.strip(12, y + 9, 25, 2.6, samples, [(at, window, own), *apart])
-        s.text(24.5, y + 7.8, f"$x^{i + 1}$: {size((samples, *point))}", f"x {i + 1}")
-        s.strip(
-            12,
-            y + 3.6,
-            25,
-            2.2,
-            columns,
-            [(max(start, 0), min(heard, columns - max(start, 0)), own)],
-        )
-        s.text(24.5, y + 2.4, f"$a^{i + 1}$: {size((columns, width))}", f"a {i + 1}")
+        y, call = foot + i * row, found[f"syncers.{i}"]
+        _strips(s, y, i, call, syncers.cfg.align)
         if i < n - 1:
             s.line((24.5, y + 12.2), (24.5, y + row + 0.9))
             s.text(25.5, y + 14, f"mean of {2 * K + 1}, every 2nd", f"up {i + 1}", ha="left")
-        for k, (part, name, c) in enumerate((("audio", "e_a", e_a), ("positions", "e_x", e_x))):
-            below, middle = y + 0.7 + 6.1 * k, y + (4.7 if k == 0 else 10.3)
-            widths = _blocks(syncers, found, f"syncers.{i}.{part}") or [
-                found[f"syncers.{i}.{part}.norm"].given[0][-1]
-            ]
-            s.line((37.2, middle), (39.1, middle))
-            s.box(
-                39.2,
-                below,
-                24.4,
-                5.8,
-                [f"${name}$: {chain(widths, 34)} → {dim}", f"{count(c.parameters)} parameters"],
-                f"{name} {i + 1}",
-                ORANGE if k == 0 else BLUE,
-            )
-        s.line((63.7, y + 6.7), (65.8, y + 6.7))
-        s.box(
-            66,
-            y + 2.2,
-            13,
-            9,
-            [
-                f"{size((windows, dim))} each",
-                "$a$ against its $x$",
-                "and $N$ others:",
-                f"InfoNCE$^{i + 1}$",
-            ],
-            f"training {i + 1}",
-            GREEN,
-        )
-        s.line((79.2, y + 6.7), (83.8, y + 6.7))
-        s.text(81.4, y + 8, "freeze", f"freeze {i + 1}", 7)
-        s.box(
-            84,
-            y + 2.2,
-            12,
-            9,
-            ["cosines of", f"{windows} windows:", rf"$\mathcal{{L}}_{{AV}}^{{{i + 1}}}$"],
-            f"loss {i + 1}",
-            GREEN,
-        )
-        s.line((96, y + 6.7), (98.2, y + 6.7), arrow=False)
+        _branches(s, y, i, syncers, found)
+        _losses(s, y, i, *call.out[0][1:])
     s.line((98.2, foot + (n - 1) * row + 6.7), (98.2, 7.2), (96.2, 7.2))
-    s.box(
-        80,
-        4.2,
-        16,
-        6,
-        [rf"$\mathcal{{L}}_{{AV}}^{{MS}}$ = mean over {n}" + (" levels" if n > 1 else " level")],
-        "mean",
-        GREEN,
-    )
-    for x, y, style, label in (
-        (12, 7.6, own, "a positive pair: a window and the audio around it"),
-        (
-            12,
-            4.4,
-            others,
-            "negatives: other windows of the same clip, where they fit, or of another",
-        ),
-    ):
-        s.ax.add_patch(Rectangle((x, y - 0.8), 3, 1.6, **style))
-        s.text(x + 4, y, label, f"legend {label}", ha="left")
-    s.text(
-        12,
-        1.4,
-        f"sequences of {frames + 1} frames; {n} syncers, {count(parameters(syncers))} parameters",
-        "total",
-        ha="left",
-    )
+    _legend1(s, n, frames, syncers)
     return s.fig
 
 
@@ -384,197 +323,147 @@ def _as_in_training(G: Generator):
         G.cfg.warmup = warmup
 
 
+def _temporal(s: _Sheet, G: Generator, found: dict, top: float, bus: float, low: float):
+    "Positions, their encoder and the temporal module; what goes on to the branches."
+    point = found["_encode"].given[0][-1]
+    encoded, step = found["_encode"].out[1], found["temporal.step"]
+    kind = "LSTM" if G.cfg.temporal == "lstm" else G.cfg.temporal
+    widths = _blocks(G, found, "encode") or [encoded[-1]]
+    s.box(1, top + 6.5, 12, 7, ["$x_t$", f"{point}"], "x_t", ORANGE)
+    lines = ["position encoder", f"{point} → {chain(widths)}"]
+    lines.append(f"{count(parameters(G.stem, G.encode))} parameters")
+    s.box(18, top + 6, 20, 8, lines, "encoder")
+    lines = [f"temporal module: {kind}", f"{step.given[0][-1]} → $h_t$: {step.out[0][-1]}"]
+    lines.append(f"{count(parameters(G.temporal))} parameters")
+    s.box(41, top + 6, 24, 8, lines, "temporal")
+    s.line((13, top + 10), (17.8, top + 10))
+    s.line((38, top + 10), (40.8, top + 10))
+    s.line((bus, top + 6), (bus, low), arrow=False)
+    s.text(bus + 1, top + 4.2, "$h_t$", "h to branches", ha="left")
+    s.line((7, top + 6.5), (7, top + 2.2), (bus, top + 2.2), arrow=False)
+    s.dot(bus, top + 2.2)
+    noise = f" and {G.cfg.noise} random numbers" if G.cfg.noise else ""
+    s.text(14, top + 3.5, "$x_t$" + noise, "x to branches", ha="left")
+
+
+# %% ../../nbs/study/70_diagrams.ipynb #fd0279e3
+def _level(s: _Sheet, G: Generator, found: dict, i: int, y: float, row: float, bus: float):
+    "Level i + 1 of the audio pyramid."
+    own = found["audio.way_up" if i == 0 else f"audio.down.{i - 1}"]
+    if i == 0:
+        widths = _blocks(G, found, "audio.way_up")
+        made = f"{widths[0]} → {chain(widths[1:])}"
+    else:
+        made = f"interpolated: {size(found['audio'].out[i][1:])}"
+    lines = [f"level {i + 1}: {size(own.out[0][1:])}", made, f"{count(own.parameters)} parameters"]
+    s.box(18, y + 1.3, 20, 9, lines, f"level {i + 1}", ORANGE)
+    s.line((38, y + row / 2), (bus, y + row / 2), arrow=False)
+    if i:
+        s.line((28, y - row + 10.3), (28, y + 1.2))
+
+
+def _branch(s: _Sheet, G: Generator, found: dict, i: int, y: float, row: float, bus: float):
+    "Branch i + 1, with the velocity and the mask that it gives."
+    inner, heard = found["first.inside"], found["first.outside"].given[0][-1]
+    after = [inner.out[0][-1], *(found[f"trunk.{k}"].out[0][-1] for k in range(len(G.trunk)))]
+    stacked = [m for part in (G.first, G.trunk, G.head) for m in part.parameters()]
+    own = sum(m[i].numel() for m in stacked if m.shape[0] == G.branches)
+    reads = ": [$h_t$, $x_t$" + (f", $a^{i + 1}_{{t+1}}$]" if heard else "]")
+    widths = f"{inner.given[0][-1] + heard} → {chain(after)} → {found['head'].out[0][-1]}"
+    lines = [f"branch {i + 1}{reads}", widths, f"{count(own)} parameters"]
+    v, w = (c[-1] for c in found["_multiscale"].out)
+    s.dot(bus, y + row / 2)
+    s.line((bus, y + row / 2), (45.8, y + row / 2))
+    s.box(46, y + 1.3, 22, 9, lines, f"branch {i + 1}")
+    s.line((68, y + row / 2), (76.8, y + row / 2))
+    s.text(72.2, y + row / 2 + 1.6, f"$v^{i + 1}$: {v}", f"v {i + 1}")
+    s.text(72.2, y + row / 2 - 1.6, f"$w^{i + 1}$: {w}", f"w {i + 1}")
+
+
+# %% ../../nbs/study/70_diagrams.ipynb #aa49bd6b
+def _audio(s: _Sheet, G: Generator, frames: int, foot: float, low: float):
+    "The sound that the pyramid is made of."
+    columns = size((COLUMNS * (frames + 1), G.cfg.audio_dim))
+    lines = ["audio $a$", columns, f"{COLUMNS * FPS:g} a second"]
+    s.box(1, foot + 1.8, 12, 8, lines, "audio", ORANGE)
+    s.line((13, low), (17.8, low))
+
+
+def _merge(s: _Sheet, G: Generator, found: dict, frames: int, foot: float, height: float):
+    "Eq. 8 and 7, and back to the top."
+    n, middle, top = G.branches, foot + height / 2, foot + height
+    v, w = (c[-1] for c in found["_multiscale"].out)
+    masks = ["", "softmax", f"of {n} × {w}"] if n > 1 else [f"{n} × {w}"]
+    s.box(77, foot + 1.3, 9, height - 2.5, ["merge", "(Eq. 8)", *masks], "merge", GREEN)
+    s.line((86, middle), (90.3, middle))
+    s.box(90.5, middle - 3.5, 9, 7, ["$x_t + v_{t+1}$", f"{v}"], "next", ORANGE)
+    s.line((95, middle + 3.5), (95, top + 18), (7, top + 18), (7, top + 13.7))
+    loop = f"roll-out: $x_{{t+1}}$ becomes $x_t$, T = {frames} times (Eq. 6, 7)"
+    s.text(51, top + 19.3, loop, "roll-out")
+    total = f"generator: {count(parameters(G))} parameters"
+    s.text(51, top + 16.4, total, "total G", 8, weight="bold")
+    s.line((95, middle - 3.5), (95, 16.2))
+
+
+# %% ../../nbs/study/70_diagrams.ipynb #85276a13
+def _judge(D: Discriminators, judged: dict, k: str, title: str, frames: int) -> list[str]:
+    "What stands in the box of a discriminator."
+    m, widths, last = getattr(D, k), _blocks(D, judged, f"{k}.body"), judged[f"{k}.head"]
+    through = f"{widths[0]} → {chain(widths[1:])} → "
+    if k == "D_f":
+        lines = [title, through + "1", f"{size(judged[k].out[0][1:])} scores"]
+    else:
+        lengths = ", ".join(str(d) for d in m.windows if d <= frames + 1)
+        lines = [title, f"of {lengths} frames", f"{through}LSTM {last.given[0][-1]}"]
+        lines.append(f"{last.given[0][0]} windows → 1 score")
+    return [*lines, f"{count(parameters(m))} parameters"]
+
+
+def _judges(s: _Sheet, D: Discriminators, frames: int):
+    "The sequence and the three discriminators."
+    judged = trace(D, _zeros(D, 2, frames + 1, L, 2))
+    sequence = size(judged["D_s"].given[0][1:])
+    lines = ["generated or recorded", f"$x_{{0:T}}$: {sequence}", "also to Figure 1"]
+    s.box(80, 8, 19.5, 8, lines, "sequence", ORANGE)
+    s.line((80, 12), (76.5, 12), (76.5, 18.6), (13 if D.cfg.joint else 39, 18.6), arrow=False)
+    boxes = dict(D_f=(53, 22, "$D_f$: single frames"), D_s=(27, 24, "$D_s$: windows"))
+    if D.cfg.joint:
+        boxes["D_sj"] = (1, 24, "$D_s^j$: windows of two samples")
+    for k, (x, width, title) in boxes.items():
+        s.box(x, 4.6, width, 11.4, _judge(D, judged, k, title, frames), k, GREEN)
+        s.line((x + width / 2, 18.6), (x + width / 2, 16.2))
+    total = f"discriminators: {count(parameters(D))} parameters"
+    s.text(38.5, 2.2, total, "total D", 8, weight="bold")
+
+
+# %% ../../nbs/study/70_diagrams.ipynb #dd6f66eb
+METHODS = ("_encode", "temporal.step", "first.inside", "first.outside", "_multiscale")
+
+
 def figure2(
     G: Generator,
     D: Discriminators,
     frames: int,  # T; sequences have T+1 frames
 ) -> Figure:  # 1000 pixels wide
-    "The paper's Figure 2 with the shapes of these networks. Raises ValueError on fewer frames than the shortest window of the discriminators."
+    """The paper's Figure 2 with the shapes of these networks.
+
+    Raises ValueError on fewer frames than the shortest window of the discriminators."""
+    x0 = _zeros(G, 1, L, 2)
+    a = _zeros(G, 1, COLUMNS * (frames + 1), G.cfg.audio_dim)
+    rng = torch.Generator().manual_seed(0)
     with _as_in_training(G):
-        found = trace(
-            G,
-            _zeros(G, 1, L, 2),
-            _zeros(G, 1, COLUMNS * (frames + 1), G.cfg.audio_dim),
-            generator=torch.Generator().manual_seed(0),
-            methods=("_encode", "temporal.step", "first.inside", "first.outside", "_multiscale"),
-        )
-    judged = trace(D, _zeros(D, 2, frames + 1, L, 2))
-    n, row, foot = G.branches, 11.5, 23.0
-    top = foot + n * row
+        found = trace(G, x0, a, generator=rng, methods=METHODS)
+    row, foot, bus = 11.5, 23.0, 43.5
+    top, low = foot + G.branches * row, foot + row / 2
     s = _Sheet(top + 21)
-    point = found["_encode"].given[0][-1]
-    (_, e), hidden = found["_encode"].out, found["temporal.step"].out[0][-1]
-    kind = "LSTM" if G.cfg.temporal == "lstm" else G.cfg.temporal
-    s.box(1, top + 6.5, 12, 7, ["$x_t$", f"{point}"], "x_t", ORANGE)
-    s.box(
-        18,
-        top + 6,
-        20,
-        8,
-        [
-            "position encoder",
-            f"{point} → {chain(_blocks(G, found, 'encode') or [e[-1]])}",
-            f"{count(parameters(G.stem, G.encode))} parameters",
-        ],
-        "encoder",
-    )
-    s.box(
-        41,
-        top + 6,
-        24,
-        8,
-        [
-            f"temporal module: {kind}",
-            f"{found['temporal.step'].given[0][-1]} → $h_t$: {hidden}",
-            f"{count(parameters(G.temporal))} parameters",
-        ],
-        "temporal",
-    )
-    s.line((13, top + 10), (17.8, top + 10))
-    s.line((38, top + 10), (40.8, top + 10))
-    bus, low = 43.5, foot + row / 2
-    s.line((bus, top + 6), (bus, low), arrow=False)
-    s.text(bus + 1, top + 4.2, "$h_t$", "h to branches", ha="left")
-    s.line((7, top + 6.5), (7, top + 2.2), (bus, top + 2.2), arrow=False)
-    s.dot(bus, top + 2.2)
-    s.text(
-        14,
-        top + 3.5,
-        "$x_t$" + (f" and {G.cfg.noise} random numbers" if G.cfg.noise else ""),
-        "x to branches",
-        ha="left",
-    )
-    u = found["first.inside"].given[0][-1]
-    heard = found["first.outside"].given[0][-1]
-    v, w = (c[-1] for c in found["_multiscale"].out)
-    after = [
-        found["first.inside"].out[0][-1],
-        *(found[f"trunk.{k}"].out[0][-1] for k in range(len(G.trunk))),
-    ]
+    _temporal(s, G, found, top, bus, low)
     if G.audio is not None:
-        s.box(
-            1,
-            foot + 1.8,
-            12,
-            8,
-            [
-                "audio $a$",
-                size((COLUMNS * (frames + 1), G.cfg.audio_dim)),
-                f"{COLUMNS * FPS:g} a second",
-            ],
-            "audio",
-            ORANGE,
-        )
-        s.line((13, low), (17.8, low))
-    for i in range(n):
+        _audio(s, G, frames, foot, low)
+    for i in range(G.branches):
         y = foot + i * row
         if G.audio is not None:
-            own, length = (
-                found["audio.way_up" if i == 0 else f"audio.down.{i - 1}"],
-                found["audio"].out[i],
-            )
-            widths = _blocks(G, found, "audio.way_up") if i == 0 else []
-            s.box(
-                18,
-                y + 1.3,
-                20,
-                9,
-                [
-                    f"level {i + 1}: {size(own.out[0][1:])}",
-                    f"{widths[0]} → {chain(widths[1:])}"
-                    if i == 0
-                    else f"interpolated: {size(length[1:])}",
-                    f"{count(own.parameters)} parameters",
-                ],
-                f"level {i + 1}",
-                ORANGE,
-            )
-            s.line((38, y + row / 2), (bus, y + row / 2), arrow=False)
-            if i:
-                s.line((28, y - row + 10.3), (28, y + 1.2))
-        s.dot(bus, y + row / 2)
-        s.line((bus, y + row / 2), (45.8, y + row / 2))
-        own = [
-            m[i].numel() if m.shape[0] == n else 0
-            for part in (G.first, G.trunk, G.head)
-            for m in part.parameters()
-        ]
-        s.box(
-            46,
-            y + 1.3,
-            22,
-            9,
-            [
-                f"branch {i + 1}"
-                + (f": [$h_t$, $x_t$, $a^{i + 1}_{{t+1}}$]" if heard else ": [$h_t$, $x_t$]"),
-                f"{u + heard} → {chain(after)} → {found['head'].out[0][-1]}",
-                f"{count(sum(own))} parameters",
-            ],
-            f"branch {i + 1}",
-        )
-        s.line((68, y + row / 2), (76.8, y + row / 2))
-        s.text(72.2, y + row / 2 + 1.6, f"$v^{i + 1}$: {v}", f"v {i + 1}")
-        s.text(72.2, y + row / 2 - 1.6, f"$w^{i + 1}$: {w}", f"w {i + 1}")
-    middle = foot + n * row / 2
-    s.box(
-        77,
-        foot + 1.3,
-        9,
-        n * row - 2.5,
-        ["merge", "(Eq. 8)", "", "softmax", f"of {n} × {w}"]
-        if n > 1
-        else ["merge", "(Eq. 8)", f"{n} × {w}"],
-        "merge",
-        GREEN,
-    )
-    s.line((86, middle), (90.3, middle))
-    s.box(90.5, middle - 3.5, 9, 7, ["$x_t + v_{t+1}$", f"{v}"], "next", ORANGE)
-    s.line((95, middle + 3.5), (95, top + 18), (7, top + 18), (7, top + 13.7))
-    s.text(
-        51,
-        top + 19.3,
-        f"roll-out: $x_{{t+1}}$ becomes $x_t$, T = {frames} times (Eq. 6, 7)",
-        "roll-out",
-    )
-    s.text(
-        51, top + 16.4, f"generator: {count(parameters(G))} parameters", "total G", 8, weight="bold"
-    )
-    # the judges
-    (_, *frame), sequence = judged["D_f"].given[0], judged["D_s"].given[0][1:]
-    s.line((95, middle - 3.5), (95, 16.2))
-    s.box(
-        80,
-        8,
-        19.5,
-        8,
-        ["generated or recorded", f"$x_{{0:T}}$: {size(sequence)}", "also to Figure 1"],
-        "sequence",
-        ORANGE,
-    )
-    s.line((80, 12), (76.5, 12), (76.5, 18.6), (13 if D.cfg.joint else 39, 18.6), arrow=False)
-    names = dict(D_f=(53, 22, "$D_f$: single frames"), D_s=(27, 24, "$D_s$: windows")) | (
-        dict(D_sj=(1, 24, "$D_s^j$: windows of two samples")) if D.cfg.joint else {}
-    )
-    for k, (x, width, title) in names.items():
-        m, widths, last = getattr(D, k), _blocks(D, judged, f"{k}.body"), judged[f"{k}.head"]
-        if k == "D_f":
-            lines = [
-                title,
-                f"{widths[0]} → {chain(widths[1:])} → 1",
-                f"{size(judged[k].out[0][1:])} scores",
-                f"{count(parameters(m))} parameters",
-            ]
-        else:
-            lines = [
-                title,
-                f"of {', '.join(str(d) for d in m.windows if d <= frames + 1)} frames",
-                f"{widths[0]} → {chain(widths[1:])} → LSTM {last.given[0][-1]}",
-                f"{last.given[0][0]} windows → 1 score",
-                f"{count(parameters(m))} parameters",
-            ]
-        s.box(x, 4.6, width, 11.4, lines, k, GREEN)
-        s.line((x + width / 2, 18.6), (x + width / 2, 16.2))
-    s.text(
-        38.5, 2.2, f"discriminators: {count(parameters(D))} parameters", "total D", 8, weight="bold"
-    )
+            _level(s, G, found, i, y, row, bus)
+        _branch(s, G, found, i, y, row, bus)
+    _merge(s, G, found, frames, foot, G.branches * row)
+    _judges(s, D, frames)
     return s.fig

@@ -16,25 +16,26 @@
 
 # %% [markdown]
 # # From one corpus to another
-#
 # > Generators of other runs on this run's test clips: trained on simulated faces and tested on real ones, the reverse, and one talker's model on other people
 #
-# Every generator gets the first frame and the sound of each test clip, the sound standardised as in its own training, and is judged by this run's metric syncers and by the shape space of this run's training faces. The rows to compare with are this corpus' own model, its ground truth,
-# a frozen face, and the foreign model's motion for another clip's sound: what it gains over that, it heard.
+# Every generator gets the first frame and the sound of each test clip, the sound standardised as in its own training, and is judged
+# by this run's metric syncers and by the shape space of this run's training faces. The rows to compare with are this corpus' own
+# model, its ground truth, a frozen face, and the foreign model's motion for another clip's sound: what it gains over that, it
+# conditions on.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one: of this run
-results: str = "../../results/smoke"  # folder of this run: its corpus, metric syncers and generators; transfer.csv and transfer.md go there
+# folder of this run: its corpus, metric syncers and generators; transfer.csv and .md go there
+results: str = "../../results/smoke"
 corpus: str = ""  # folder of an ingested corpus; empty: the simulated one of this run
-others: str = ""  # folders of finished runs, separated by commas, whose generators are brought here
-seeds: str = (
-    ""  # 0,1,2: which of this run; empty: those of the profile. A run with fewer lends what it has
-)
+# folders of finished runs, separated by commas, whose generators are brought here
+others: str = ""
+# 0,1,2: which of this run; empty: those of the profile. A run with fewer lends what it has
+seeds: str = ""
 device: str = "cpu"  # cpu, cuda, cuda:1, ...
 variant: str = "short"  # which generator of every run
 
 # %%
-import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -45,20 +46,12 @@ from mssync.data.packed import Packed
 from mssync.metrics.dynamics import dynamics_table, shape_space
 from mssync.metrics.synchrony import av_scores
 from mssync.model.generator import generate
-from mssync.study.outputs import corpus_folder, write_figure, write_table, write_text
-from mssync.study.profiles import load_profile, seed_list
+from mssync.study.outputs import markdown
+from mssync.study.run import Study, finished_run
 from mssync.study.tables import legend, plot_seeds, summary, wide
 from mssync.training.models import load_model
 
-settings, results = load_profile(profile), Path(results)
-folder, here = corpus_folder(results, corpus), json.loads((results / "corpus.json").read_text())
-sources = [Path(f.strip()).expanduser() for f in others.split(",") if f.strip()]
-if not sources:
-    raise ValueError("transfer: others names no run whose generators could be brought here")
-for f in sources:
-    for n in ("run.json", "corpus.json"):
-        if not (f / n).is_file():
-            raise FileNotFoundError(f"{f}: no {n}, so no finished run of the study")
+plt.style.use("mssync.style")
 
 
 def name_of(facts):
@@ -69,75 +62,84 @@ def generator(run, s):
     return run / f"seed_{s}" / f"generator_{variant}.safetensors"
 
 
-lacking = [
-    f
-    for f in (results, *sources)
-    if not any(generator(f, s).is_file() for s in seed_list(settings, seeds))
-]
-if lacking:
-    raise FileNotFoundError(
-        f"{lacking[0]}: no generator {variant!r} of the seeds {', '.join(map(str, seed_list(settings, seeds)))}"
-    )
-seeds = [
-    s
-    for s in seed_list(settings, seeds)
-    if all(generator(f, s).is_file() for f in (results, *sources))
-]  # every row has the same seeds
+study = Study(profile, results, corpus, seeds, device=device)
+sources = [Path(f.strip()).expanduser() for f in others.split(",") if f.strip()]
+if not sources:
+    raise ValueError("transfer: others names no run whose generators could be brought here")
+runs = (study.results, *sources)
+facts = {f: finished_run(f).facts for f in sources} | {study.results: study.facts}
+for run in runs:
+    if not any(generator(run, s).is_file() for s in study.seeds):
+        asked = ", ".join(map(str, study.seeds))
+        raise FileNotFoundError(f"{run}: no generator {variant!r} of the seeds {asked}")
+
+# every row has the same seeds
+seeds = [s for s in study.seeds if all(generator(run, s).is_file() for run in runs)]
 if not seeds:
-    raise ValueError(f"transfer: {', '.join(map(str, (results, *sources)))} have no seed in common")
-T, space = here["lengths"]["sync"], shape_space(Packed(folder, "train"))
-test = Packed(folder, "test", device=device)
-x, a, ids = test.windows(T)
-speaker = dict(zip(test.index.id, test.index.speaker))
-print(
-    f"tested on {name_of(here)}: {len(ids)} clips of {len(set(speaker.values()))} speakers, {T} frames; seeds {', '.join(map(str, seeds))}"
-)
+    raise ValueError(f"transfer: {', '.join(map(str, runs))} have no seed in common")
 
 # %%
-rows = []
-for s in seeds:
-    metric = load_model(results / f"seed_{s}" / "syncers_metric.safetensors", device)
+T, space = study.lengths["sync"], shape_space(Packed(study.corpus, "train"))
+test = study.packed("test")
+x, a, ids = test.windows(T)
+speaker = dict(zip(test.index.id, test.index.speaker))
+here = name_of(study.facts)
+print(
+    f"tested on {here}: {len(ids)} clips of {len(set(speaker.values()))} speakers, {T} frames; "
+    f"seeds {', '.join(map(str, seeds))}"
+)
+
+
+# %%
+def motions(s):
+    "Motion of every row with the networks of one seed."
     made = {"Ground truth": x, "Static": static(x[:, 0], T)}
-    for run in (results, *sources):
+    for run in runs:
         G = load_model(generator(run, s), device)
         if (G.cfg.features, G.cfg.audio_dim) != (test.features, test.width):
             print(
-                f"{run.name}: left out, its generators take features {G.cfg.features!r}, the clips here have {test.features!r}"
+                f"{run.name}: left out, its generators take features {G.cfg.features!r}, "
+                f"the clips here have {test.features!r}"
             )
             continue
-        heard = Packed(folder, "test", (G.audio_mean.cpu(), G.audio_std.cpu()), device).windows(T)[
-            1
-        ]
-        name = f"trained on {name_of(json.loads((run / 'corpus.json').read_text()))}" + (
-            " (here)" if run == results else ""
-        )
+        stats = G.audio_mean.cpu(), G.audio_std.cpu()
+        heard = Packed(study.corpus, "test", stats, device).windows(T)[1]
+        name = f"trained on {name_of(facts[run])}" + (" (here)" if run == study.results else "")
         if name in made:
             name += f", {run.resolve().name}"
         made[name] = generate(G, x[:, 0], heard, s)
         made[f"{name}, shuffled audio"] = generate(G, x[:, 0], shuffled_audio(heard, s), s)
-    for method, y in made.items():
-        score = av_scores(metric, y[:, 1:], a[:, 4:])
-        moved = dynamics_table(y.cpu().numpy(), x.cpu().numpy(), space, ids)
-        rows += [
-            dict(
-                seed=s,
-                method=method,
-                id=i,
-                speaker=speaker[i],
-                **{f"AV-Conf, {100 * 2 ** (k + 1)} ms": v for k, v in enumerate(c)},
-                **{n: r[n] for n in ("lip_speed", "head_speed", "shape_residual")},
-            )
-            for i, c, (_, r) in zip(ids, score["confidence"].tolist(), moved.iterrows())
-        ]
-clips = pd.DataFrame(rows)
+    return made
+
+
+def measured(y, metric):
+    "AV-Conf at every scale, speeds and residual, one row a clip."
+    confidence = av_scores(metric, y[:, 1:], a[:, 4:])["confidence"].cpu().double().numpy()
+    columns = [f"AV-Conf, {100 * 2 ** (k + 1)} ms" for k in range(confidence.shape[1])]
+    moved = dynamics_table(y.cpu().numpy(), x.cpu().numpy(), space, ids)
+    moved = moved[["lip_speed", "head_speed", "shape_residual"]].reset_index(drop=True)
+    return pd.concat([pd.DataFrame(confidence, columns=columns), moved], axis=1)
+
+
+rows = []
+for s in seeds:
+    metric = study.at(s).network("syncers_metric")
+    for method, y in motions(s).items():
+        rows.append(measured(y, metric).assign(seed=s, method=method, id=ids))
+clips = pd.concat(rows, ignore_index=True)
+clips = clips.assign(speaker=clips.id.map(speaker))
 names = [c for c in clips if c not in ("seed", "method", "id", "speaker")]
-table = summary(clips, names).assign(tested_on=name_of(here), variant=variant)
-write_table(table, results / "transfer.csv")
+table = summary(clips, names).assign(tested_on=here, variant=variant)
+study.table(table, "transfer.csv")
 shown = wide(table)
-write_text(
-    f"# From one corpus to another\n\nTested on {name_of(here)}, {T} frames, by its own metric syncers; generator {variant!r} of every run. Speeds and shape residual are over the data's own. {legend(table)}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n",
-    results / "transfer.md",
+study.text(
+    f"# From one corpus to another\n\nTested on {here}, {T} frames, by its own metric syncers; "
+    f"generator {variant!r} of every run. Speeds and shape residual are ratios to real (1 = real). "
+    f"{legend(table)}\n\n{markdown(shown)}\n",
+    "transfer.md",
 )
+
+# %%
 print(legend(table))
 shown
 
@@ -145,7 +147,6 @@ shown
 fig, axes = plt.subplots(1, 3, figsize=(13, 0.42 * table.method.nunique() + 1.2), sharey=True)
 for ax, n in zip(axes, (names[0], names[3], "shape_residual")):
     plot_seeds(ax, table[table.metric == n])
-    ax.set_title(n.replace("_", " "), fontsize=9)
+    ax.set_title(n.replace("_", " "))
     ax.grid(axis="x", alpha=0.3)
-fig.tight_layout()
-write_figure(fig, results / "transfer.png")
+study.figure(fig, "transfer.png")
