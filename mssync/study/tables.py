@@ -142,8 +142,8 @@ def summary(
 ) -> pd.DataFrame:
     """Means over clips and seeds, one row a method, cell and metric: mean, std, low, high,
     seeds_std (from two seeds on), clips, speakers, seeds, drawn (the resampling unit), and the mean
-    of each seed as seed_0, ... Raises ValueError where a clip is missing for a method or a seed, stands
-    twice or has no finite value, and below 5 clips. Clips may differ from cell to cell: a longer
+    of each seed as seed_0, ... Raises ValueError where a clip is missing for a method or a seed,
+    stands twice or has no finite value, and below 5 clips. Clips may differ from cell to cell: a longer
     duration has fewer."""
     cells = list(cells)
     seeds, found = _checked(df, cells, values, method)
@@ -225,8 +225,8 @@ def over_seeds(
 ) -> pd.DataFrame:
     """Rows of measures of whole sets, one a method and cell: mean (bias-corrected), low, high,
     bias, seeds_std (from two seeds on), clips, speakers, drawn (where given), seeds, seed_0, ...
-    Raises ValueError where a seed is missing, stands twice, has no finite value, or other clips than the
-    others."""
+    Raises ValueError where a seed is missing, stands twice, has no finite value, or other clips
+    than the others."""
     if absent := [c for c in ("seed", method, *cells, "value", "low", "high") if c not in df]:
         raise ValueError(f"over_seeds: no column {absent[0]!r} among {', '.join(map(str, df))}")
     seeds, out = sorted(df.seed.unique()), []
