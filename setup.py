@@ -8,7 +8,9 @@ here = Path(__file__).parent
 config = ConfigParser(delimiters=["="], interpolation=None)
 config.read(here / "settings.ini", encoding="utf-8")
 cfg = config["DEFAULT"]
-extras = {name: cfg[f"{name}_requirements"].split() for name in ("speech", "study", "export", "dev")}
+EXTRAS = ("train", "ingest", "speech", "animate", "study", "export", "dev", "book")
+extras = {name: cfg[f"{name}_requirements"].split() for name in EXTRAS}
+extras["study"] += [r for name in ("train", "ingest", "speech") for r in extras[name]]
 extras["all"] = sorted({req for reqs in extras.values() for req in reqs})
 readme = here / "README.md"
 

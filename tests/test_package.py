@@ -1,0 +1,107 @@
+"""What somebody gets who installs the package: a slim core that is light to import, from a wheel that holds all it needs."""
+
+import re
+import shutil
+import sys
+from configparser import ConfigParser
+
+import pytest
+from conftest import BIN, ROOT, run
+
+# Runs in an environment that holds the wheel and its core requirements alone.
+USE = """
+import sys
+import mssync
+
+assert "torch" not in sys.modules, "importing mssync imports torch"
+import numpy as np
+import torch
+from mssync import Generator, MultiScaleSync, av_loss, load_model
+from mssync.data.landmarks import neutral_face
+
+weights = mssync.__path__[0] + "/weights/"
+rng = np.random.default_rng(0)
+sound = rng.normal(size=4 * 16_000).astype(np.float32) * np.linspace(0, 0.1, 64_000, dtype=np.float32)
+face = 100 * neutral_face()[:, :2] + rng.normal(size=(100, 1, 2)).cumsum(0)
+metric = MultiScaleSync()
+metric.update_clip(face, sound, sr=16_000, fps=25)
+print(metric.summary())
+
+generator = load_model(weights + "generator.safetensors")
+syncers = load_model(weights + "loss_syncers.safetensors")
+assert isinstance(generator, Generator)
+x0 = torch.as_tensor(face[:2], dtype=torch.float32) / 100
+audio = torch.randn(2, 4 * 41, 26)
+motion = generator(x0, audio).detach().requires_grad_()
+loss, by_scale = av_loss(syncers, motion, audio)
+loss.backward()
+assert motion.shape == (2, 41, 68, 2) and motion.grad.abs().sum() > 0 and len(by_scale) == 4
+loaded = {"av", "cv2", "dlib", "accelerate", "face_alignment", "fastcore"} & set(sys.modules)
+assert not loaded, loaded
+print("used", mssync.__file__)
+"""
+
+
+def settings() -> dict[str, list[str]]:
+    "The requirements in settings.ini: `core`, and every extra."
+    config = ConfigParser(delimiters=["="], interpolation=None)
+    config.read(ROOT / "settings.ini", encoding="utf-8")
+    found = {k: v.split() for k, v in config["DEFAULT"].items() if k.endswith("requirements")}
+    return {k.removesuffix("requirements").strip("_") or "core": v for k, v in found.items()}
+
+
+def test_core_is_slim():
+    "No video, landmark or notebook library in the core, and fastcore for developers alone."
+    heavy = {"av", "opencv-python", "dlib-bin", "face-alignment", "accelerate", "fastcore"}
+    heavy |= {"nbdev", "papermill", "snakemake", "matplotlib", "scikit-image"}
+    names = {extra: {re.split(r"[<>=]", r)[0] for r in reqs} for extra, reqs in settings().items()}
+    assert names["core"] & heavy == set()
+    assert [extra for extra, found in names.items() if "fastcore" in found] == ["dev"]
+
+
+def test_lock_holds_every_requirement():
+    "Whatever settings.ini names has an exact version in requirements.lock."
+    lock = (ROOT / "requirements.lock").read_text().lower().replace("_", "-")
+    locked = {line.split("==")[0] for line in lock.splitlines() if "==" in line}
+    named = {re.split(r"[<>=]", r)[0].lower() for reqs in settings().values() for r in reqs}
+    assert named - locked == set()
+
+
+@pytest.mark.parametrize(
+    "module", ["metrics.synchrony", "model.syncer", "training.gan", "study.profiles"]
+)
+def test_light(module):
+    "Importing the metric, the loss, the trainer or the profiles imports no video or landmark library."
+    heavy = ["av", "cv2", "dlib", "face_alignment", "skimage"]
+    code = f"import sys, mssync.{module}; print([m for m in {heavy} if m in sys.modules])"
+    done = run(sys.executable, "-c", code)
+    assert done.returncode == 0 and done.stdout.strip().endswith("[]"), done.stdout
+
+
+def test_wheel(tmp_path):
+    "A wheel is built, and in an empty environment its metric, loss and generator work."
+    source, python = tmp_path / "source", tmp_path / "env/bin/python"
+    shutil.copytree(
+        ROOT / "mssync", source / "mssync", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for name in ("setup.py", "settings.ini", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    alone = {"PYTHONPATH": ""}
+
+    def succeeds(*command, **env):
+        done = run(*command, cwd=tmp_path, env=alone | env)
+        assert done.returncode == 0, done.stdout[-4000:]
+        return done.stdout
+
+    succeeds(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", ".", source)
+    (wheel,) = tmp_path.glob("*.whl")
+    succeeds(sys.executable, "-m", "venv", "env")
+    lock = ROOT / "requirements.lock"
+    torch = re.search(r"^torch==\S+", lock.read_text(), re.M)[0]
+    pip = [python, "-m", "pip", "install", "--quiet", "--constraint", lock]
+    quick = {"UV_HTTP_TIMEOUT": "30", "UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_RETRIES": "1"}
+    uv = [BIN / "uv", "pip", "install", "--python", python, "--torch-backend=cpu", torch]
+    if run(*uv, cwd=tmp_path, env=alone | quick).returncode:  # no such index: what pip finds
+        succeeds(*pip, torch)
+    succeeds(*pip, wheel)
+    assert f"used {tmp_path}" in succeeds(python, "-c", USE)
