@@ -31,7 +31,7 @@ export PYTHONUNBUFFERED := 1
 # tqdm warns, with a path, where there is no ipywidgets
 export PYTHONWARNINGS := ignore:IProgress not found
 
-.PHONY: help install study calibration bench test export readme weights clean
+.PHONY: help install study calibration bench test export readme book film weights clean
 .SILENT:
 
 help:  ## List the commands and variables
@@ -101,6 +101,12 @@ weights: install  ## Ship the generators and syncers of results/$(PROFILE) (seed
 readme: install  ## Write README.md from nbs/index.ipynb
 	$(PY) workflow/readme.py
 
+book: install  ## Build the book: _book/html/index.html
+	$(PY) workflow/book.py
+
+film: install  ## Draw the README's moving picture
+	$(PY) workflow/film.py
+
 clean:  ## Remove caches and .venv (results/ stays)
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .snakemake _proc _docs
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .snakemake _proc _docs _book
 	find nbs mssync tests workflow -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

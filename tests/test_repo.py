@@ -129,6 +129,48 @@ def test_readme():
     assert done.returncode == 0, done.stdout
 
 
+def test_readme_examples(tmp_path):
+    "The README's Python runs as it stands, with what ships."
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    assert blocks
+    done = run(BIN / "python", "-c", "\n".join(blocks), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+def test_readme_is_short():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 1200
+    assert text.count("\n") <= 200
+    assert len(re.findall(r"\d+(?:\.\d+)?", text)) <= 150
+
+
+def test_book(tmp_path):
+    "The book builds without a warning, and no link leads to nothing."
+    done = run(BIN / "python", "workflow/book.py", tmp_path)
+    assert done.returncode == 0, done.stdout[-8000:]
+    assert (tmp_path / "html/index.html").exists()
+    assert (tmp_path / "html/searchindex.js").exists()
+
+
+def test_style():
+    "ruff finds nothing, and would format nothing otherwise."
+    for command in (("check",), ("format", "--check")):
+        done = run(BIN / "ruff", *command, ".")
+        assert done.returncode == 0, done.stdout[-8000:]
+
+
+def test_cells():
+    "No exported cell is over 40 lines."
+    long = [
+        f"{name}, cell {k}: {cell.source.count(chr(10)) + 1} lines"
+        for name in NOTEBOOKS
+        for k, cell in enumerate(read_nb(NBS / name).cells)
+        if cell.source.startswith("#| export") and cell.source.count("\n") >= 40
+    ]
+    assert long == []
+
+
 def test_make():
     """What the commands would run: each option reaches the study, and the Python in the recipes
     is Python (make takes its indentation away)."""

@@ -20,7 +20,7 @@ from mssync.training.models import load_model
 ROOT = Path(__file__).resolve().parent.parent
 FRAMES = 150  # six seconds
 SPEAKER = 1000  # the 160 speakers of the corpus are 0 to 159
-COLOURS = 16
+COLOURS = 32
 
 
 def motions() -> tuple[dict[str, np.ndarray], np.ndarray]:  # title -> (FRAMES, 68, 2); the wave
