@@ -13,8 +13,8 @@ __all__ = [
     "Recurrent",
     "Transformer",
     "merge",
-    "Generator",
     "Loop",
+    "Generator",
     "generate",
 ]
 
@@ -25,7 +25,6 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from fastcore.basics import patch
 from torch import Tensor, nn
 
 from ..data.audio import COLUMNS, D
@@ -266,8 +265,8 @@ def _bias_of_sequence(slopes: Tensor, frames: int, context: int) -> Tensor:  # (
 
 
 # %% ../../nbs/model/13_generator.ipynb #d5875166
-class Transformer(nn.Module):
-    "Causal attention over the last frames."
+class _Attention(nn.Module):
+    "Causal attention over the last frames, a frame at a time."
 
     def __init__(self, c_in: int, cfg: GeneratorConfig):
         super().__init__()
@@ -306,13 +305,15 @@ class Transformer(nn.Module):
 
 
 # %% ../../nbs/model/13_generator.ipynb #0dc18339
-@patch
-def sequence(self: Transformer, e: Tensor, state: tuple) -> Tensor:
-    "As `Recurrent.sequence`, from the start."
-    e, bias = e.transpose(0, 1), _bias_of_sequence(self.slopes, len(e), self.context)
-    for norm, qkv, mix, block in zip(self.norms, self.qkv, self.mix, self.blocks):
-        e = block(e + mix(_attend(*qkv(norm(e)).chunk(3, -1), bias)))
-    return self.out(e).transpose(0, 1)
+class Transformer(_Attention):
+    "The same, and a whole sequence at once."
+
+    def sequence(self, e: Tensor, state: tuple) -> Tensor:
+        "As `Recurrent.sequence`, from the start."
+        e, bias = e.transpose(0, 1), _bias_of_sequence(self.slopes, len(e), self.context)
+        for norm, qkv, mix, block in zip(self.norms, self.qkv, self.mix, self.blocks):
+            e = block(e + mix(_attend(*qkv(norm(e)).chunk(3, -1), bias)))
+        return self.out(e).transpose(0, 1)
 
 
 TEMPORAL = dict(lstm=Recurrent, transformer=Transformer)
@@ -333,8 +334,8 @@ def _audio_pyramid(cfg: GeneratorConfig, levels: int) -> AudioPyramid:
     return AudioPyramid(cfg.audio_widths, levels, cfg.expansion, *how)
 
 
-class Generator(nn.Module):
-    "The multi-scale autoregressive generator of Section 3.2."
+class _Networks(nn.Module):
+    "What the generator is made of."
 
     def __init__(
         self,
@@ -377,224 +378,226 @@ class Loop(NamedTuple):
     linear: Callable  # applies a dense layer
 
 
-@patch
-def loop(self: Generator) -> Loop:
-    """Ready the weights.
+class _Looped(_Networks):
+    "The weights made ready for a run through the loop over time."
 
-    For one run through the loop over time in training; for as many as one likes under
-    `torch.no_grad`, as long as the weights do not change.
-    """
-    compiled = "step" in vars(self)
-    return Loop(
-        first=self.first.fold(),
-        whiten=not self.axes_x.is_identity(),
-        colour=not self.axes_v.is_identity(),
-        linear=dense if compiled else Reused().linear,
-    )
+    def loop(self) -> Loop:
+        """Ready the weights.
+
+        For one run through the loop over time in training; for as many as one likes under
+        `torch.no_grad`, as long as the weights do not change.
+        """
+        compiled = "step" in vars(self)
+        return Loop(
+            first=self.first.fold(),
+            whiten=not self.axes_x.is_identity(),
+            colour=not self.axes_v.is_identity(),
+            linear=dense if compiled else Reused().linear,
+        )
 
 
 # %% ../../nbs/model/13_generator.ipynb #2d4c6719
-@patch
-def _levels(self: Generator, a: Tensor) -> Tensor:  # (B, 4n, audio_dim) -> (branches, n, B, width)
-    if self.audio is None:
-        return a.new_zeros(self.branches, a.shape[1] // COLUMNS, a.shape[0], 0)
-    return torch.stack(self.audio(a)).transpose(1, 2)
+class _Conditioned(_Looped):
+    "What depends on the audio alone."
 
+    def _levels(self, a: Tensor) -> Tensor:  # (B, 4n, audio_dim) -> (branches, n, B, width)
+        if self.audio is None:
+            return a.new_zeros(self.branches, a.shape[1] // COLUMNS, a.shape[0], 0)
+        return torch.stack(self.audio(a)).transpose(1, 2)
 
-@patch
-def _parts(self: Generator, levels: Tensor, loop: Loop) -> Tensor:  # (n, branches, B, ...)
-    parts = self.first.outside(levels.flatten(1, 2), loop.first)
-    return parts.unflatten(1, levels.shape[1:3]).transpose(0, 1)
+    def _parts(self, levels: Tensor, loop: Loop) -> Tensor:  # (n, branches, B, ...)
+        parts = self.first.outside(levels.flatten(1, 2), loop.first)
+        return parts.unflatten(1, levels.shape[1:3]).transpose(0, 1)
 
+    def _frames(self, levels: Tensor, loop: Loop) -> Iterator[Tensor]:
+        "The audio's part frame by frame, formed for a few hundred rows at a time."
+        for some in levels.split(max(1, 256 // levels.shape[2]), 1):
+            yield from self._parts(some, loop).unbind(0)
 
-@patch
-def _frames(self: Generator, levels: Tensor, loop: Loop) -> Iterator[Tensor]:
-    "The audio's part frame by frame, formed for a few hundred rows at a time."
-    for some in levels.split(max(1, 256 // levels.shape[2]), 1):
-        yield from self._parts(some, loop).unbind(0)
-
-
-@patch
-def audio_features(
-    self: Generator,
-    a: Tensor,  # (B, 4n, audio_dim) standardised audio
-    loop: Loop | None = None,
-) -> Tensor:  # (n, branches, B, ...) the audio's part of the first block, `FirstBlock.outside`
-    "Everything that depends on the audio alone, for all frames at once."
-    return self._parts(self._levels(a), loop or self.loop())
+    def audio_features(
+        self,
+        a: Tensor,  # (B, 4n, audio_dim) standardised audio
+        loop: Loop | None = None,
+    ) -> Tensor:  # (n, branches, B, ...) the audio's part of the first block, `FirstBlock.outside`
+        "Everything that depends on the audio alone, for all frames at once."
+        return self._parts(self._levels(a), loop or self.loop())
 
 
 # %% ../../nbs/model/13_generator.ipynb #ca08b4f7
-@patch
-def start(
-    self: Generator,
-    batch: int,
-    generator: torch.Generator | None = None,  # CPU generator: h_0, c_0 and the noise are its
-) -> tuple[Tensor, ...]:  # the state at frame 0: tensors with the batch in front
-    "The initial state."
-    if not self.cfg.noise:
-        return self.temporal.start(batch, generator)
-    noise = torch.randn(batch, self.cfg.noise, generator=generator).to(self.head.bias)
-    return (*self.temporal.start(batch, generator), noise)
+class _Step(_Conditioned):
+    "Eq. 6, with explicit state."
 
+    def start(
+        self,
+        batch: int,
+        generator: torch.Generator | None = None,  # CPU generator: h_0, c_0 and the noise are its
+    ) -> tuple[Tensor, ...]:  # the state at frame 0: tensors with the batch in front
+        "The initial state."
+        if not self.cfg.noise:
+            return self.temporal.start(batch, generator)
+        noise = torch.randn(batch, self.cfg.noise, generator=generator).to(self.head.bias)
+        return (*self.temporal.start(batch, generator), noise)
 
-@patch
-def _split(self: Generator, state: tuple) -> tuple[tuple, tuple]:
-    "The temporal module's state, and the noise, if any."
-    n = len(state) - bool(self.cfg.noise)
-    return state[:n], state[n:]
+    def _split(self, state: tuple) -> tuple[tuple, tuple]:
+        "The temporal module's state, and the noise, if any."
+        n = len(state) - bool(self.cfg.noise)
+        return state[:n], state[n:]
 
-
-@patch
-def step(
-    self: Generator,
-    x: Tensor,  # (B, 136) x_t
-    f: Tensor,  # (branches, B, ...) `audio_features` of frame t+1
-    state: tuple,  # see `start`
-    loop: Loop | None = None,  # made for this step alone by default
-) -> tuple[Tensor, Tensor, tuple]:  # v_{t+1} (B, 136), masks (branches, B, 68), state
-    "Eq. 6."
-    loop = loop or self.loop()
-    temporal, noise = self._split(state)
-    z, e = self._encode(x, loop)
-    h, temporal = self.temporal.step(e, temporal, loop.linear)
-    v, w = self._multiscale(torch.cat([h, z, *noise], -1), f, loop, loop.linear)
-    return v, w, (*temporal, *noise)
+    def step(
+        self,
+        x: Tensor,  # (B, 136) x_t
+        f: Tensor,  # (branches, B, ...) `audio_features` of frame t+1
+        state: tuple,  # see `start`
+        loop: Loop | None = None,  # made for this step alone by default
+    ) -> tuple[Tensor, Tensor, tuple]:  # v_{t+1} (B, 136), masks (branches, B, 68), state
+        "Eq. 6."
+        loop = loop or self.loop()
+        temporal, noise = self._split(state)
+        z, e = self._encode(x, loop)
+        h, temporal = self.temporal.step(e, temporal, loop.linear)
+        v, w = self._multiscale(torch.cat([h, z, *noise], -1), f, loop, loop.linear)
+        return v, w, (*temporal, *noise)
 
 
 # %% ../../nbs/model/13_generator.ipynb #ec240dfb
-@patch
-def _encode(
-    self: Generator,
-    x: Tensor,  # (..., 136)
-    loop: Loop,
-    linear: Callable | None = None,  # of the loop by default
-) -> tuple[Tensor, Tensor]:  # x in the basis of the positions (..., 136), and encoded (..., c)
-    linear = linear or loop.linear
-    z = self.axes_x(x) if loop.whiten else x
-    e = linear(z, self.stem.weight, self.stem.bias)
-    for block in self.encode:
-        e = block(e, linear)
-    return z, e
+class _MultiScale(_Step):
+    "The two halves of a step: positions encoded, and the multi-scale module."
 
+    def _encode(
+        self,
+        x: Tensor,  # (..., 136)
+        loop: Loop,
+        linear: Callable | None = None,  # of the loop by default
+    ) -> tuple[Tensor, Tensor]:  # x in the basis of the positions (..., 136), and encoded (..., c)
+        linear = linear or loop.linear
+        z = self.axes_x(x) if loop.whiten else x
+        e = linear(z, self.stem.weight, self.stem.bias)
+        for block in self.encode:
+            e = block(e, linear)
+        return z, e
 
-@patch
-def _multiscale(
-    self: Generator,
-    u: Tensor,  # (B, c_u) [h_t, x_t], and noise, if any
-    f: Tensor,  # (branches, B, ...) the audio's part of frame t+1
-    loop: Loop,
-    linear: Callable,
-) -> tuple[Tensor, Tensor]:  # v_{t+1} (B, 136), masks (branches, B, 68)
-    "The multi-scale module: all branches, and Eq. 8."
-    y = self.first.inside(u, f, loop.first, linear)
-    for block in self.trunk:
-        y = block(y, linear)
-    v, w = self.head(F.layer_norm(y, y.shape[-1:]), linear).split([2 * L, L], -1)
-    return merge(self.axes_v.inverse(v) if loop.colour else v, w), w
+    def _multiscale(
+        self,
+        u: Tensor,  # (B, c_u) [h_t, x_t], and noise, if any
+        f: Tensor,  # (branches, B, ...) the audio's part of frame t+1
+        loop: Loop,
+        linear: Callable,
+    ) -> tuple[Tensor, Tensor]:  # v_{t+1} (B, 136), masks (branches, B, 68)
+        "The multi-scale module: all branches, and Eq. 8."
+        y = self.first.inside(u, f, loop.first, linear)
+        for block in self.trunk:
+            y = block(y, linear)
+        v, w = self.head(F.layer_norm(y, y.shape[-1:]), linear).split([2 * L, L], -1)
+        return merge(self.axes_v.inverse(v) if loop.colour else v, w), w
 
 
 # %% ../../nbs/model/13_generator.ipynb #bd128e84
-@patch
-def forward(
-    self: Generator,
-    x0: Tensor,  # (B, 68, 2) normalised first frame
-    a: Tensor,  # (B, 4(T+1), audio_dim) standardised audio of frames 0..T
-    generator: torch.Generator | None = None,  # draws the initial state
-    state: tuple | None = None,  # the initial state, if it is drawn already
-    loop: Loop | None = None,  # of `loop`, for many sequences from the same weights
-    masks: bool = False,  # also return the softmaxed masks
-) -> Tensor:  # (B, T+1, 68, 2), the first frame is x0; with masks also (B, T, branches, 68)
-    "Roll out Eq. 6 and 7. Raises TypeError or ValueError on what does not fit."
-    self._check_start(x0, a)
-    x = x0.flatten(1)
-    state = self.start(len(x0), generator) if state is None else state
-    loop = loop or self.loop()
-    extra = 0 if self.training else max(self.cfg.warmup - 1, 0)
-    a, state = self._warm_up(x, a, state, extra, loop)
+class _RollOut(_MultiScale):
+    "Eq. 6 and 7 over a sequence."
 
-    xs, ws = [x], []
-    for f in self._frames(self._levels(a)[:, extra + 1 :], loop):
-        v, w, state = self.step(x, f, state, loop)  # Eq. 6
-        x = x + v  # Eq. 7
-        xs.append(x)
-        if masks:
-            ws.append(w.softmax(0))
-    out = torch.stack(xs, 1).unflatten(-1, (L, 2))
-    return (out, torch.stack(ws).permute(2, 0, 1, 3)) if masks else out
+    def forward(
+        self,
+        x0: Tensor,  # (B, 68, 2) normalised first frame
+        a: Tensor,  # (B, 4(T+1), audio_dim) standardised audio of frames 0..T
+        generator: torch.Generator | None = None,  # draws the initial state
+        state: tuple | None = None,  # the initial state, if it is drawn already
+        loop: Loop | None = None,  # of `loop`, for many sequences from the same weights
+        masks: bool = False,  # also return the softmaxed masks
+    ) -> Tensor:  # (B, T+1, 68, 2), the first frame is x0; with masks also (B, T, branches, 68)
+        "Roll out Eq. 6 and 7. Raises TypeError or ValueError on what does not fit."
+        self._check_start(x0, a)
+        x = x0.flatten(1)
+        state = self.start(len(x0), generator) if state is None else state
+        loop = loop or self.loop()
+        extra = 0 if self.training else max(self.cfg.warmup - 1, 0)
+        a, state = self._warm_up(x, a, state, extra, loop)
+
+        xs, ws = [x], []
+        for f in self._frames(self._levels(a)[:, extra + 1 :], loop):
+            v, w, state = self.step(x, f, state, loop)  # Eq. 6
+            x = x + v  # Eq. 7
+            xs.append(x)
+            if masks:
+                ws.append(w.softmax(0))
+        out = torch.stack(xs, 1).unflatten(-1, (L, 2))
+        return (out, torch.stack(ws).permute(2, 0, 1, 3)) if masks else out
 
 
 # %% ../../nbs/model/13_generator.ipynb #84a8fb28
-@patch
-def _check_start(self: Generator, x0: Tensor, a: Tensor):
-    expect("Generator", x0=(x0, "B", L, 2), a=(a, "B", "4(T+1)", self.cfg.audio_dim))
-    columns = a.shape[1]
-    if columns % COLUMNS or columns < 2 * COLUMNS:
-        raise ValueError(
-            f"Generator: audio has {columns} columns: a multiple of {COLUMNS} is needed, "
-            f"and at least {2 * COLUMNS} (one frame leaves nothing to generate)"
-        )
+class _Start(_RollOut):
+    "How a roll-out begins."
 
+    def _check_start(self, x0: Tensor, a: Tensor):
+        expect("Generator", x0=(x0, "B", L, 2), a=(a, "B", "4(T+1)", self.cfg.audio_dim))
+        columns = a.shape[1]
+        if columns % COLUMNS or columns < 2 * COLUMNS:
+            raise ValueError(
+                f"Generator: audio has {columns} columns: a multiple of {COLUMNS} is needed, "
+                f"and at least {2 * COLUMNS} (one frame leaves nothing to generate)"
+            )
 
-@patch
-def _warm_up(
-    self: Generator, x: Tensor, a: Tensor, state: tuple, extra: int, loop: Loop
-) -> tuple[Tensor, tuple]:  # audio, state
-    "Let the temporal module see x_0 `extra` times more, and put mirrored audio in front."
-    if not extra:
-        return a, state
-    if a.shape[1] <= extra * COLUMNS:
-        raise ValueError(
-            f"Generator: warm-up needs more than {extra} frames of audio to mirror, "
-            f"got {a.shape[1] // COLUMNS}"
-        )
-    temporal, noise = self._split(state)
-    for _ in range(extra):
-        _, e = self._encode(x, loop)
-        _, temporal = self.temporal.step(e, temporal, loop.linear)
-    mirrored = a[:, COLUMNS : COLUMNS * (extra + 1)].flip(1)
-    return torch.cat([mirrored, a], 1), (*temporal, *noise)
+    def _warm_up(
+        self, x: Tensor, a: Tensor, state: tuple, extra: int, loop: Loop
+    ) -> tuple[Tensor, tuple]:  # audio, state
+        "Let the temporal module see x_0 `extra` times more, and put mirrored audio in front."
+        if not extra:
+            return a, state
+        if a.shape[1] <= extra * COLUMNS:
+            raise ValueError(
+                f"Generator: warm-up needs more than {extra} frames of audio to mirror, "
+                f"got {a.shape[1] // COLUMNS}"
+            )
+        temporal, noise = self._split(state)
+        for _ in range(extra):
+            _, e = self._encode(x, loop)
+            _, temporal = self.temporal.step(e, temporal, loop.linear)
+        mirrored = a[:, COLUMNS : COLUMNS * (extra + 1)].flip(1)
+        return torch.cat([mirrored, a], 1), (*temporal, *noise)
 
 
 # %% ../../nbs/model/13_generator.ipynb #cb68ff8a
-@patch
-def teacher_forced(
-    self: Generator,
-    x: Tensor,  # (B, T+1, 68, 2) normalised landmarks of the data
-    a: Tensor,  # (B, 4(T+1), audio_dim)
-    generator: torch.Generator | None = None,  # draws the initial state
-    state: tuple | None = None,  # the initial state, if it is drawn already
-) -> Tensor:  # (B, T, 136) v_{t+1} given x_{0:t} of the data
-    "Eq. 6 along a given sequence. Raises as `forward` does."
-    self._check_sequence(x, a)
-    loop = self.loop()
-    state = self.start(len(x), generator) if state is None else state
-    temporal, noise = self._split(state)
-    z, e = self._encode(x[:, :-1].flatten(2).transpose(0, 1), loop, dense)  # (T, B, ...)
-    h = self.temporal.sequence(e, temporal)
-    u = torch.cat([h, z, *(n.expand(len(z), -1, -1) for n in noise)], -1)
-    f = self.audio_features(a, loop)[1:].transpose(0, 1)  # (branches, T, B, ...)
-    v, _ = self._multiscale(u.flatten(0, 1), f.flatten(1, 2), loop, dense)
-    return v.unflatten(0, z.shape[:2]).transpose(0, 1)
+class _TeacherForced(_Start):
+    "Eq. 6 along given motion."
 
+    def teacher_forced(
+        self,
+        x: Tensor,  # (B, T+1, 68, 2) normalised landmarks of the data
+        a: Tensor,  # (B, 4(T+1), audio_dim)
+        generator: torch.Generator | None = None,  # draws the initial state
+        state: tuple | None = None,  # the initial state, if it is drawn already
+    ) -> Tensor:  # (B, T, 136) v_{t+1} given x_{0:t} of the data
+        "Eq. 6 along a given sequence. Raises as `forward` does."
+        self._check_sequence(x, a)
+        loop = self.loop()
+        state = self.start(len(x), generator) if state is None else state
+        temporal, noise = self._split(state)
+        z, e = self._encode(x[:, :-1].flatten(2).transpose(0, 1), loop, dense)  # (T, B, ...)
+        h = self.temporal.sequence(e, temporal)
+        u = torch.cat([h, z, *(n.expand(len(z), -1, -1) for n in noise)], -1)
+        f = self.audio_features(a, loop)[1:].transpose(0, 1)  # (branches, T, B, ...)
+        v, _ = self._multiscale(u.flatten(0, 1), f.flatten(1, 2), loop, dense)
+        return v.unflatten(0, z.shape[:2]).transpose(0, 1)
 
-@patch
-def _check_sequence(self: Generator, x: Tensor, a: Tensor):
-    n, columns = (x.shape[1], COLUMNS * x.shape[1]) if x.ndim == 4 else ("T+1", "4(T+1)")
-    expect("Generator", x=(x, "B", n, L, 2), a=(a, "B", columns, self.cfg.audio_dim))
-    if x.shape[1] < 2:
-        raise ValueError("Generator: one frame leaves nothing to generate, at least 2 are needed")
+    def _check_sequence(self, x: Tensor, a: Tensor):
+        n, columns = (x.shape[1], COLUMNS * x.shape[1]) if x.ndim == 4 else ("T+1", "4(T+1)")
+        expect("Generator", x=(x, "B", n, L, 2), a=(a, "B", columns, self.cfg.audio_dim))
+        if x.shape[1] < 2:
+            raise ValueError(
+                "Generator: one frame leaves nothing to generate, at least 2 are needed"
+            )
 
 
 # %% ../../nbs/model/13_generator.ipynb #347d9400
-@patch
-def compile_step(
-    self: Generator,
-    **options,  # of torch.compile
-) -> Generator:  # itself
-    "Have `step` compiled. Compile last; a copy of the module is not compiled with it."
-    self.step = torch.compile(self.step, fullgraph=True, **options)
-    return self
+class Generator(_TeacherForced):
+    "The multi-scale autoregressive generator of Section 3.2."
+
+    def compile_step(
+        self,
+        **options,  # of torch.compile
+    ) -> "Generator":  # itself
+        "Have `step` compiled. Compile last; a copy of the module is not compiled with it."
+        self.step = torch.compile(self.step, fullgraph=True, **options)
+        return self
 
 
 @torch.no_grad()
