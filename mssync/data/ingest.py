@@ -16,15 +16,15 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import av
-import cv2
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+# %% ../../nbs/data/08_ingest.ipynb #474b6977
 from .audio import COLUMNS, KINDS, SR, energy, features, kind_name, pitch
 from mssync.data.corpus import (
     Clip,
@@ -42,6 +42,8 @@ from mssync.data.track import (
     FACE,
     LANDMARKERS,
     Landmarker,
+    Run,
+    Track,
     face_squares,
     find_runs,
     find_tubes,
@@ -69,309 +71,384 @@ class Settings:
     min_frames: int = 25  # a shorter clip is not kept
     max_frames: int = 1024  # a longer tube is cut into equal clips
     min_side: int = 0  # least side of the reference square, pixels of the video
-    features: str = "mfcc"  # audio features: "mfcc" (the paper), "fbank" (the authors' code), or a `ModuleFeatures`
+    # audio features: "mfcc" (the paper), "fbank" (the authors' code), or a `ModuleFeatures`
+    features: str = "mfcc"
 
     def __post_init__(self):
         if self.landmarker not in LANDMARKERS:
             raise ValueError(
                 f"unknown landmarker {self.landmarker!r}: choose one of {', '.join(LANDMARKERS)}"
             )
-        smooth_track(np.zeros((0, L, 2)), self.smooth, self.window)
+        smooth_track(np.zeros((0, L, 2)), self.smooth, self.window)  # checks its own arguments
         kind_name(self.features)
-        for name, least, most in (
-            ("every", 1, None),
-            ("bridge", 0, None),
-            ("iou", 0, 1),
-            ("margin", 0, None),
-            ("min_frames", 1, None),
-            ("max_frames", self.min_frames, None),
-            ("min_side", 0, None),
-        ):
-            v = getattr(self, name)
-            if v < least or (most is not None and v > most):
-                raise ValueError(
-                    f"{name} is {v}: at least {least}{f' and at most {most}' if most is not None else ''} is needed"
-                )
+        _check_limits(self)
 
-    def plain(
-        self,
-    ) -> dict:  # JSON-able, for marks and workers; MFCC are not mentioned, as they were before there was a choice
-        given = {f.name: getattr(self, f.name) for f in fields(self)} | dict(
-            features=kind_name(self.features)
-        )
-        return {k: v for k, v in given.items() if (k, v) != ("features", "mfcc")}
+    def plain(self) -> dict:
+        "JSON-able, for marks and workers; MFCC go unmentioned, as before there was a choice."
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        given["features"] = kind_name(self.features)
+        if given["features"] == "mfcc":
+            del given["features"]
+        return given
 
 
-# %% ../../nbs/data/08_ingest.ipynb #74d5d0b6
-def read_track(
-    src: str | Path,  # folder of the recordings
-    item: Item,
-    settings: Settings = Settings(),
-    landmarker: Landmarker | None = None,  # not needed where the item has a table of landmarks
-) -> tuple[
-    "Track", np.ndarray, float
-]:  # the face, the sound (samples,) at 16 kHz from the track's first frame on, the doubt above which a fit is not used
-    "The face and the sound of a recording. Raises IngestError with the reason where it cannot be used."
+# %% ../../nbs/data/08_ingest.ipynb #e75e71b1
+def _check_limits(s: Settings):
+    "Raises ValueError for a number that is too small or too large."
+    least = dict(every=1, bridge=0, iou=0, margin=0, min_frames=1, max_frames=s.min_frames)
+    most = dict(iou=1)
+    for name, low in {**least, "min_side": 0}.items():
+        v, high = getattr(s, name), most.get(name)
+        if v < low or (high is not None and v > high):
+            above = f" and at most {high}" if high is not None else ""
+            raise ValueError(f"{name} is {v}: at least {low}{above} is needed")
+
+
+# %% ../../nbs/data/08_ingest.ipynb #859ae0db
+def _check_files(src: str | Path, item: Item) -> tuple[Path, Path]:  # of picture and sound
+    "Raises IngestError for what can be refused before anything is decoded."
     path, sound = Path(src) / item.file, Path(src) / (item.audio or item.file)
     if item.reject:
         raise IngestError(path, item.reject)
     if sound.is_dir():
         raise IngestError(path, "holds pictures only, no sound")
-    with open_media(sound) as media:  # cheap refusals first
+    with open_media(sound) as media:
         if not media.streams.audio:
             raise IngestError(sound, "holds no sound")
-    end = math.inf if item.end is None else item.end
-    if item.landmarks:
-        track, doubtful = read_openface(Path(src) / item.landmarks), 1.0
-        t, (first, last) = track.times, track.span
-        inside = (t >= item.start - 1e-3) & (t < end)
-        track.times, track.points, track.doubt, track.segment = (
-            t[inside],
-            track.points[inside],
-            track.doubt[inside],
-            track.segment[inside],
-        )
-        track.span = max(first, item.start), min(last, end)
-        zero = 0.0 if item.audio else -video_start(sound)
-    else:
-        track, doubtful = (
-            follow_face(
-                iter_frames(path, None, item.start, end), landmarker, settings.every, item.box
-            ),
-            landmarker.doubtful,
-        )
-        zero = video_start(path) if item.audio else 0.0
-    step = (track.span[1] - track.span[0]) / max(track.seen - 1, 1)
-    return track, read_audio(sound, SR, track.span[0] - zero, track.span[1] - zero + step), doubtful
+    return path, sound
 
 
-def read_clips(
+def _given_track(path: Path, start: float, end: float) -> Track:
+    "The part of an OpenFace table from `start` to `end`, s."
+    track = read_openface(path)
+    inside = (track.times >= start - 1e-3) & (track.times < end)
+    for name in ("times", "points", "doubt", "segment"):
+        setattr(track, name, getattr(track, name)[inside])
+    first, last = track.span
+    track.span = max(first, start), min(last, end)
+    return track
+
+
+# %% ../../nbs/data/08_ingest.ipynb #5573be70
+def read_track(
     src: str | Path,  # folder of the recordings
     item: Item,
     settings: Settings = Settings(),
-    landmarker: Landmarker | None = None,
-) -> tuple[
-    list[Clip], list[dict], dict
-]:  # the clips, what is known of each, what is known of the recording
-    "The clips of one recording. Raises IngestError with the reason where there is none."
-    path, least = (
-        Path(src) / item.file,
-        settings.min_frames if not item.chunk else min(item.chunk, settings.min_frames),
-    )
-    track, wave, doubtful = read_track(src, item, settings, landmarker)
-    t0, end = track.span
-    total = min(
-        1 + math.floor((end - t0) * FPS + 1e-3), math.floor(len(wave) / SR * FPS + 0.5)
-    )  # ticks with picture and sound
-    if total < least:
-        raise IngestError(path, f"lasts {total / FPS:.2f} s, less than {least / FPS:g} s")
-    if not len(track.times):
-        raise IngestError(path, f"no face in any of its {track.seen} frames")
-    pieces = []  # (run, smoothed run, frames)
+    landmarker: Landmarker | None = None,  # not needed where the item has a table of landmarks
+) -> tuple[Track, np.ndarray, float]:  # face, sound (samples,), doubt above which a fit is not used
+    """The face of a recording, and its sound at 16 kHz from the track's first frame on.
+    Raises IngestError with the reason where it cannot be used."""
+    path, sound = _check_files(src, item)
+    end = math.inf if item.end is None else item.end
+    if item.landmarks:
+        track, doubtful = _given_track(Path(src) / item.landmarks, item.start, end), 1.0
+        zero = 0.0 if item.audio else -video_start(sound)
+    else:
+        frames = iter_frames(path, None, item.start, end)
+        track = follow_face(frames, landmarker, settings.every, item.box)
+        doubtful = landmarker.doubtful
+        zero = video_start(path) if item.audio else 0.0
+    first, last = track.span
+    step = (last - first) / max(track.seen - 1, 1)  # the last frame lasts as long as the others
+    return track, read_audio(sound, SR, first - zero, last - zero + step), doubtful
+
+
+# %% ../../nbs/data/08_ingest.ipynb #2ac7d430
+@dataclass
+class _Piece:
+    "Some frames of a run: what becomes one clip."
+
+    run: Run
+    smooth: np.ndarray  # (ticks of the run, 68, 2) pixels
+    frames: slice  # ticks of the run
+    square: tuple = ()  # top left corner and side of the reference frame, pixels
+
+    @property
+    def points(self) -> np.ndarray:  # (T, 68, 2) pixels
+        return self.smooth[self.frames]
+
+    @property
+    def length(self) -> int:  # T
+        return self.frames.stop - self.frames.start
+
+    @property
+    def doubt(self) -> float:
+        return np.median(self.run.doubt[self.frames])
+
+
+# %% ../../nbs/data/08_ingest.ipynb #66e11f41
+def _parts(a: int, b: int, chunk: int, most: int) -> list[slice]:
+    "Cut the ticks a to b into chunks, or without chunks into equal parts of at most `most`."
+    if chunk:
+        return [slice(c, c + chunk) for c in range(a, b - chunk + 1, chunk)]
+    if b <= a:
+        return []
+    edges = np.linspace(a, b, math.ceil((b - a) / most) + 1).astype(int)
+    return [slice(int(c), int(d)) for c, d in zip(edges, edges[1:])]
+
+
+def _pieces(track: Track, total: int, item: Item, settings: Settings) -> list[_Piece]:
+    "Every piece of a track, within the first `total` ticks."
+    pieces = []
     for run in find_runs(track, bridge=settings.bridge):
         smooth = smooth_track(run.points, settings.smooth, settings.window)
         for tube in find_tubes(smooth, settings.iou if item.frame == "fixed" else 0):
-            a, b = tube.start, min(tube.stop, total - run.first)
-            cuts = (
-                range(a, b, item.chunk)
-                if item.chunk
-                else np.linspace(a, b, math.ceil((b - a) / settings.max_frames) + 1).astype(int)
-                if b > a
-                else []
-            )
-            pieces += [
-                (run, smooth, slice(int(c), int(d)))
-                for c, d in zip(cuts, [*cuts[1:], b])
-                if not item.chunk or d - c == item.chunk
-            ]
-    rate, longest = (
-        len(track.times) / track.seen,
-        max((s.stop - s.start for *_, s in pieces), default=0),
-    )
-    pieces = [p for p in pieces if p[2].stop - p[2].start >= least]
-    if not pieces:
-        raise IngestError(
-            path,
-            f"its longest tube has {longest / FPS:.2f} s, less than {least / FPS:g} s (a face in {rate:.0%} of {track.seen} frames)",
-        )
-    clear = [(r, x, s) for r, x, s in pieces if np.median(r.doubt[s]) <= 0.8 * doubtful]
-    if not clear:
-        raise IngestError(
-            path,
-            f"its face is too unclear for landmarks (doubt {min(np.median(r.doubt[s]) for r, _, s in pieces):.3f}, at most {0.8 * doubtful:.3f})",
-        )
-    squares = [
-        reference_square(x[s], settings.margin) if item.frame == "fixed" else face_squares(x[s])
-        for _, x, s in clear
-    ]
-    large = [(*p, q) for p, q in zip(clear, squares) if np.mean(q[1]) >= settings.min_side]
-    if not large:
-        raise IngestError(
-            path,
-            f"its face's square has {max(np.mean(q[1]) for q in squares):.0f} pixels a side, less than {settings.min_side}",
-        )
-    clips, rows = [], []
-    for k, (run, x, s, (corner, side)) in enumerate(large):
-        first, T = run.first + s.start, s.stop - s.start
-        before = min(first, FPS)
-        near = wave[(first - before) * SR // FPS : (first + T + FPS) * SR // FPS]
-        heard = {
-            f.__name__: f(near, COLUMNS * (before + T))[COLUMNS * before :].astype(np.float32)
-            for f in (energy, pitch)
-        }
-        sure = (
-            np.where(run.bridged[s], 0, 1 - run.doubt[s] / doubtful).clip(0, 1).astype(np.float32)
-        )
-        corner, side = np.reshape(corner, (-1, 1, 2)), np.reshape(side, (-1, 1, 1))
-        clips.append(
-            Clip(
-                item.id if len(large) == 1 else f"{item.id}-part{k + 1}",
-                item.speaker,
-                item.source,
-                "",
-                item.licence,
-                ((x[s] - corner) / side).astype(np.float32),
-                features(near, SR, before + T, settings.features)[COLUMNS * before :].astype(
-                    np.float32
-                ),
-                dict(confidence=sure, **heard),
-                kind_name(settings.features),
-            )
-        )
-        rows.append(
-            dict(
-                id=clips[-1].id,
-                frames=T,
-                start_s=round(t0 + first / FPS, 3),
-                square_x=round(float(corner[:, 0, 0].mean()), 2),
-                square_y=round(float(corner[:, 0, 1].mean()), 2),
-                square_side=round(float(side.mean()), 2),
-                face_px=round(float(FACE * centre_size(x[s])[1].mean()), 1),
-                interpolated=int(run.bridged[s].sum()),
-                doubt=round(float(np.median(run.doubt[s])), 4),
-                tremor=round(tremor(run.points[s]), 5),
-                tremor_smoothed=round(tremor(x[s]), 5),
-            )
-        )
-    frames = sum(r["frames"] for r in rows)
+            end = min(tube.stop, total - run.first)
+            for frames in _parts(tube.start, end, item.chunk, settings.max_frames):
+                pieces.append(_Piece(run, smooth, frames))
+    return pieces
 
-    def mean(name):
-        return round(
-            float(np.average([r[name] for r in rows], weights=[r["frames"] for r in rows])), 5
-        )
 
-    note = (
-        ""
-        if frames == total and len(rows) == 1
-        else ", ".join(
-            f"{(r['start_s'] - t0):.2f}-{r['start_s'] - t0 + r['frames'] / FPS:.2f}"
-            for r in rows[:8]
+# %% ../../nbs/data/08_ingest.ipynb #49610507
+def _long_enough(path: Path, pieces: list[_Piece], least: int, track: Track) -> list[_Piece]:
+    "Pieces of at least `least` frames. Raises IngestError where there is none."
+    found = [p for p in pieces if p.length >= least]
+    if not found:
+        longest = max((p.length for p in pieces), default=0) / FPS
+        rate = len(track.times) / track.seen
+        raise IngestError(
+            path,
+            f"its longest tube has {longest:.2f} s, less than {least / FPS:g} s "
+            f"(a face in {rate:.0%} of {track.seen} frames)",
         )
-        + f"{', ...' if len(rows) > 8 else ''} s of {total / FPS:.2f} s"
+    return found
+
+
+def _clear_enough(path: Path, pieces: list[_Piece], doubtful: float) -> list[_Piece]:
+    "Pieces whose landmarks can be trusted. Raises IngestError where there is none."
+    most = 0.8 * doubtful
+    found = [p for p in pieces if p.doubt <= most]
+    if not found:
+        best = min(p.doubt for p in pieces)
+        raise IngestError(
+            path,
+            f"its face is too unclear for landmarks (doubt {best:.3f}, at most {most:.3f})",
+        )
+    return found
+
+
+def _large_enough(path: Path, pieces: list[_Piece], least: int) -> list[_Piece]:
+    "Pieces whose reference square is large enough. Raises IngestError where there is none."
+    sides = [np.mean(p.square[1]) for p in pieces]
+    found = [p for p, side in zip(pieces, sides) if side >= least]
+    if not found:
+        raise IngestError(
+            path, f"its face's square has {max(sides):.0f} pixels a side, less than {least}"
+        )
+    return found
+
+
+# %% ../../nbs/data/08_ingest.ipynb #2f6d367e
+def _sound_of(
+    wave: np.ndarray,  # (samples,) of the recording
+    first: int,  # tick where the clip begins
+    length: int,  # frames
+    kind: str,  # of the features
+) -> tuple[np.ndarray, dict]:  # features (4 length, D), energy and pitch (4 length,)
+    "Features of a clip, in time with its frames."
+    before = min(first, FPS)
+    near = wave[(first - before) * SR // FPS : (first + length + FPS) * SR // FPS]
+    skip, ticks = COLUMNS * before, before + length
+    audio = features(near, SR, ticks, kind)[skip:].astype(np.float32)
+    more = dict(energy=energy(near, COLUMNS * ticks), pitch=pitch(near, COLUMNS * ticks))
+    return audio, {k: v[skip:].astype(np.float32) for k, v in more.items()}
+
+
+def _make_clip(
+    p: _Piece, id: str, item: Item, wave: np.ndarray, doubtful: float, kind: str
+) -> Clip:
+    "Landmarks in the reference square, features, and how sure each frame is."
+    corner, side = np.reshape(p.square[0], (-1, 1, 2)), np.reshape(p.square[1], (-1, 1, 1))
+    audio, extras = _sound_of(wave, p.run.first + p.frames.start, p.length, kind)
+    sure = np.where(p.run.bridged[p.frames], 0, 1 - p.run.doubt[p.frames] / doubtful)
+    confidence = sure.clip(0, 1).astype(np.float32)
+    return Clip(
+        id,
+        item.speaker,
+        item.source,
+        "",  # its split is assigned when all clips are known
+        item.licence,
+        ((p.points - corner) / side).astype(np.float32),
+        audio,
+        dict(confidence=confidence, **extras),
+        kind_name(kind),
     )
-    facts = dict(
+
+
+# %% ../../nbs/data/08_ingest.ipynb #4d615712
+def _describe(p: _Piece, id: str, t0: float) -> dict:
+    "A clip's row of the index."
+    corner, side = np.reshape(p.square[0], (-1, 2)), np.reshape(p.square[1], -1)
+    return dict(
+        id=id,
+        frames=p.length,
+        start_s=round(t0 + (p.run.first + p.frames.start) / FPS, 3),
+        square_x=round(float(corner[:, 0].mean()), 2),
+        square_y=round(float(corner[:, 1].mean()), 2),
+        square_side=round(float(side.mean()), 2),
+        face_px=round(float(FACE * centre_size(p.points)[1].mean()), 1),
+        interpolated=int(p.run.bridged[p.frames].sum()),
+        doubt=round(float(p.doubt), 4),
+        tremor=round(tremor(p.run.points[p.frames]), 5),
+        tremor_smoothed=round(tremor(p.points), 5),
+    )
+
+
+def _note(rows: list[dict], t0: float, total: int) -> str:
+    "Which parts of a recording became clips; nothing where it is the whole."
+    if len(rows) == 1 and rows[0]["frames"] == total:
+        return ""
+    starts = [r["start_s"] - t0 for r in rows[:8]]
+    parts = [f"{s:.2f}-{s + r['frames'] / FPS:.2f}" for s, r in zip(starts, rows)]
+    more = ", ..." if len(rows) > 8 else ""
+    return f"{', '.join(parts)}{more} s of {total / FPS:.2f} s"
+
+
+# %% ../../nbs/data/08_ingest.ipynb #84545099
+def _facts(rows: list[dict], track: Track, total: int) -> dict:
+    "A recording's row of the report."
+    t0, end = track.span
+    lengths = [r["frames"] for r in rows]
+    frames = sum(lengths)
+    means = {
+        k: round(float(np.average([r[k] for r in rows], weights=lengths)), 5)
+        for k in ("face_px", "doubt", "tremor", "tremor_smoothed")
+    }
+    return dict(
         clips=len(rows),
         frames=frames,
         seconds=round(frames / FPS, 2),
         fps=round((track.seen - 1) / max(end - t0, 1e-6), 2),
         width=track.size[0],
         height=track.size[1],
-        face_px=mean("face_px"),
-        detection_rate=round(rate, 4),
+        face_px=means["face_px"],
+        detection_rate=round(len(track.times) / track.seen, 4),
         interpolated=sum(r["interpolated"] for r in rows),
-        doubt=mean("doubt"),
-        tremor=mean("tremor"),
-        tremor_smoothed=mean("tremor_smoothed"),
+        doubt=means["doubt"],
+        tremor=means["tremor"],
+        tremor_smoothed=means["tremor_smoothed"],
         seen=track.seen,
-        note=note,
+        note=_note(rows, t0, total),
     )
-    return clips, rows, facts
+
+
+# %% ../../nbs/data/08_ingest.ipynb #74d5d0b6
+def read_clips(
+    src: str | Path,  # folder of the recordings
+    item: Item,
+    settings: Settings = Settings(),
+    landmarker: Landmarker | None = None,
+) -> tuple[list[Clip], list[dict], dict]:  # clips, what is known of each, and of the recording
+    "The clips of one recording. Raises IngestError with the reason where there is none."
+    path, least = Path(src) / item.file, settings.min_frames
+    if item.chunk:
+        least = min(item.chunk, least)
+    track, wave, doubtful = read_track(src, item, settings, landmarker)
+    t0, end = track.span
+    # ticks with picture and sound
+    total = math.floor((end - t0) * FPS + 1e-3) + 1
+    total = min(total, math.floor(len(wave) / SR * FPS + 0.5))
+    if total < least:
+        raise IngestError(path, f"lasts {total / FPS:.2f} s, less than {least / FPS:g} s")
+    if not len(track.times):
+        raise IngestError(path, f"no face in any of its {track.seen} frames")
+
+    pieces = _pieces(track, total, item, settings)
+    pieces = _long_enough(path, pieces, least, track)
+    pieces = _clear_enough(path, pieces, doubtful)
+    for p in pieces:
+        fixed = item.frame == "fixed"
+        p.square = reference_square(p.points, settings.margin) if fixed else face_squares(p.points)
+    pieces = _large_enough(path, pieces, settings.min_side)
+
+    clips, rows = [], []
+    for k, p in enumerate(pieces):
+        id = item.id if len(pieces) == 1 else f"{item.id}-part{k + 1}"
+        clips.append(_make_clip(p, id, item, wave, doubtful, settings.features))
+        rows.append(_describe(p, id, t0))
+    return clips, rows, _facts(rows, track, total)
 
 
 # %% ../../nbs/data/08_ingest.ipynb #0a644b84
-METHOD = (
-    3  # counted up when clips change, so that nothing made by an older method is taken for finished
-)
+# Counted up when clips change, so that nothing made by an older method is taken for finished.
+METHOD = 3
+# Of an item: what can change without making its clips again.
+NAMES = ("speaker", "source", "licence", "split")
 
 
-def _key(src, item: dict, settings: Settings) -> list:
-    def state(file):
-        if not file:
-            return None
-        try:
-            st = (Path(src) / file).stat()
-        except OSError:
-            return None
-        return [st.st_size, st.st_mtime_ns]
-
-    return [
-        METHOD,
-        settings.plain(),
-        {k: v for k, v in item.items() if k not in NAMES},
-        [state(item[k]) for k in ("file", "audio", "landmarks")],
-    ]
+def _state(src: str | Path, file: str) -> list[int] | None:
+    "Size and time of a file; None where there is none."
+    if not file:
+        return None
+    try:
+        st = (Path(src) / file).stat()
+    except OSError:
+        return None
+    return [st.st_size, st.st_mtime_ns]
 
 
-NAMES = (
-    "speaker",
-    "source",
-    "licence",
-    "split",
-)  # of an item: what can change without making its clips again
+def _key(src: str | Path, item: dict, settings: Settings) -> list:
+    "All that decides what the clips of a recording are."
+    listed = {k: v for k, v in item.items() if k not in NAMES}
+    files = [_state(src, item[k]) for k in ("file", "audio", "landmarks")]
+    return [METHOD, settings.plain(), listed, files]
 
 
-def _mark(out, id: str) -> Path:
+def _mark(out: str | Path, id: str) -> Path:
+    "Where the mark of a recording lies."
     return Path(out) / "ingest" / f"{id}.json"
 
 
-def _done(src, out, item: dict, settings: Settings) -> dict | None:
-    "Key and rows of a recording, if it is finished."
+def _done(src: str | Path, out: str | Path, item: dict, settings: Settings) -> dict | None:
+    "The mark of a recording, if it is finished: its key is right and its clips are there."
     try:
         mark = json.loads(_mark(out, item["id"]).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    same = mark["key"] == json.loads(json.dumps(_key(src, item, settings)))
-    return mark if same and all(clip_path(out, c["id"]).exists() for c in mark["clips"]) else None
+    if mark["key"] != json.loads(json.dumps(_key(src, item, settings))):
+        return None
+    return mark if all(clip_path(out, c["id"]).exists() for c in mark["clips"]) else None
 
 
+# %% ../../nbs/data/08_ingest.ipynb #01315b68
+def _try_clips(
+    src: str | Path, item: Item, settings: Settings, landmarker: Landmarker | None
+) -> tuple[list[Clip], list[dict], dict]:
+    "As `read_clips`, with the reason in the row where there is no clip."
+    try:
+        clips, rows, facts = read_clips(src, item, settings, landmarker)
+        return clips, rows, dict(accepted=True, reason="", **facts)
+    except IngestError as e:
+        own = e.path == Path(src) / item.file
+        reason = e.reason if own else f"{e.path.name}: {e.reason}"
+    except MemoryError:
+        raise
+    except Exception as e:
+        said = (str(e).splitlines() or [""])[0]
+        reason = f"cannot be read ({type(e).__name__}: {said})"
+    return [], [], dict(accepted=False, reason=reason)
+
+
+# %% ../../nbs/data/08_ingest.ipynb #33d7d68f
 def ingest_one(
     src: str | Path,  # folder of the recordings
     out: str | Path,  # the corpus
     item: Item,
     settings: Settings = Settings(),
     landmarker: Landmarker | None = None,
-) -> dict:  # key, row of the report, rows of the clips
-    "Ingest one recording and leave its mark; every fault of the recording ends in a row. Raises OSError where `out` cannot be written."
+) -> dict:  # the mark: key, row of the report, rows of the clips
+    "Ingest one recording and leave its mark. Raises OSError where `out` cannot be written."
     begun, key = time.perf_counter(), _key(src, asdict(item), settings)
-    clips, rows = [], []
-    try:
-        clips, rows, facts = read_clips(src, item, settings, landmarker)
-        facts = dict(accepted=True, reason="", **facts)
-    except IngestError as e:
-        facts = dict(
-            accepted=False,
-            reason=e.reason if e.path == Path(src) / item.file else f"{e.path.name}: {e.reason}",
-        )
-    except MemoryError:
-        raise
-    except Exception as e:
-        facts = dict(
-            accepted=False,
-            reason=f"cannot be read ({type(e).__name__}: {(str(e).splitlines() or [''])[0]})",
-        )  # of a library, for a file that nobody foresaw
+    clips, rows, facts = _try_clips(src, item, settings, landmarker)
     for clip in clips:
         write_clip(out, clip)
     try:
         before = {c["id"] for c in json.loads(_mark(out, item.id).read_text())["clips"]}
     except (FileNotFoundError, json.JSONDecodeError, KeyError):
         before = {item.id}
-    mark = dict(
-        key=key,
-        row=dict(
-            id=item.id, file=item.file, **facts, process_s=round(time.perf_counter() - begun, 2)
-        ),
-        clips=rows,
-    )
+    seconds = round(time.perf_counter() - begun, 2)
+    row = dict(id=item.id, file=item.file, **facts, process_s=seconds)
+    mark = dict(key=key, row=row, clips=rows)
     write_atomic(_mark(out, item.id), json.dumps(mark).encode())
     for id in before - {c.id for c in clips}:
         clip_path(out, id).unlink(missing_ok=True)  # of an earlier version of the file
@@ -380,7 +457,10 @@ def ingest_one(
 
 # %% ../../nbs/data/08_ingest.ipynb #e82aa8b2
 def _serve():
-    "Loop of a worker: one JSON job a line on standard input, one JSON answer a line on what was standard output."
+    "Loop of a worker: a JSON job a line on standard input, a JSON answer a line on the output."
+    import av
+    import cv2
+
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # libraries that print do not disturb the answers
     cv2.setNumThreads(1)
@@ -399,6 +479,17 @@ def _serve():
         print(json.dumps(said), file=answer, flush=True)
 
 
+# %% ../../nbs/data/08_ingest.ipynb #bd323865
+def _start_worker(errors) -> subprocess.Popen:
+    "A process that serves on one thread; what it complains of goes into the file `errors`."
+    libraries = ("OMP", "OPENBLAS", "MKL", "NUMBA")
+    environment = {**os.environ, **{f"{name}_NUM_THREADS": "1" for name in libraries}}
+    command = [sys.executable, "-c", "from mssync.data.ingest import _serve; _serve()"]
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+    return subprocess.Popen(command, text=True, env=environment, **pipes)
+
+
+# %% ../../nbs/data/08_ingest.ipynb #5e83cc6f
 class _Worker:
     "A process that ingests recordings one after the other."
 
@@ -407,41 +498,251 @@ class _Worker:
 
     def __call__(self, src, out, item: Item, settings: Settings) -> dict:
         if self.process is None:
-            threads = dict.fromkeys(
-                ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"),
-                "1",
-            )
-            command = [sys.executable, "-c", "from mssync.data.ingest import _serve; _serve()"]
             self.errors = tempfile.TemporaryFile("w+")
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self.errors,
-                text=True,
-                env={**os.environ, **threads},
-            )
+            self.process = _start_worker(self.errors)
+        job = json.dumps([str(src), str(out), asdict(item), settings.plain()])
         try:
-            print(
-                json.dumps([str(src), str(out), asdict(item), settings.plain()]),
-                file=self.process.stdin,
-                flush=True,
-            )
+            print(job, file=self.process.stdin, flush=True)
             if line := self.process.stdout.readline():
                 return json.loads(line)
         except BrokenPipeError:
             pass
-        code = self.process.wait()
-        self.errors.seek(0)
-        said = (self.errors.read().strip().splitlines() or [""])[-1]
-        self.process = None
-        reason = f"its worker died ({f'signal {-code}' if code < 0 else f'exit status {code}'}{': ' + said if said else ''}); run again to retry"
+        reason = f"its worker died ({self.obituary()}); run again to retry"
         return dict(row=dict(id=item.id, file=item.file, accepted=False, reason=reason), clips=[])
+
+    def obituary(self) -> str:
+        "What a dead process died of."
+        code = self.process.wait()
+        self.process = None
+        self.errors.seek(0)
+        last = (self.errors.read().strip().splitlines() or [""])[-1]
+        return (f"signal {-code}" if code < 0 else f"exit status {code}") + (last and f": {last}")
 
     def close(self):
         if self.process:
             self.process.stdin.close()
             self.process.wait()
+
+
+# %% ../../nbs/data/08_ingest.ipynb #9f6ccaa7
+class _Pool:
+    "Shares recordings out among workers; with `jobs=0` this process does the work."
+
+    def __init__(self, src, out, settings: Settings, jobs: int, landmarker: Landmarker | None):
+        self.src, self.out, self.settings = src, out, settings
+        self.jobs, self.landmarker = jobs, landmarker
+        self.local, self.workers, self.lock = threading.local(), [], threading.Lock()
+        self.threads = ThreadPoolExecutor(max(jobs, 1))
+
+    def one(self, item: Item) -> dict:
+        "The mark of one recording, by the worker of this thread."
+        if self.jobs == 0:
+            return ingest_one(self.src, self.out, item, self.settings, self.landmarker)
+        if not hasattr(self.local, "worker"):
+            self.local.worker = _Worker()
+            with self.lock:
+                self.workers.append(self.local.worker)
+        said = self.local.worker(self.src, self.out, item, self.settings)
+        if "stop" in said:
+            raise OSError(0, said["stop"])
+        return said
+
+    def map(self, items: list[Item]):
+        "Marks in the order of the recordings."
+        return self.threads.map(self.one, items)
+
+    def close(self):
+        self.threads.shutdown(cancel_futures=True)
+        for w in self.workers:
+            w.close()
+
+
+# %% ../../nbs/data/08_ingest.ipynb #16801921
+def _check_call(settings: Settings, jobs: int, shard: tuple | None):
+    "Raises ValueError for arguments of `ingest` that cannot be."
+    name = kind_name(settings.features)
+    if name not in KINDS and jobs:
+        raise ValueError(
+            f"the speech model {name} works in this process only: jobs=0 is needed, got {jobs}"
+        )
+    if jobs < 0:
+        raise ValueError(f"jobs is {jobs}: 0 or more are needed")
+    if shard and not 1 <= shard[0] <= shard[1]:
+        raise ValueError(f"shard {shard[0]}/{shard[1]}: i of n with i from 1 to n is needed")
+
+
+def _check_ids(ids: list[str]):
+    "Raises CorpusError where an id is no file name, or two recordings could write the same file."
+    seen = {}
+    for id in ids:
+        clip_path("", f"{id}-part1000")
+        if id.lower() in seen:
+            raise CorpusError(f"clip id {id!r} stands twice")
+        seen[id.lower()] = id
+    for id in ids:
+        part = re.fullmatch(r"(.+)-part\d+", id.lower())
+        if part and part[1] in seen:
+            raise CorpusError(
+                f"clip id {id!r} could be a part of {seen[part[1]]!r}: rename one of them"
+            )
+
+
+# %% ../../nbs/data/08_ingest.ipynb #b5d3fe9a
+def _check_out(out, ids: set[str]) -> int:  # recordings of earlier runs that are not among `ids`
+    "Raises CorpusError where `out` holds a corpus of other recordings."
+    earlier = {p.stem for p in Path(out).glob("ingest/*.json")}
+    try:
+        earlier |= set(read_index(out).get("recording", []))
+    except CorpusError:
+        pass  # none, or none that can be read
+    other, there = "", earlier or (Path(out) / "clips.csv").exists()
+    if (Path(out) / "simulated.json").exists():
+        other = "a simulated corpus"
+    elif there and not earlier & ids:
+        other = "a corpus of other recordings"
+    if other:
+        raise CorpusError(f"{out}: holds {other}: choose another folder, or remove this one")
+    return len(earlier - ids)
+
+
+# %% ../../nbs/data/08_ingest.ipynb #321df133
+_FIRST = "file id speaker accepted reason note clips frames seconds fps width height".split()
+_FIRST += ["face_px", "detection_rate", "interpolated"]
+
+
+def _utf8(text: str) -> bytes:
+    "Names of files need not be UTF-8: other bytes are written with backslashes."
+    return text.encode(errors="backslashreplace")
+
+
+def _report(rows: list[dict], shard: tuple | None, progress: bool) -> pd.DataFrame:
+    "The table of recordings, and a summary of it in print."
+    report = pd.DataFrame(rows)
+    report = report.reindex(columns=_FIRST + [c for c in report if c not in _FIRST])
+    if progress:
+        _print_summary(report, shard)
+    return report
+
+
+def _print_summary(report: pd.DataFrame, shard: tuple | None):
+    "How many recordings were accepted, and why the others were not."
+    good = report.accepted.astype(bool)
+    ok, reasons = report[good], report[~good].reason.astype(str)
+    work = report.dropna(subset=["seen", "process_s"]) if "seen" in report else ok
+    pace = ""
+    if len(work):
+        pace = f", {work.seen.sum() / max(work.process_s.sum(), 0.01):.0f} frames/s a worker"
+    print(
+        f"ingest{f' {shard[0]}/{shard[1]}' if shard else ''}: "
+        f"{len(ok)} of {len(report)} videos accepted ({int(ok.clips.sum())} clips, "
+        f"{ok.seconds.sum() / 60:.1f} min, {int(ok.frames.sum())} frames, "
+        f"{ok.speaker.nunique()} speakers{pace})"
+    )
+    alike = reasons.str.replace(r"\d+(\.\d+)?", "N", regex=True)
+    groups = [g for _, g in reasons.groupby(alike)]
+    for g in sorted(groups, key=len, reverse=True):
+        more = ", and the like" if g.nunique() > 1 else ""
+        print(f"  {len(g):5d}  {_utf8(g.iloc[0]).decode()}{more}")
+
+
+# %% ../../nbs/data/08_ingest.ipynb #f56880b3
+def _earlier_splits(out) -> dict:  # id: {speaker, split}
+    "What an earlier index says."
+    try:
+        return read_index(out).set_index("id")[["speaker", "split"]].to_dict("index")
+    except CorpusError:
+        return {}
+
+
+def _with_splits(index: pd.DataFrame, old: dict, seed: int, progress: bool) -> pd.DataFrame:
+    "The index with its splits: official ones, those of before, and new ones for the rest."
+    kept = []
+    for id, speaker, given in zip(index.id, index.speaker, index.split):
+        known = old.get(id, {})
+        same = known.get("speaker") == _utf8(speaker).decode()
+        stays = same and given in ("", "dev") and known["split"]
+        kept.append(known["split"] if stays else given)
+    index = index.assign(split=kept)
+    if len(index) >= 8:
+        index = assign_splits(index, seed)
+    else:
+        index = index.assign(split=index.split.replace("dev", ""))
+    if progress and (index.split == "").any():
+        print("ingest: fewer than 8 clips: no splits were drawn")
+    return index
+
+
+# %% ../../nbs/data/08_ingest.ipynb #e06bf186
+def _write_index(out, clips: list[dict], old: dict, seed: int, progress: bool):
+    "Write `clips.csv`; an index without rows says that there is no clip."
+    if not clips:
+        write_index(out, pd.DataFrame(columns=["id", *NAMES, "frames"]))
+        return
+    index = _with_splits(pd.DataFrame(clips), old, seed, progress)
+    front = ["id", "speaker", "source", "split", "licence", "frames", "file", "recording"]
+    write_index(out, index[front + [c for c in index if c not in front]])
+
+
+def _finish(
+    out, rows: list[dict], clips: list[list[dict]], seed: int, progress: bool, gone: int = 0
+) -> pd.DataFrame:
+    "Write report and index, and take away what killed runs left."
+    old = _earlier_splits(out)
+    report = _report(rows, None, progress)
+    table = report.drop(columns="split").to_csv(index=False)
+    write_atomic(Path(out) / "report.csv", _utf8(table))
+    if progress and gone:
+        print(
+            f"ingest: {gone} recordings of earlier runs are no longer in the source: "
+            "they left the index, their files stay"
+        )
+    index = []
+    for row, parts in zip(rows, clips):
+        names = {k: row[k] for k in NAMES}
+        for clip in parts:
+            index.append({**names, **clip, "file": row["file"], "recording": row["id"]})
+    _write_index(out, index, old, seed, progress)
+    for stray in Path(out).glob("*/.*.part"):
+        # unfinished, and an hour old: younger ones may be of another run that is at work
+        if time.time() - stray.stat().st_mtime > 3600:
+            stray.unlink(missing_ok=True)
+    return report
+
+
+# %% ../../nbs/data/08_ingest.ipynb #44e857c8
+@contextmanager
+def _writing(out):
+    "Raises IngestError where a file cannot be written."
+    try:
+        yield
+    except OSError as e:
+        why = (e.strerror or str(e)).removeprefix("not written, ")
+        raise IngestError(
+            out,
+            f"cannot be written ({why}); what was finished is kept, "
+            "run the same command again to go on",
+        ) from e
+
+
+def _work_off(
+    src, out, items: list[Item], settings: Settings, jobs: int, progress: bool
+) -> dict[str, dict]:  # marks by the recording's id
+    "Ingest what is not done yet."
+    tables_only = all(i.landmarks or i.reject for i in items)
+    own = None if tables_only else make_landmarker(settings.landmarker)
+    marks = {i.id: _done(src, out, asdict(i), settings) for i in items}
+    done = {id: mark for id, mark in marks.items() if mark}
+    pool = _Pool(src, out, settings, jobs, own)
+    counts = dict(total=len(items), initial=len(done), unit="video")
+    try:
+        with _writing(out):
+            Path(out).mkdir(parents=True, exist_ok=True)
+            new = pool.map([i for i in items if i.id not in done])
+            for mark in tqdm(new, desc="ingest", disable=not progress, **counts):
+                done[mark["row"]["id"]] = mark
+    finally:
+        pool.close()
+    return done
 
 
 # %% ../../nbs/data/08_ingest.ipynb #36deb335
@@ -451,207 +752,26 @@ def ingest(
     layout: str = "folder",  # how `src` is laid out: a key of `sources.CORPORA`
     options: dict | None = None,  # of the layout
     jobs: int = 2,  # worker processes; 0 works in this one
-    shard: tuple
-    | None = None,  # (i, n): only the i-th of n parts, i from 1, without report and index
+    shard: tuple | None = None,  # (i, n): the i-th of n parts, from 1, without report and index
     seed: int = 0,  # of the splits
     progress: bool = True,  # progress bar and summary
     **settings,  # see `Settings`
-) -> (
-    pd.DataFrame
-):  # one row a recording: file, id, speaker, accepted, reason, clips, frames, seconds, ...
-    """Turn recordings into a corpus; what was finished before is not done again.
-    Writes `clips/` and the marks in `ingest/`, then `report.csv` (the returned table) and `clips.csv`. Raises IngestError where `src` holds nothing or `out` cannot be
-    written, CorpusError for an id that is no file name or an `out` that holds another corpus, ValueError for an unknown setting or a landmarker whose weights cannot be had."""
+) -> pd.DataFrame:  # one row a recording: file, id, speaker, accepted, reason, clips, ...
+    """Turn recordings into a corpus; what was finished before is not done again. Writes `clips/`
+    and the marks in `ingest/`, then `report.csv` (the returned table) and `clips.csv`.
+    Raises IngestError where `src` holds nothing or `out` cannot be written, CorpusError for an id
+    that is no file name or an `out` that holds another corpus, ValueError for an unknown setting
+    or a landmarker whose weights cannot be had."""
     settings = Settings(**settings)
-    if (name := kind_name(settings.features)) not in KINDS and jobs:
-        raise ValueError(
-            f"the speech model {name} works in this process only: jobs=0 is needed, got {jobs}"
-        )
-    if jobs < 0:
-        raise ValueError(f"jobs is {jobs}: 0 or more are needed")
-    if shard and not 1 <= shard[0] <= shard[1]:
-        raise ValueError(f"shard {shard[0]}/{shard[1]}: i of n with i from 1 to n is needed")
+    _check_call(settings, jobs, shard)
     items = find_items(src, layout, **(options or {}))
     _check_ids([i.id for i in items])
     gone = _check_out(out, {i.id for i in items})
     if shard:
         items = items[shard[0] - 1 :: shard[1]]
-    own = (
-        None
-        if all(i.landmarks or i.reject for i in items)
-        else make_landmarker(settings.landmarker)
-    )
-    done = {i.id: d for i in items if (d := _done(src, out, asdict(i), settings))}
-    todo = [i for i in items if i.id not in done]
-    local, workers, lock = threading.local(), [], threading.Lock()
-
-    def one(item):
-        if jobs == 0:
-            return ingest_one(src, out, item, settings, own)
-        if not hasattr(local, "worker"):
-            local.worker = _Worker()
-            with lock:
-                workers.append(local.worker)
-        said = local.worker(src, out, item, settings)
-        if "stop" in said:
-            raise OSError(0, said["stop"])
-        return said
-
-    pool = ThreadPoolExecutor(max(jobs, 1))
-    try:
-        Path(out).mkdir(parents=True, exist_ok=True)
-        for mark in tqdm(
-            pool.map(one, todo),
-            total=len(items),
-            initial=len(done),
-            desc="ingest",
-            unit="video",
-            disable=not progress,
-        ):
-            done[mark["row"]["id"]] = mark
-        rows = [{**done[i.id]["row"], **{k: getattr(i, k) for k in NAMES}} for i in items]
-        return (
-            _report(rows, shard, progress)
-            if shard
-            else _finish(out, rows, [done[i.id]["clips"] for i in items], seed, progress, gone)
-        )
-    except OSError as e:
-        raise IngestError(
-            out,
-            f"cannot be written ({(e.strerror or str(e)).removeprefix('not written, ')}); what was finished is kept, run the same command again to go on",
-        ) from e
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for w in workers:
-            w.close()
-
-
-def _check_ids(ids: list[str]):
-    "Raises CorpusError where an id is no plain file name, or two recordings could write the same file."
-    seen = {}
-    for id in ids:
-        clip_path("", f"{id}-part1000")
-        if id.lower() in seen:
-            raise CorpusError(f"clip id {id!r} stands twice")
-        seen[id.lower()] = id
-    for id in ids:
-        if (part := re.fullmatch(r"(.+)-part\d+", id.lower())) and part[1] in seen:
-            raise CorpusError(
-                f"clip id {id!r} could be a part of {seen[part[1]]!r}: rename one of them"
-            )
-
-
-def _check_out(out, ids: set[str]) -> int:  # recordings of earlier runs that are not among `ids`
-    "Raises CorpusError where `out` holds a corpus of other recordings."
-    earlier = {p.stem for p in Path(out).glob("ingest/*.json")}
-    try:
-        earlier |= set(read_index(out).get("recording", []))
-    except CorpusError:
-        pass  # none, or none that can be read
-    other = (
-        "a simulated corpus"
-        if (Path(out) / "simulated.json").exists()
-        else "a corpus of other recordings"
-        if (earlier or (Path(out) / "clips.csv").exists()) and not earlier & ids
-        else ""
-    )
-    if other:
-        raise CorpusError(f"{out}: holds {other}: choose another folder, or remove this one")
-    return len(earlier - ids)
-
-
-def _report(rows: list[dict], shard, progress: bool) -> pd.DataFrame:
-    "The table of recordings, and a summary of it in print."
-    first = [
-        "file",
-        "id",
-        "speaker",
-        "accepted",
-        "reason",
-        "note",
-        "clips",
-        "frames",
-        "seconds",
-        "fps",
-        "width",
-        "height",
-        "face_px",
-        "detection_rate",
-        "interpolated",
-    ]
-    report = pd.DataFrame(rows)
-    report = report.reindex(columns=first + [c for c in report if c not in first])
-    if progress:
-        ok = report[report.accepted.astype(bool)]
-        work = report.dropna(subset=["seen", "process_s"]) if "seen" in report else ok
-        pace = (
-            f", {work.seen.sum() / max(work.process_s.sum(), 0.01):.0f} frames/s a worker"
-            if len(work)
-            else ""
-        )
-        print(
-            f"ingest{f' {shard[0]}/{shard[1]}' if shard else ''}: {len(ok)} of {len(report)} videos accepted ({int(ok.clips.sum())} clips, {ok.seconds.sum() / 60:.1f} min, {int(ok.frames.sum())} frames, {ok.speaker.nunique()} speakers{pace})"
-        )
-        reasons = report[~report.accepted.astype(bool)].reason.astype(str)
-        groups = [
-            g for _, g in reasons.groupby(reasons.str.replace(r"\d+(\.\d+)?", "N", regex=True))
-        ]
-        for g in sorted(groups, key=len, reverse=True):
-            print(
-                f"  {len(g):5d}  {_plain(g.iloc[0]).decode()}"
-                + (", and the like" if g.nunique() > 1 else "")
-            )
-    return report
-
-
-def _plain(text: str) -> bytes:
-    return text.encode(errors="backslashreplace")  # names of files need not be UTF-8
-
-
-def _finish(
-    out, rows: list[dict], clips: list[list[dict]], seed: int, progress: bool, gone: int = 0
-) -> pd.DataFrame:
-    "Write report and index."
-    try:
-        old = read_index(out).set_index("id")[["speaker", "split"]].to_dict("index")
-    except CorpusError:
-        old = {}
-    report = _report(rows, None, progress)
-    index = [
-        {**{k: row[k] for k in NAMES}, **clip, "file": row["file"], "recording": row["id"]}
-        for row, parts in zip(rows, clips)
-        for clip in parts
-    ]
-    write_atomic(Path(out) / "report.csv", _plain(report.drop(columns="split").to_csv(index=False)))
-    if progress and gone:
-        print(
-            f"ingest: {gone} recordings of earlier runs are no longer in the source: they left the index, their files stay"
-        )
-    if not index:
-        write_index(
-            out, pd.DataFrame(columns=["id", *NAMES, "frames"])
-        )  # says that there is no clip
-    else:
-        index = pd.DataFrame(index)
-        known = [old.get(id, {}) for id in index.id]
-        kept = [
-            k["split"]
-            if k.get("speaker") == _plain(s).decode() and given in ("", "dev") and k["split"]
-            else given
-            for k, s, given in zip(known, index.speaker, index.split)
-        ]
-        index = index.assign(split=kept)
-        if len(index) >= 8:
-            index = assign_splits(index, seed)
-        else:
-            index = index.assign(split=index.split.replace("dev", ""))
-        if progress and (index.split == "").any():
-            print("ingest: fewer than 8 clips: no splits were drawn")
-        front = ["id", "speaker", "source", "split", "licence", "frames", "file", "recording"]
-        write_index(out, index[front + [c for c in index if c not in front]])
-    for stray in Path(out).glob(
-        "*/.*.part"
-    ):  # unfinished files of a killed run, an hour old: another run may be at work
-        if time.time() - stray.stat().st_mtime > 3600:
-            stray.unlink(missing_ok=True)
-    return report
+    done = _work_off(src, out, items, settings, jobs, progress)
+    rows = [{**done[i.id]["row"], **{k: getattr(i, k) for k in NAMES}} for i in items]
+    with _writing(out):
+        if shard:
+            return _report(rows, shard, progress)
+        return _finish(out, rows, [done[i.id]["clips"] for i in items], seed, progress, gone)

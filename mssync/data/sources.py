@@ -6,6 +6,7 @@
 __all__ = [
     "VIDEO",
     "SOUND",
+    "TABLES",
     "POINTS",
     "BOX_FPS",
     "CORPORA",
@@ -56,36 +57,26 @@ class Item:
     speaker: str
     source: str  # name of the corpus
     licence: str = ""
-    split: str = ""  # official split: "dev" (train, metric and val are drawn from it), "val", "test", or "" (all four are drawn)
+    # official split: "val", "test", "dev" (train, metric and val are drawn from it), or "" (all
+    # four are drawn)
+    split: str = ""
     start: float = 0.0  # s on the file's clock where the clip begins
     end: float | None = None  # s where it ends; the end of the file by default
-    box: tuple | None = (
-        None  # left, top, right, bottom of the speaker's face at the start, as fractions of width and height; the largest face by default
-    )
+    # left, top, right, bottom of the speaker's face at the start, as fractions of width and
+    # height; the largest face by default
+    box: tuple | None = None
     audio: str = ""  # sound file, where the sound is not in `file`
     landmarks: str = ""  # table of OpenFace landmarks that takes the landmarker's place
-    frame: str = "fixed"  # reference frame: "fixed" keeps the head's translation (VoxCeleb2 (II)), "face" centres every frame on the face (I)
+    # reference frame: "fixed" keeps the head's translation (VoxCeleb2 (II)), "face" centres every
+    # frame on the face (I)
+    frame: str = "fixed"
     chunk: int = 0  # cut into clips of so many frames; 0 leaves one clip a shot
     reject: str = ""  # why it cannot be used, where that is known from the list already
 
 
 # %% ../../nbs/data/07_sources.ipynb #27d59fde
-VIDEO = {
-    ".mp4",
-    ".m4v",
-    ".mov",
-    ".mkv",
-    ".webm",
-    ".avi",
-    ".mpg",
-    ".mpeg",
-    ".wmv",
-    ".flv",
-    ".3gp",
-    ".ts",
-    ".ogv",
-}
-SOUND = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus"}
+VIDEO = set(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .wmv .flv .3gp .ts .ogv".split())
+SOUND = set(".wav .flac .mp3 .m4a .aac .ogg .opus".split())
 
 
 def find_files(
@@ -99,36 +90,33 @@ def find_files(
     found = []
     for folder, below, names in os.walk(src):
         below[:] = [b for b in below if not b.startswith(".")]
-        found += [
-            Path(folder, n).relative_to(src).as_posix()
-            for n in names
-            if not n.startswith(".") and Path(n).suffix.lower() in suffixes
-        ]
+        for name in names:
+            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
+                found.append(Path(folder, name).relative_to(src).as_posix())
     return sorted(found)
+
+
+# %% ../../nbs/data/07_sources.ipynb #47a19c39
+def _readable(name: str) -> str:
+    "A name with nothing in it that a file name cannot have."
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", name.replace("/", "--")).strip("._-") or "clip"
 
 
 def clip_ids(
     files: list[str],  # relative paths, or any other names that tell the items apart
     keep_suffix: bool = False,  # the names have no suffix to take away
 ) -> list[str]:  # one id a file, all different, fit for a file name
-    "Ids that can be read: the path with its separators replaced; a hash is added where two would be the same, or one too long."
-
-    def stem(f):
-        return f if keep_suffix else str(Path(f).with_suffix(""))
-
-    plain = [
-        re.sub(r"[^A-Za-z0-9.-]+", "_", stem(f).replace("/", "--")).strip("._-") or "clip"
-        for f in files
-    ]
+    "Ids that can be read, with a hash where it is needed."
+    stems = files if keep_suffix else [str(Path(f).with_suffix("")) for f in files]
+    plain = [_readable(s) for s in stems]
     often = pd.Series(plain, dtype=str).str.lower().value_counts()
-
-    def tag(f):
-        return "-" + hashlib.sha1(f.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-
-    return [
-        p[:100] + tag(f) if often[p.lower()] > 1 or len(p) > 120 else p
-        for p, f in zip(plain, files)
-    ]
+    ids = []
+    for name, file in zip(plain, files):
+        if often[name.lower()] > 1 or len(name) > 120:
+            digest = hashlib.sha1(file.encode("utf-8", "surrogateescape")).hexdigest()
+            name = f"{name[:100]}-{digest[:8]}"
+        ids.append(name)
+    return ids
 
 
 # %% ../../nbs/data/07_sources.ipynb #c77cc4e3
@@ -140,16 +128,12 @@ def _plain(path: Path, n: int, name: str) -> str:
 
 
 def _rows(path: Path, least: int) -> list[tuple[int, list[str]]]:
-    "Numbered lines of a list, split at white space."
+    "Numbered lines of a list, split at white space, with at least `least` fields."
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as e:
-        raise IngestError(
-            path,
-            "no such list"
-            if not path.exists()
-            else f"not a readable list ({e.__class__.__name__})",
-        ) from e
+        unread = f"not a readable list ({e.__class__.__name__})"
+        raise IngestError(path, unread if path.exists() else "no such list") from e
     rows = [(n, line.split()) for n, line in enumerate(lines, 1) if line.strip()]
     for n, r in rows:
         if len(r) < least:
@@ -162,15 +146,15 @@ def _table(path: Path, needed: set, **options) -> pd.DataFrame:
     try:
         df = pd.read_csv(path, dtype=str, keep_default_na=False, **options).fillna("")
     except (ValueError, OSError) as e:
-        raise IngestError(
-            path, f"no readable table ({(str(e).splitlines() or [e.__class__.__name__])[0]})"
-        ) from e
+        said = (str(e).splitlines() or [e.__class__.__name__])[0]
+        raise IngestError(path, f"no readable table ({said})") from e
     df.columns = df.columns.str.strip()
     if missing := sorted(needed - set(df.columns)):
         raise IngestError(path, f"column {missing[0]!r} is missing")
     return df
 
 
+# %% ../../nbs/data/07_sources.ipynb #12d3f620
 def _folder(src: Path, given: str) -> Path:
     "A folder that an option names: from here, or else within the source folder."
     for p in (Path(given), src / given):
@@ -185,56 +169,73 @@ def _from(src: Path, folder: Path, file: str) -> str:
 
 
 # %% ../../nbs/data/07_sources.ipynb #168e6ba4
+TABLES = ("clips.tsv", "clips.csv", "speakers.tsv", "speakers.csv")
+
+
+def _speaker_table(
+    src: Path,
+    files: list[str],
+    also: list[str],  # other names of the files
+) -> dict[str, dict]:  # file: row of the table
+    "The first of `TABLES` that is there. Raises IngestError where it fits no file."
+    path = next((src / n for n in TABLES if (src / n).is_file()), None)
+    if path is None:
+        return {}
+    df = _table(path, {"file", "speaker"}, sep="\t" if path.suffix == ".tsv" else ",")
+    df["file"] = df.file.map(os.path.normpath)  # ./a/1.mp4 is a/1.mp4
+    odd = df.file[~df.file.isin([*files, *also])]
+    if files and len(odd) == len(df):
+        raise IngestError(
+            path,
+            f"none of its {len(df)} rows matches a file (paths relative to its folder are needed, "
+            f"such as {files[0]!r})",
+        )
+    if files and len(odd):
+        said = f"{path}: {len(odd)} of {len(df)} rows match no file, such as {odd.iloc[0]!r}"
+        print(said, file=sys.stderr)
+    return df.drop_duplicates("file").set_index("file").to_dict("index")
+
+
+def _speaker_pattern(text: str) -> re.Pattern:
+    "Raises ValueError for what is no regular expression with a group."
+    try:
+        pattern = re.compile(text)
+    except re.error as e:
+        raise ValueError(f"speakers {text!r}: no valid regular expression ({e})") from e
+    if not pattern.groups:
+        raise ValueError(f"speakers {text!r}: needs a group in parentheses")
+    return pattern
+
+
+# %% ../../nbs/data/07_sources.ipynb #48c3e233
 def video_facts(
     src: str | Path,  # folder
     files: list[str],  # relative paths
-    speaker_from: str = "auto",  # "auto": a table clips.tsv, clips.csv, speakers.tsv or speakers.csv (file, speaker), else "folder"; or a regular expression
+    speaker_from: str = "auto",  # "auto", "folder", or a regular expression, see below
     also: list[str] | None = None,  # another name of each file that the table may use
 ) -> pd.DataFrame:  # file, speaker, source, licence
-    "What is known of every video before it is opened. Raises IngestError for a table without the needed columns or of which no row matches a file, ValueError for a bad expression."
-    src = Path(src)
-    table, also = {}, also or files
+    """What is known of every video before it is opened. "auto" reads a table of `TABLES` with
+    columns file and speaker; what it does not know has its folder's name.
+    Raises IngestError for a table without the needed columns or of which no row matches a file,
+    ValueError for a bad expression."""
+    src, also = Path(src), also or files
+    table, pattern = {}, None
     if speaker_from == "auto":
-        for path in (src / n for n in ("clips.tsv", "clips.csv", "speakers.tsv", "speakers.csv")):
-            if not path.is_file():
-                continue
-            df = _table(path, {"file", "speaker"}, sep="\t" if path.suffix == ".tsv" else ",")
-            df["file"] = df.file.map(os.path.normpath)  # ./a/1.mp4 is a/1.mp4
-            odd = df.file[~df.file.isin([*files, *also])]
-            if files and len(odd) == len(df):
-                raise IngestError(
-                    path,
-                    f"none of its {len(df)} rows matches a file (paths relative to its folder are needed, such as {files[0]!r})",
-                )
-            if files and len(odd):
-                print(
-                    f"{path}: {len(odd)} of {len(df)} rows match no file, such as {odd.iloc[0]!r}",
-                    file=sys.stderr,
-                )
-            table = df.drop_duplicates("file").set_index("file").to_dict("index")
-            break
-    pattern = None
-    if speaker_from not in ("auto", "folder"):
-        try:
-            pattern = re.compile(speaker_from)
-        except re.error as e:
-            raise ValueError(f"speakers {speaker_from!r}: no valid regular expression ({e})") from e
-        if not pattern.groups:
-            raise ValueError(f"speakers {speaker_from!r}: needs a group in parentheses")
-    rows = []
-    for f, other in zip(files, also):
-        known = table.get(f) or table.get(other, {})
-        hit = pattern.search(f) if pattern else None
-        folder = Path(f).parent.name or src.resolve().name
-        rows.append(
-            dict(
-                file=f,
-                speaker=known.get("speaker")
-                or next(filter(None, hit.groups() if hit else ()), folder),
-                source=known.get("source_corpus") or known.get("dataset") or src.resolve().name,
-                licence=known.get("licence", ""),
-            )
+        table = _speaker_table(src, files, also)
+    elif speaker_from != "folder":
+        pattern = _speaker_pattern(speaker_from)
+    here, rows = src.resolve().name, []
+    for file, other in zip(files, also):
+        known = table.get(file) or table.get(other, {})
+        hit = pattern.search(file) if pattern else None
+        found = next(filter(None, hit.groups()), None) if hit else None
+        row = dict(
+            file=file,
+            speaker=known.get("speaker") or found or Path(file).parent.name or here,
+            source=known.get("source_corpus") or known.get("dataset") or here,
+            licence=known.get("licence", ""),
         )
+        rows.append(row)
     return pd.DataFrame(rows, columns=["file", "speaker", "source", "licence"])
 
 
@@ -244,24 +245,18 @@ def folder_items(
 ) -> list[Item]:
     "Every video below a folder."
     files = find_files(src, VIDEO)
-    return [
-        Item(id, **row)
-        for id, row in zip(clip_ids(files), video_facts(src, files, speakers).to_dict("records"))
-    ]
+    rows = video_facts(src, files, speakers).to_dict("records")
+    return [Item(id, **row) for id, row in zip(clip_ids(files), rows)]
 
 
 # %% ../../nbs/data/07_sources.ipynb #384bd0b2
 def _grid_key(path: str, root: Path) -> tuple[str, str]:
     "Talker and sentence of a file or of a folder of pictures."
-    parts = (root.resolve().name, *Path(path).parts)
-    talker = next(
-        (
-            f"s{m[1]}"
-            for p in reversed(parts[:-1])
-            if (m := re.fullmatch(r"s(\d+)(?:[._-].*)?", p.lower()))
-        ),
-        root.resolve().name,
-    )
+    talker = here = root.resolve().name
+    for part in reversed((here, *Path(path).parts[:-1])):
+        if m := re.fullmatch(r"s(\d+)(?:[._-].*)?", part.lower()):
+            talker = f"s{m[1]}"
+            break
     name = Path(path).stem.lower()
     m = re.search(r"(?:^|[^a-z])([blps][bgrw][abiw][a-z][0-9z][anps])$", name)
     return talker, m[1] if m else name
@@ -276,6 +271,18 @@ def _seconds(path: Path) -> float | None:
         return None
 
 
+# %% ../../nbs/data/07_sources.ipynb #63f58dd4
+def _grid_copies(src: Path) -> tuple[dict, dict]:  # {(talker, sentence): file}, {folder: pictures}
+    "The best copy of every sentence, and how many pictures the folders of pictures hold."
+    folders = [Path(f).parent.as_posix() for f in find_files(src, PICTURES)]
+    pictures = {f: n for f, n in Counter(folders).items() if n >= FPS and f != "."}
+    videos = [(0, -(src / f).stat().st_size, f) for f in find_files(src, VIDEO)]
+    best = {}
+    for _, _, f in sorted(videos + [(1, 0, f) for f in pictures]):
+        best.setdefault(_grid_key(f, src), f)
+    return best, pictures
+
+
 def grid_items(
     src: Path,
     audio: str = "",  # folder of WAVs for folders of pictures; searched for in `src` by default
@@ -283,81 +290,82 @@ def grid_items(
     "GRID as videos, or as folders of pictures with WAVs."
     where = _folder(src, audio) if audio else src
     sounds = {_grid_key(f, where): f for f in reversed(find_files(where, {".wav"}))}
-    pictures = pd.Series(
-        [Path(f).parent.as_posix() for f in find_files(src, PICTURES)], dtype=str
-    ).value_counts()
-    found = [(0, -(src / f).stat().st_size, f) for f in find_files(src, VIDEO)] + [
-        (1, 0, f) for f, n in pictures.items() if n >= FPS and f != "."
-    ]
-    best = {}
-    for kind, _, f in sorted(found):
-        best.setdefault(_grid_key(f, src), (kind, f))
+    best, pictures = _grid_copies(src)
     items = []
-    for key, (kind, f) in sorted(best.items()):
+    for key, f in sorted(best.items()):
         item = Item("--".join(key), f, key[0], "GRID", "CC BY 4.0")
-        if kind:
-            sound = sounds.get(key)
-            lasts = _seconds(where / sound) if sound else None
-            if not sound:
-                item.reject = "no WAV for these pictures"
-            elif lasts is not None and lasts < pictures[f] / FPS - 0.2:
-                item.reject = f"its sound lasts {lasts:.2f} s of {pictures[f] / FPS:.2f} s: cut to the speech, so not in time with the pictures"
-            else:
-                item.audio = _from(src, where, sound)
         items.append(item)
+        if f not in pictures:
+            continue
+        if key not in sounds:
+            item.reject = "no WAV for these pictures"
+            continue
+        lasts, needed = _seconds(where / sounds[key]), pictures[f] / FPS
+        if lasts is not None and lasts < needed - 0.2:
+            item.reject = (
+                f"its sound lasts {lasts:.2f} s of {needed:.2f} s: cut to the speech, "
+                "so not in time with the pictures"
+            )
+        else:
+            item.audio = _from(src, where, sounds[key])
     return items
 
 
 # %% ../../nbs/data/07_sources.ipynb #ccc2b386
 POINTS = [f"{c}_{i}" for c in "xy" for i in range(L)]
+_NEEDED = ["timestamp", "confidence", "success", *POINTS]
 
 
-def read_openface(
-    path: str | Path,  # CSV of OpenFace's FeatureExtraction
-) -> (
-    Track
-):  # points in pixels, doubt is 1 - confidence; `size` is (0, 0), for the table does not know it
-    "Landmarks from an OpenFace table. Raises IngestError where it is missing, empty, lacks a column or holds what is no number."
-    path = Path(path)
+def _openface_table(path: Path) -> pd.DataFrame:
+    "The needed columns as numbers, NaN where there is none. Raises IngestError."
     if not path.is_file():
         raise IngestError(path, "no such file")
-    needed = ["timestamp", "confidence", "success", *POINTS]
+    wanted = {*_NEEDED, "face_id"}
+    how = dict(skipinitialspace=True, usecols=lambda c: c.strip() in wanted, low_memory=False)
     try:
-        df = pd.read_csv(
-            path,
-            skipinitialspace=True,
-            usecols=lambda c: c.strip() in {*needed, "face_id"},
-            low_memory=False,
-        )
+        df = pd.read_csv(path, **how)
     except pd.errors.EmptyDataError as e:
         raise IngestError(path, "empty file") from e
     except (ValueError, OSError) as e:
         raise IngestError(path, f"no readable table ({str(e).splitlines()[0]})") from e
     df.columns = df.columns.str.strip()
-    if missing := [c for c in needed if c not in df]:
+    if missing := [c for c in _NEEDED if c not in df]:
         raise IngestError(path, f"column {missing[0]!r} is missing")
     if df.empty:
         raise IngestError(path, "holds no frame")
-    df = df.apply(pd.to_numeric, errors="coerce")
+    return df.apply(pd.to_numeric, errors="coerce")
+
+
+def _check_numbers(path: Path, good: pd.DataFrame):
+    "Raises IngestError for the first line that holds no number or goes back in time."
+    bad = ~np.isfinite(good[_NEEDED])
+    if bad.to_numpy().any():
+        row, column = np.argwhere(bad.to_numpy())[0]
+        raise IngestError(path, f"line {good.index[row] + 2}: {_NEEDED[column]} is no number")
+    back = np.diff(good.timestamp.to_numpy(float)) <= 0
+    if back.any():
+        line = good.index[np.argmax(back) + 1] + 2
+        raise IngestError(path, f"line {line}: its time stamps do not grow")
+
+
+# %% ../../nbs/data/07_sources.ipynb #093956c0
+def read_openface(
+    path: str | Path,  # CSV of OpenFace's FeatureExtraction
+) -> Track:  # points in pixels; doubt is 1 - confidence; `size` is (0, 0), for no table knows it
+    """Landmarks from an OpenFace table. Raises IngestError where it is missing, empty, lacks a
+    column or holds what is no number."""
+    path = Path(path)
+    df = _openface_table(path)
     good = df[df.success.ne(0) | df[["timestamp", "success"]].isna().any(axis=1)]
     if "face_id" in df and len(good):
         good = good[good.face_id.isna() | (good.face_id == good.face_id.mode()[0])]
-    bad = ~np.isfinite(good[needed])
-    if bad.to_numpy().any():
-        row, column = np.argwhere(bad.to_numpy())[0]
-        raise IngestError(path, f"line {good.index[row] + 2}: {needed[column]} is no number")
-    t = good.timestamp.to_numpy(float)
-    if (np.diff(t) <= 0).any():
-        raise IngestError(
-            path,
-            f"line {good.index[np.argmax(np.diff(t) <= 0) + 1] + 2}: its time stamps do not grow",
-        )
-    every = df.timestamp.dropna()
+    _check_numbers(path, good)
+    times, every = good.timestamp.to_numpy(float), df.timestamp.dropna()
     return Track(
-        times=t,
+        times=times,
         points=good[POINTS].to_numpy(float).reshape(-1, 2, L).transpose(0, 2, 1),
         doubt=1 - good.confidence.to_numpy(float),
-        segment=np.zeros(len(t), int),
+        segment=np.zeros(len(times), int),
         span=(float(every.min()), float(every.max())),
         seen=every.nunique(),
         size=(0, 0),
@@ -365,6 +373,36 @@ def read_openface(
 
 
 # %% ../../nbs/data/07_sources.ipynb #c1ed64de
+_NO_RECORDINGS = ("report.csv", "clips.csv", "speakers.csv")
+
+
+def _once(paths) -> set[str]:
+    "Names that only one of the paths has."
+    return {name for name, n in Counter(Path(p).name for p in paths).items() if n == 1}
+
+
+def _media_of(
+    tables: list[str],
+    files: list[str],  # videos and sound files
+) -> tuple[list[str], list[str]]:  # file of each table or "", why there is none or ""
+    "The video or sound that belongs to each table."
+    files = sorted(files, key=lambda f: (Path(f).suffix.lower() not in VIDEO, f))
+    near = {Path(f).with_suffix(""): f for f in reversed(files)}
+    far = {p.name: f for p, f in near.items()}
+    own = _once(Path(t).with_suffix("") for t in tables) & _once(near)
+    media, why = [], []
+    for t in tables:
+        stem = Path(t).stem
+        file = near.get(Path(t).with_suffix("")) or (far[stem] if stem in own else "")
+        reason = "" if file else "no video or sound of the same name"
+        if reason and stem in far:
+            reason += " in its folder, and elsewhere its name is not the only one"
+        media.append(file)
+        why.append(reason)
+    return media, why
+
+
+# %% ../../nbs/data/07_sources.ipynb #f70dbf1a
 def openface_items(
     src: Path,
     media: str = "",  # folder of the videos or sound files; `src` by default
@@ -372,83 +410,41 @@ def openface_items(
 ) -> list[Item]:
     "OpenFace tables, each with the video or sound of the same name."
     where = _folder(src, media) if media else src
-    tables = [
-        f
-        for f in find_files(src, {".csv"})
-        if Path(f).name not in ("report.csv", "clips.csv", "speakers.csv")
-    ]
-    files = sorted(
-        find_files(where, VIDEO | SOUND), key=lambda f: (Path(f).suffix.lower() not in VIDEO, f)
-    )
-    near = {Path(f).with_suffix(""): f for f in reversed(files)}
-    far = {p.name: f for p, f in near.items()}
-
-    def once(paths):
-        return {name for name, n in Counter(Path(p).name for p in paths).items() if n == 1}
-
-    own = once(Path(t).with_suffix("") for t in tables) & once(near)
-    media = [
-        near.get(Path(t).with_suffix("")) or (far[Path(t).stem] if Path(t).stem in own else "")
-        for t in tables
-    ]
-    paths = [_from(src, where, f) if f else t for t, f in zip(tables, media)]
-
-    def why(t):
-        return "no video or sound of the same name" + (
-            " in its folder, and elsewhere its name is not the only one"
-            if Path(t).stem in far
-            else ""
-        )
-
-    return [
-        Item(
-            id,
-            file,
-            **row,
-            landmarks=t,
-            audio=file if Path(f).suffix.lower() in SOUND else "",
-            reject="" if f else why(t),
-        )
-        for id, t, f, file, row in zip(
-            clip_ids(tables),
-            tables,
-            media,
-            paths,
-            video_facts(src, tables, speakers, paths).drop(columns="file").to_dict("records"),
-        )
-    ]
+    tables = [f for f in find_files(src, {".csv"}) if Path(f).name not in _NO_RECORDINGS]
+    found, why = _media_of(tables, find_files(where, VIDEO | SOUND))
+    paths = [_from(src, where, f) if f else t for t, f in zip(tables, found)]
+    facts = video_facts(src, tables, speakers, paths).drop(columns="file").to_dict("records")
+    items = []
+    for id, table, path, reason, row in zip(clip_ids(tables), tables, paths, why, facts):
+        sound = path if not reason and Path(path).suffix.lower() in SOUND else ""
+        items.append(Item(id, path, **row, landmarks=table, audio=sound, reject=reason))
+    return items
 
 
 # %% ../../nbs/data/07_sources.ipynb #75e86c40
 def ravdess_items(
     src: Path,
-    landmarks: str = "",  # folder of the OpenFace tables; without it the landmarker works on the videos
+    landmarks: str = "",  # folder of the OpenFace tables; without it the landmarker does the work
     song: bool = False,  # the sung trials too
 ) -> list[Item]:
     "RAVDESS videos, with or without their OpenFace tables."
-    where = _folder(src, landmarks) if landmarks else None
-    tables = (
-        {Path(f).stem: _from(src, where, f) for f in reversed(find_files(where, {".csv"}))}
-        if where
-        else {}
-    )
+    tables = {}
+    if landmarks:
+        where = _folder(src, landmarks)
+        for f in reversed(find_files(where, {".csv"})):
+            tables[Path(f).stem] = _from(src, where, f)
     trials = {}
     for f in find_files(src, VIDEO):
         m = re.fullmatch(r"01-(01|02)(?:-\d\d){4}-(\d\d)", Path(f).stem)
         if m and (song or m[1] == "01"):
             trials.setdefault(m[0], (f, f"Actor_{m[2]}"))
-    return [
-        Item(
-            name,
-            f,
-            actor,
-            "RAVDESS",
-            "CC BY-NC-SA 4.0",
-            landmarks=tables.get(name, ""),
-            reject="no landmark table of this name" if where and name not in tables else "",
-        )
-        for name, (f, actor) in sorted(trials.items())
-    ]
+    items = []
+    for name, (f, actor) in sorted(trials.items()):
+        item = Item(name, f, actor, "RAVDESS", "CC BY-NC-SA 4.0", landmarks=tables.get(name, ""))
+        if landmarks and name not in tables:
+            item.reject = "no landmark table of this name"
+        items.append(item)
+    return items
 
 
 # %% ../../nbs/data/07_sources.ipynb #f0715168
@@ -457,10 +453,9 @@ BOX_FPS = 25.0  # frames a second of the texts
 
 def read_boxes(
     path: str | Path,  # text of a VoxCeleb2 clip
-) -> tuple[
-    np.ndarray, np.ndarray
-]:  # times (n,) in s, boxes (n, 4): left, top, right, bottom, fractions
-    "Where a VoxCeleb2 clip shows its speaker. Raises IngestError where the text is none, or has boxes in pixels."
+) -> tuple[np.ndarray, np.ndarray]:  # times (n,) s, boxes (n, 4): left, top, right, bottom, 0 to 1
+    """Where a VoxCeleb2 clip shows its speaker. Raises IngestError where the text is none, or has
+    boxes in pixels."""
     rows = [r for _, r in _rows(Path(path), 1)]
     at = next((i for i, r in enumerate(rows) if r[0].upper() == "FRAME"), None)
     if at is None or at + 1 == len(rows):
@@ -482,6 +477,7 @@ def read_boxes(
     return v[:, 0] / BOX_FPS, np.c_[v[:, 1:3], v[:, 1:3] + v[:, 3:]].clip(0, 1)
 
 
+# %% ../../nbs/data/07_sources.ipynb #8ae63530
 def _vox_splits(src: Path) -> dict[str, str]:
     "Split of every speaker by vox2_meta.csv, where it is there."
     path = src / "vox2_meta.csv"
@@ -491,6 +487,32 @@ def _vox_splits(src: Path) -> dict[str, str]:
     return dict(zip(df["VoxCeleb2 ID"].str.strip(), df.Set.str.strip()))
 
 
+def _vox_originals(where: Path) -> dict[str, str]:  # YouTube id: file
+    "The original videos of a folder."
+    original = {}
+    for f in find_files(where, VIDEO):
+        stem = Path(f).stem
+        m = re.search(r"\[([\w-]{11})\]$", stem)
+        original.setdefault(m[1] if m else stem, f)
+    return original
+
+
+def _vox_second(item: Item, src: Path, where: Path, video: str, original: dict):
+    "Make an item of a text of version (II) point into the original video."
+    text = item.file
+    item.file = _from(src, where, original.get(video, video + ".mp4"))
+    if video not in original:
+        item.reject = f"its original video {video} is not there"
+    try:
+        times, boxes = read_boxes(src / text)
+    except IngestError as e:
+        item.reject = f"{text}: {e.reason}"
+        return
+    item.start, item.end = float(times[0]), float(times[-1] + 1 / BOX_FPS)
+    item.box = tuple(boxes[0].tolist())
+
+
+# %% ../../nbs/data/07_sources.ipynb #5d294e77
 def voxceleb2_items(
     src: Path,
     videos: str = "",  # folder of the original videos: makes version (II); without it version (I)
@@ -498,41 +520,21 @@ def voxceleb2_items(
     "VoxCeleb2 (I) from its mp4, (II) from its texts and the original videos."
     official = _vox_splits(src)
     where = _folder(src, videos) if videos else None
-    original = {}
-    for f in find_files(where, VIDEO) if where else ():
-        stem = Path(f).stem
-        original.setdefault(m[1] if (m := re.search(r"\[([\w-]{11})\]$", stem)) else stem, f)
+    original = _vox_originals(where) if where else {}
+    version, frame = ("II", "fixed") if where else ("I", "face")
+    licence = "CC BY 4.0; the videos belong to their owners"
     items = []
     for f in find_files(src, {".txt"} if where else {".mp4"}):
         m = re.search(r"(?:^|/)(id\d{5})/([^/]+)/(\d{5})\.\w+$", f)
-        if not m or where == src and f.endswith(".mp4"):
+        if not m:
             continue
-        split = next(
-            (p for p in reversed((src.resolve().name, *Path(f).parts)) if p in ("dev", "test")),
-            official.get(m[1], ""),
-        )
-        item = Item(
-            "--".join(m.groups()),
-            f,
-            m[1],
-            f"VoxCeleb2 ({'II' if where else 'I'})",
-            "CC BY 4.0; the videos belong to their owners",
-            split,
-            frame="fixed" if where else "face",
-        )
+        speaker, video, _ = m.groups()
+        folders = reversed((src.resolve().name, *Path(f).parts))
+        split = next((p for p in folders if p in ("dev", "test")), official.get(speaker, ""))
+        name = f"VoxCeleb2 ({version})"
+        item = Item("--".join(m.groups()), f, speaker, name, licence, split, frame=frame)
         if where:
-            item.file = _from(src, where, original.get(m[2], m[2] + ".mp4"))
-            if m[2] not in original:
-                item.reject = f"its original video {m[2]} is not there"
-            try:
-                times, boxes = read_boxes(src / f)
-                item.start, item.end, item.box = (
-                    float(times[0]),
-                    float(times[-1] + 1 / BOX_FPS),
-                    tuple(boxes[0].tolist()),
-                )
-            except IngestError as e:
-                item.reject = f"{f}: {e.reason}"
+            _vox_second(item, src, where, video, original)
         items.append(item)
     return items
 
@@ -546,6 +548,15 @@ def _clock(text: str) -> float:  # seconds
     return s
 
 
+def _interval(path: Path, n: int, span: str) -> tuple[float, float]:  # start and end, s
+    "00:40-01:20. Raises IngestError for what is none."
+    try:
+        start, end = map(_clock, span.split("-"))
+    except ValueError as e:
+        raise IngestError(path, f"line {n}: {span!r} is no interval like 00:40-01:20") from e
+    return start, end
+
+
 def _numbers(path: Path, least: int) -> dict[str, list[int]]:
     "Name and whole numbers of each line of a list."
     found = {}
@@ -557,10 +568,102 @@ def _numbers(path: Path, least: int) -> dict[str, list[int]]:
     return found
 
 
+def _hdtf_box(
+    crop: list[int],  # left, width, top, height, pixels
+    height: int,  # of the picture, pixels; 0 where it is not known
+    aspect: float,  # width over height of the picture
+) -> tuple | None:  # left, top, right, bottom, 0 to 1; None where the crop does not fit
+    "Where the face is looked for."
+    if not height:
+        return None
+    left, width, top, tall = crop
+    box = np.array([left / aspect, top, (left + width) / aspect, top + tall]) / height
+    return tuple(map(float, box)) if max(box) < 1.002 else None
+
+
+# %% ../../nbs/data/07_sources.ipynb #dd177963
+@dataclass
+class _Part:
+    "The lists of one part of HDTF (RD, WDA or WRA), and the videos that are there."
+
+    src: Path
+    where: Path  # folder of the videos
+    have: dict[str, str]  # name of a video: file
+    name: str
+    times: Path  # list of the intervals
+    crops: dict[str, list[int]]  # clip: left, width, top, height, pixels
+    heights: dict[str, list[int]]  # video: height of the picture, pixels
+    aspect: float
+
+    def person(self, video: str) -> str:
+        "Each radio talk is a person of its own; elsewhere the number behind a name is dropped."
+        return video if self.name == "RD" else re.sub(r"\d+$", "", video)
+
+    def first(self, *names: str) -> str | None:
+        "The first of these videos that is there."
+        return next((self.have[n] for n in names if n in self.have), None)
+
+    def item(self, video: str, k: int, span: tuple[float, float], height: int) -> Item:
+        "The clip of a video's k-th interval."
+        cut = self.first(f"{video}_{k}", f"{self.name}_{video}_{k:03}")
+        whole = self.first(video, f"{self.name}_{video}")
+        file = _from(self.src, self.where, cut or whole or f"{video}.mp4")
+        licence = "list CC BY 4.0; the videos belong to their owners"
+        id, who = f"{self.name}--{video}--{k}", self.person(video)
+        item = Item(id, file, who, "HDTF", licence, "dev")
+        if not cut:
+            item.start, item.end = span
+            item.box = _hdtf_box(self.crops[f"{video}_{k}.mp4"], height, self.aspect)
+        if not (cut or whole):
+            item.reject = f"its video {video} is not there"
+        return item
+
+
+# %% ../../nbs/data/07_sources.ipynb #c72146cf
+def _read_part(src: Path, where: Path, have: dict, list_: str, aspect: float) -> _Part:
+    "The lists of the part that a list of times belongs to."
+    times, crops, heights = (
+        src / list_.replace("annotion_time", kind)
+        for kind in ("annotion_time", "crop_wh", "resolution")
+    )
+    name = Path(list_).name.removesuffix("_annotion_time.txt")
+    cut, tall = _numbers(crops, 4), {}
+    if heights.exists():
+        tall = _numbers(heights, 1)
+    return _Part(src, where, have, name, times, cut, tall, aspect)
+
+
+def _part_items(part: _Part) -> tuple[list[Item], dict[str, str]]:  # items, {video: person}
+    "Every interval of a part that has a crop."
+    items, people = [], {}
+    for n, (file, *spans) in _rows(part.times, 2):
+        video = _plain(part.times, n, file.removesuffix(".mp4"))
+        people[video] = part.person(video)
+        (height,) = part.heights.get(file, [0])
+        for k, span in enumerate(spans):
+            if f"{video}_{k}.mp4" in part.crops:
+                items.append(part.item(video, k, _interval(part.times, n, span), height))
+    return items, people
+
+
+# %% ../../nbs/data/07_sources.ipynb #c8562023
+def _test_people(src: Path, people: dict[str, str], test: str, seed: int) -> set[str]:
+    "Who is test: as a list says, or 51 of 342 drawn from all."
+    who = sorted(set(people.values()))
+    if not test:
+        drawn = np.random.default_rng(seed).permutation(who)
+        return set(drawn[: round(51 / 342 * len(who))])
+    path = next((p for p in (Path(test), src / test) if p.is_file()), Path(test))
+    given = {r[0].removesuffix(".mp4") for _, r in _rows(path, 1)}
+    if odd := sorted(given - set(who) - set(people)):
+        raise IngestError(path, f"names {odd[0]!r}, which the lists do not know")
+    return {p for n, p in people.items() if n in given or p in given}
+
+
 def hdtf_items(
     src: Path,
     videos: str = "",  # folder of the videos; `src` by default
-    test: str = "",  # file with a name a line, of a video or identity, that shall be test; drawn by default
+    test: str = "",  # file with a test video or identity a line; drawn by default
     seed: int = 0,  # of the drawing
     aspect: float = 16 / 9,  # width over height of the videos
 ) -> list[Item]:
@@ -568,99 +671,47 @@ def hdtf_items(
     where = _folder(src, videos) if videos else src
     have = {Path(f).stem: f for f in reversed(find_files(where, VIDEO))}
     items, people = [], {}
-    for list_ in (f for f in find_files(src, {".txt"}) if f.endswith("_annotion_time.txt")):
-        part = Path(list_).name.removesuffix("_annotion_time.txt")
-        times, crops, heights = (
-            src / list_.replace("annotion_time", kind)
-            for kind in ("annotion_time", "crop_wh", "resolution")
-        )
-        crop, height = _numbers(crops, 4), _numbers(heights, 1) if heights.exists() else {}
-        for n, (file, *spans) in _rows(times, 2):
-            name = _plain(times, n, file.removesuffix(".mp4"))
-            people[name] = name if part == "RD" else re.sub(r"\d+$", "", name)
-            for k, span in enumerate(spans):
-                if (c := crop.get(f"{name}_{k}.mp4")) is None:
-                    continue
-                try:
-                    start, end = map(_clock, span.split("-"))
-                except ValueError as e:
-                    raise IngestError(
-                        times, f"line {n}: {span!r} is no interval like 00:40-01:20"
-                    ) from e
-                cut = next(
-                    (have[s] for s in (f"{name}_{k}", f"{part}_{name}_{k:03}") if s in have), None
-                )
-                whole = next((have[s] for s in (name, f"{part}_{name}") if s in have), None)
-                (h,) = height.get(file, [0])
-                box = (
-                    tuple(np.array([c[0] / aspect, c[2], (c[0] + c[1]) / aspect, c[2] + c[3]]) / h)
-                    if h
-                    else (2,)
-                )
-                item = Item(
-                    f"{part}--{name}--{k}",
-                    _from(src, where, cut or whole or f"{name}.mp4"),
-                    people[name],
-                    "HDTF",
-                    "list CC BY 4.0; the videos belong to their owners",
-                    "dev",
-                )
-                if not cut:
-                    item.start, item.end, item.box = (
-                        start,
-                        end,
-                        tuple(map(float, box)) if max(box) < 1.002 else None,
-                    )
-                if not (cut or whole):
-                    item.reject = f"its video {name} is not there"
-                items.append(item)
-    who = sorted(set(people.values()))
-    if test:
-        path = next((p for p in (Path(test), src / test) if p.is_file()), Path(test))
-        given = {r[0].removesuffix(".mp4") for _, r in _rows(path, 1)}
-        if odd := sorted(given - set(who) - set(people)):
-            raise IngestError(path, f"names {odd[0]!r}, which the lists do not know")
-        chosen = {p for n, p in people.items() if n in given or p in given}
-    else:
-        chosen = set(np.random.default_rng(seed).permutation(who)[: round(51 / 342 * len(who))])
+    for list_ in find_files(src, {".txt"}):
+        if list_.endswith("_annotion_time.txt"):
+            found, who = _part_items(_read_part(src, where, have, list_, aspect))
+            items += found
+            people |= who
+    chosen = _test_people(src, people, test, seed)
     return [replace(i, split="test", chunk=80) if i.speaker in chosen else i for i in items]
 
 
 # %% ../../nbs/data/07_sources.ipynb #198a8778
+def _lrs2_list(src: Path, root: Path, part: str) -> Path | None:
+    "The list of a part, beside the corpus or in it."
+    for p in (src / f"{part}.txt", root / f"{part}.txt"):
+        if p.is_file():
+            return p
+    return None
+
+
 def lrs2_items(
     src: Path,
     parts: str = "train val test",  # lists to be read; also "pretrain"
 ) -> list[Item]:
-    "LRS2 by its official lists."
+    "LRS2 by its official lists. Raises IngestError for a list that is not there."
     root = src / "mvlrs_v1" if (src / "mvlrs_v1").is_dir() else src
+    licence = "non-commercial research by agreement with the BBC"
     items = []
-
-    def find(part):
-        return next((p for p in (src / f"{part}.txt", root / f"{part}.txt") if p.is_file()), None)
-
     for part in parts.replace(",", " ").split():
-        if (path := find(part)) is None:
-            there = " ".join(p for p in ("train", "val", "test", "pretrain") if find(p))
-            raise IngestError(
-                src / f"{part}.txt",
-                "no such list"
-                + (f'; --option "parts={there}" reads what is there' if there else ""),
-            )
+        path = _lrs2_list(src, root, part)
+        if path is None:
+            every = ("train", "val", "test", "pretrain")
+            there = " ".join(p for p in every if _lrs2_list(src, root, p))
+            hint = f'; --option "parts={there}" reads what is there' if there else ""
+            raise IngestError(src / f"{part}.txt", "no such list" + hint)
+        folder = "pretrain" if part == "pretrain" else "main"
+        split = dict(test="test", val="val").get(part, "dev")
         for n, (name, *_) in _rows(path, 1):
             show, _, clip = name.partition("/")
             show, clip = _plain(path, n, show), _plain(path, n, clip)
-            folder = "pretrain" if part == "pretrain" else "main"
-            items.append(
-                Item(
-                    f"{folder}--{show}--{clip}",
-                    (root / folder / show / f"{clip}.mp4").relative_to(src).as_posix(),
-                    show,
-                    "LRS2",
-                    "non-commercial research by agreement with the BBC",
-                    dict(test="test", val="val").get(part, "dev"),
-                    frame="face",
-                )
-            )
+            file = (root / folder / show / f"{clip}.mp4").relative_to(src).as_posix()
+            id = f"{folder}--{show}--{clip}"
+            items.append(Item(id, file, show, "LRS2", licence, split, frame="face"))
     return items
 
 
@@ -683,50 +734,47 @@ EXPECTED = dict(
     hdtf="*_annotion_time.txt and *_crop_wh.txt",
     lrs2="main/ID/NNNNN.mp4 and the lists",
 )
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
+def _options(layout: str, given: dict) -> dict:
+    "Options of a layout; text becomes what the loader wants. Raises ValueError."
+    known = dict(list(inspect.signature(CORPORA[layout]).parameters.items())[1:])
+    options = dict(given)
+    for name, value in given.items():
+        if name not in known:
+            has = ", ".join(known) or "none"
+            raise ValueError(f"{layout} has no option {name!r}; it has {has}")
+        kind = known[name].annotation
+        if isinstance(value, str) and kind is not str:
+            try:
+                options[name] = _TRUTH[value.lower()] if kind is bool else kind(value)
+            except (KeyError, ValueError):
+                said = f"option {name}={value!r} of {layout} is no {kind.__name__}"
+                raise ValueError(said) from None
+    return options
+
+
+# %% ../../nbs/data/07_sources.ipynb #df6bbef1
 def find_items(
     src: str | Path,  # folder
     layout: str = "folder",  # key of `CORPORA`
     **options,  # of its loader
 ) -> list[Item]:  # ids unique and fit for a file name
-    "What a folder holds of a corpus. Raises IngestError where that is nothing, or a list is bad; ValueError for an unknown layout or option."
+    """What a folder holds of a corpus. Raises IngestError where that is nothing, or a list is bad;
+    ValueError for an unknown layout or option."""
     src = Path(src)
     if layout not in CORPORA:
         raise ValueError(f"unknown layout {layout!r}: choose one of {', '.join(CORPORA)}")
-    known = dict(list(inspect.signature(CORPORA[layout]).parameters.items())[1:])
-    for name, value in options.items():
-        if name not in known:
-            raise ValueError(
-                f"{layout} has no option {name!r}; it has {', '.join(known) or 'none'}"
-            )
-        kind = known[name].annotation
-        if isinstance(value, str) and kind is not str:
-            try:
-                options[name] = (
-                    {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
-                        value.lower()
-                    ]
-                    if kind is bool
-                    else kind(value)
-                )
-            except (KeyError, ValueError):
-                raise ValueError(
-                    f"option {name}={value!r} of {layout} is no {kind.__name__}"
-                ) from None
+    options = _options(layout, options)
     if not src.is_dir():
         raise IngestError(src, "not a folder" if src.exists() else "no such folder")
     items = CORPORA[layout](src, **options)
     if not items:
         raise IngestError(src, f"holds nothing of {layout}: expected {EXPECTED[layout]}")
-    items = list({i.id: i for i in reversed(items)}.values())[
-        ::-1
-    ]  # the same clip in two places, or twice in a list: once
-    return (
-        items
-        if layout in ("folder", "openface")
-        else [
-            replace(i, id=id)
-            for i, id in zip(items, clip_ids([i.id for i in items], keep_suffix=True))
-        ]
-    )
+    # the same clip in two places, or twice in a list: once, and the first of them
+    items = list({i.id: i for i in reversed(items)}.values())[::-1]
+    if layout in ("folder", "openface"):
+        return items  # their ids come from `clip_ids` already
+    ids = clip_ids([i.id for i in items], keep_suffix=True)
+    return [replace(i, id=id) for i, id in zip(items, ids)]

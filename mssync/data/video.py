@@ -45,7 +45,7 @@ class IngestError(ValueError):
 
 def open_media(
     path: str | Path,  # any file ffmpeg's libraries read
-) -> "av.container.InputContainer":
+):  # av.container.InputContainer
     "Open a video or sound file. Raises IngestError if it is missing, a folder, empty or neither."
     import av
 
@@ -62,11 +62,11 @@ def open_media(
         raise IngestError(path, f"not a readable video or sound file ({e.strerror})") from e
 
 
-# %% ../../nbs/data/05_video.ipynb #41dde10e
+# %% ../../nbs/data/05_video.ipynb #0e9fe1ad
 def _new_container(
     part: str,  # where the unfinished file lies
     path: Path,  # name of the finished file, which says what kind it is
-) -> "av.container.OutputContainer":
+):  # av.container.OutputContainer
     "An empty video file. Raises ValueError for a suffix that stands for no container."
     import av
 
@@ -95,7 +95,7 @@ def _add_streams(
     return video, audio
 
 
-# %% ../../nbs/data/05_video.ipynb #87c1f73a
+# %% ../../nbs/data/05_video.ipynb #c20d062c
 class _Sound:
     "Encodes a waveform piece by piece."
 
@@ -128,7 +128,7 @@ class _Sound:
         self.out.mux(self.stream.encode(None))
 
 
-# %% ../../nbs/data/05_video.ipynb #1fde708f
+# %% ../../nbs/data/05_video.ipynb #2fb087a4
 def _encode(
     out,  # container
     video,  # its video stream
@@ -226,7 +226,7 @@ PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 def _upright(
-    frame: "av.VideoFrame",
+    frame,  # av.VideoFrame
     aspect: float,  # width over height of its pixels
 ) -> np.ndarray:  # (H, W, 3) uint8
     "RGB picture with square pixels, turned as the file says."
@@ -257,7 +257,7 @@ def _pictures(folder: Path) -> Iterator[tuple[float, np.ndarray]]:
             yield i / FPS, np.ascontiguousarray(image[..., ::-1])
 
 
-# %% ../../nbs/data/05_video.ipynb #de02c3cd
+# %% ../../nbs/data/05_video.ipynb #3fe4dc89
 def video_start(
     path: str | Path,  # video or sound file, or a folder of pictures
 ) -> float:  # s
@@ -273,7 +273,7 @@ def video_start(
 
 
 def _decoded(
-    media: "av.container.InputContainer",
+    media,  # av.container.InputContainer
     stream,  # of `media`
     since: float = 0.0,  # s on the file's clock
 ) -> Iterator:
@@ -289,7 +289,7 @@ def _decoded(
             continue
 
 
-# %% ../../nbs/data/05_video.ipynb #aec7167e
+# %% ../../nbs/data/05_video.ipynb #4b7a5050
 def _native_frames(
     path: str | Path,
     since: float = 0.0,  # s on the file's clock
@@ -316,7 +316,7 @@ def _native_frames(
             raise IngestError(path, "holds no decodable video frame")
 
 
-# %% ../../nbs/data/05_video.ipynb #a71489ea
+# %% ../../nbs/data/05_video.ipynb #31109046
 def _on_ticks(
     frames: Iterator[tuple[float, np.ndarray]],  # at least one
     fps: float,  # ticks a second
@@ -357,7 +357,7 @@ def iter_frames(
     yield from frames if fps is None else _on_ticks(frames, fps)
 
 
-# %% ../../nbs/data/05_video.ipynb #3f63f1b5
+# %% ../../nbs/data/05_video.ipynb #7bfd11bf
 def _resampled(resampler, frame) -> list[np.ndarray]:
     "What a resampler gives for a frame, or for None at the end."
     return [f.to_ndarray()[0] for f in resampler.resample(frame)]
