@@ -1,4 +1,5 @@
-"""Everything that describes the package is in settings.ini; this file only hands it to setuptools."""
+"""All that describes the package is in settings.ini; this hands it to setuptools."""
+
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -26,7 +27,7 @@ setup(
     keywords=cfg["keywords"],
     python_requires=f">={cfg['min_python']}",
     packages=find_packages(include=["mssync", "mssync.*"]),
-    package_data={"mssync": ["style.mplstyle", "study/page.css", "weights/*.safetensors", "weights/README.md"]},
+    package_data={"mssync": ["style.mplstyle", "study/page.css", "weights/*"]},
     install_requires=cfg["requirements"].split(),
     extras_require=extras,
     entry_points={

@@ -58,7 +58,7 @@ def _snakemake(args: list[str], log: str):
 
 
 def snakemake(*args, timeout=800) -> subprocess.CompletedProcess:
-    "`run(python, -m, snakemake, *args)` in a fork: a process of its own, with nothing left of an earlier start."
+    "`run(python, -m, snakemake, *args)` in a fork, with nothing left of an earlier start."
     with tempfile.NamedTemporaryFile() as log:
         process = FORKS.Process(target=_snakemake, args=([str(a) for a in args], log.name))
         process.start()

@@ -1,4 +1,4 @@
-"""The same graph on a cluster: under executors that submit jobs, and with several processes to a training."""
+"""The same graph on a cluster: executors that submit jobs, several processes to a training."""
 
 import importlib.util
 import os
@@ -23,7 +23,8 @@ def needs(plugin: str):
     there = importlib.util.find_spec(f"snakemake_executor_plugin_{plugin.replace('-', '_')}")
     return pytest.mark.skipif(
         there is None,
-        reason=f"needs the package snakemake-executor-plugin-{plugin}, which the project does not install: this executor is not tested here",
+        reason=f"needs the package snakemake-executor-plugin-{plugin}, which the project does not "
+        "install: this executor is not tested here",
     )
 
 
@@ -83,7 +84,8 @@ def test_profile_options(tmp_path):
         "threads: 4" in job and "gpu=2" in job and "mem_mb=16000" in job and "runtime=2880" in job
     )
     assert re.search(
-        r"torch\.distributed\.run --standalone --nproc-per-node=2 -m mssync\.study run \S+04_generator\.ipynb",
+        r"torch\.distributed\.run --standalone --nproc-per-node=2 "
+        r"-m mssync\.study\.notebooks run \S+04_generator\.ipynb",
         done.stdout,
     )
     one = re.search(r"^rule evaluate:\n(?:    .*\n)*", done.stdout, re.M)[0]
@@ -106,7 +108,7 @@ def test_processes_option(tmp_path):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> dict:
-    "Loss syncers and a generator of the smoke profile, by one process and by two (torchrun, gloo), on the same corpus."
+    "Loss syncers and a generator of profile smoke, by one process and by two (torchrun, gloo)."
     base = tmp_path_factory.mktemp("processes")
     one, two = base / "1", base / "2"
 
@@ -139,7 +141,7 @@ def trained(tmp_path_factory) -> dict:
 
 
 def test_two_processes_train_the_same(trained):
-    "Study notebooks under torchrun: the losses of one process, by both kinds of training; outputs and messages once."
+    "Experiments under torchrun: the losses of one process; outputs and messages once."
     for name in ("syncers_loss", "generator_short"):
         a, b = (pd.read_csv(trained[n] / f"seed_0/{name}.csv") for n in (1, 2))
         assert list(a.columns) == list(b.columns) and len(a) == len(b) >= 2
@@ -210,7 +212,11 @@ here, args = pathlib.Path(__file__).parent, sys.argv[1:]
 job = str(len(list(here.glob("job*"))) + 1)
 (here / f"job{{job}}").write_text(json.dumps(args))
 wrapped = next(a for a in args if a.startswith("--wrap=")).removeprefix("--wrap=")
-subprocess.Popen(["sh", "-c", f"({{wrapped}}) > {{here}}/out{{job}} 2>&1; echo $? > {{here}}/rc{{job}}"], env=dict(os.environ, SLURM_JOB_ID=job), start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+no = subprocess.DEVNULL
+job_env = dict(os.environ, SLURM_JOB_ID=job)
+line = f"({{wrapped}}) > {{here}}/out{{job}} 2>&1; echo $? > {{here}}/rc{{job}}"
+apart = dict(start_new_session=True, stdin=no, stdout=no, stderr=no)
+subprocess.Popen(["sh", "-c", line], env=job_env, **apart)
 print(job)
 """,
     srun="""#!/bin/sh
@@ -221,7 +227,9 @@ exec "$@"
 cd "$(dirname "$0")"
 for j in job*; do
     i=${{j#job}}
-    if [ ! -f rc$i ]; then echo "$i|RUNNING"; elif [ "$(cat rc$i)" = 0 ]; then echo "$i|COMPLETED"; else echo "$i|FAILED"; fi
+    if [ ! -f rc$i ]; then echo "$i|RUNNING"
+    elif [ "$(cat rc$i)" = 0 ]; then echo "$i|COMPLETED"
+    else echo "$i|FAILED"; fi
 done
 """,
     sinfo="#!/bin/sh\necho PARTITION\necho main\n",
@@ -232,7 +240,7 @@ done
 
 @needs("slurm")
 def test_slurm_profile(tmp_path, trained):
-    "The profile with the plugin itself, sbatch and its kin replaced by scripts: two processes train, and what is asked of the scheduler fits the rule."
+    "The plugin itself, sbatch and its kin replaced by scripts: what is asked for fits the rule."
     tools, out = tmp_path / "bin", tmp_path / "r"
     tools.mkdir()
     for name, text in SLURM.items():

@@ -1,4 +1,4 @@
-"""What somebody gets who installs the package: a slim core that is light to import, from a wheel that holds all it needs."""
+"""What somebody gets who installs the package: a slim core, light to import, from a wheel."""
 
 import re
 import shutil
@@ -21,7 +21,8 @@ from mssync.data.landmarks import neutral_face
 
 weights = mssync.__path__[0] + "/weights/"
 rng = np.random.default_rng(0)
-sound = rng.normal(size=4 * 16_000).astype(np.float32) * np.linspace(0, 0.1, 64_000, dtype=np.float32)
+sound = rng.normal(size=4 * 16_000) * np.linspace(0, 0.1, 64_000)
+sound = sound.astype(np.float32)
 face = 100 * neutral_face()[:, :2] + rng.normal(size=(100, 1, 2)).cumsum(0)
 metric = MultiScaleSync()
 metric.update_clip(face, sound, sr=16_000, fps=25)
@@ -71,7 +72,7 @@ def test_lock_holds_every_requirement():
     "module", ["metrics.synchrony", "model.syncer", "training.gan", "study.profiles"]
 )
 def test_light(module):
-    "Importing the metric, the loss, the trainer or the profiles imports no video or landmark library."
+    "Importing metric, loss, trainer or profiles imports no video or landmark library."
     heavy = ["av", "cv2", "dlib", "face_alignment", "skimage"]
     code = f"import sys, mssync.{module}; print([m for m in {heavy} if m in sys.modules])"
     done = run(sys.executable, "-c", code)

@@ -1,4 +1,4 @@
-"""The study runs end to end on its smallest profile; what is done is not done again, and what is wrong is said by name."""
+"""The study runs end to end on its smallest profile; what is done is not done again."""
 
 import csv
 import io
@@ -341,10 +341,11 @@ def test_claims(results):
     )
     assert (m.seeds == n).all() and m.seeds_holding.between(0, n).all()
     for r in m.itertuples():  # true of both whole intervals, or of neither
-        both = [(l, h) for l, h in ((r.low, r.high), (r.low_trainings, r.high_trainings)) if l == l]
+        spans = ((r.low, r.high), (r.low_trainings, r.high_trainings))
+        both = [(low, high) for low, high in spans if low == low]
         inside, out = (
-            all(r.least < l and h < r.most for l, h in both),
-            all(h < r.least for _, h in both) or all(l > r.most for l, _ in both),
+            all(r.least < low and high < r.most for low, high in both),
+            all(h < r.least for _, h in both) or all(low > r.most for low, _ in both),
         )
         assert (r.verdict == "holds") == inside and (r.verdict == "does not hold") == out, r
     conf = m[(m.letter == "0") & (m.measure == "AV-Conf")]
@@ -412,7 +413,7 @@ def test_figure5_has_all_trainings(results):
 
 
 def test_calibration(results):
-    "What the metrics say about planted errors is measured, with intervals and seeds (that it is right, the cpu profile shows)."
+    "What the metrics say about planted errors is measured, with intervals and seeds."
     shift, rows = (
         pd.read_csv(results / "calibration_shift.csv"),
         pd.read_csv(results / "calibration_rows.csv"),
@@ -536,7 +537,7 @@ def test_fewer_seeds_train_nothing(results):
 
 
 def test_given_corpus(tmp_path):
-    "Lengths adapt and say so, and nobody's landmarks are drawn or copied. One seed has no deviation, and the tables say that too."
+    "Lengths adapt and say so; nobody's landmarks are drawn; one seed has no deviation."
     from mssync.simulate.clips import simulate_corpus
 
     simulate_corpus(tmp_path / "mine", clips=24, speakers=12, seconds=3, progress=False)

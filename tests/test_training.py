@@ -1,4 +1,4 @@
-"""Training that can be trusted: killed and resumed, on two processes, with NaN on one of them, on a GPU."""
+"""Training that can be trusted: killed and resumed, on two processes, with NaN, on a GPU."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from conftest import ROOT
 from mssync.data.corpus import Clip, write_clip, write_index
 from mssync.training.models import CheckpointError, load_model, read_tensors
 
-# Both trainings on a toy corpus; writes checkpoints, logs, the models, and each process's checksum of the weights.
+# Both trainings on a toy corpus; writes checkpoints, logs, models, each process's checksum.
 SCRIPT = """
 import os, sys, time
 from pathlib import Path
@@ -44,18 +44,30 @@ def poisoned(*args):               # one process meets NaN in one step
     global calls
     calls += 1
     mean, terms = av_loss(*args)
-    return (mean * torch.nan if calls == int(os.environ.get("POISON", 0)) and rank == 1 else mean), terms
+    spoilt = calls == int(os.environ.get("POISON", 0)) and rank == 1
+    return (mean * torch.nan if spoilt else mean), terms
 training.av_loss = poisoned
 
 shape = SyncerConfig(position_widths=(32, 32), audio_widths=(32, 32), dim=16, stages=False)
-how = SyncerTraining(steps=20, batch=32, lr=1e-3, eval_every=2, temperature=.2, augment=("mirror", "swap"))
-gan = GANTraining(teacher_steps=4, teacher_batch=8, steps=12, decay_steps=2, batch=8, lr_g=2e-4, lr_d=1e-4, whiten=True, floor=.03, perturb=.3, ema=.8, l2=1., ramp=4, augment=("stretch", "swap"), eval_every=2)
+how = SyncerTraining(steps=20, batch=32, lr=1e-3, eval_every=2, temperature=.2,
+                     augment=("mirror", "swap"))
+gan = GANTraining(teacher_steps=4, teacher_batch=8, steps=12, decay_steps=2, batch=8, lr_g=2e-4,
+                  lr_d=1e-4, whiten=True, floor=.03, perturb=.3, ema=.8, l2=1., ramp=4,
+                  augment=("stretch", "swap"), eval_every=2)
 x, a, _ = val.windows(40)
-kept = lambda name: dict(checkpoint=out/f"{name}.checkpoint.safetensors", logdir=out/f"logs/{name}", checkpoint_every=3, progress=False)
+def kept(name):
+    return dict(checkpoint=out/f"{name}.checkpoint.safetensors", logdir=out/f"logs/{name}",
+                checkpoint_every=3, progress=False)
+
+def evaluate(g):
+    return dict(seen=g(x[:2, 0], a[:2], torch.Generator().manual_seed(0)).abs().mean())
+
+small = GeneratorConfig(position_widths=(32,), hidden=16, audio_widths=(8, 8, 8, 8),
+                        branch_widths=(32, 32), expansion=2, noise=2)
+judges = DiscriminatorConfig((32,), (32,), 16, expansion=2)
 try:
     syncers, _ = train_syncers(packed, val, shape, how, **kept("syncers"))
-    G, _ = train_gan(packed, syncers, GeneratorConfig(position_widths=(32,), hidden=16, audio_widths=(8, 8, 8, 8), branch_widths=(32, 32), expansion=2, noise=2),
-                     DiscriminatorConfig((32,), (32,), 16, expansion=2), gan, evaluate=lambda g: dict(seen=g(x[:2, 0], a[:2], torch.Generator().manual_seed(0)).abs().mean()), **kept("gan"))
+    G, _ = train_gan(packed, syncers, small, judges, gan, evaluate=evaluate, **kept("gan"))
 except FloatingPointError as e:
     (out/f"error{rank}").write_text(str(e))
     raise
@@ -67,7 +79,8 @@ ENV = {
     "OMP_NUM_THREADS": "1",
     "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
 }
-# Two processes on a CPU: `--cpu` starts one only (several need MPI), so it is the torchrun launcher with the GPUs switched off.
+# Two processes on a CPU: `--cpu` starts one only (several need MPI), so it is the torchrun
+# launcher with the GPUs switched off.
 LAUNCH = [
     "-m",
     "accelerate.commands.launch",
@@ -140,7 +153,7 @@ class Trainings:
         return p.returncode, text
 
     def kill_at(self, name: str, checkpoint: str, step: int) -> int:
-        "SIGKILL as soon as a checkpoint of `step` or later is there; gives the last checkpoint's step."
+        "SIGKILL when a checkpoint of `step` or later is there; gives the last checkpoint's step."
         p, path, at = (
             self.start(name, SLOW=".1"),
             self.folder / name / f"{checkpoint}.checkpoint.safetensors",
@@ -181,7 +194,7 @@ def trainings(tmp_path_factory):
 
 
 def assert_same(a: Path, b: Path):
-    "Everything that two trainings hold (weights, averages, optimisers, random numbers, logged rows), bit by bit."
+    "All that two trainings hold (weights, averages, optimisers, random numbers, rows), by the bit."
     for name in ("syncers", "gan"):
         (t, h), (t_b, h_b) = (read_tensors(f / f"{name}.checkpoint.safetensors") for f in (a, b))
         assert (
@@ -195,7 +208,7 @@ def assert_same(a: Path, b: Path):
 
 
 def test_killed_and_resumed(trainings):
-    "kill -9 in the middle of the syncers, and again in the middle of the GAN: the end is that of the run never stopped."
+    "kill -9 in the middle of the syncers, and again of the GAN: the end of the run never stopped."
     assert trainings.whole[0] == 0, trainings.whole[1][-4000:]
     assert 6 <= trainings.killed_at[0] < 20 and 9 <= trainings.killed_at[1] < 18
     assert trainings.resumed[0] == 0, trainings.resumed[1][-4000:]
@@ -219,7 +232,7 @@ def test_log_of_a_killed_run(trainings):
 
 
 def test_two_processes(trainings):
-    "accelerate launch with two processes and the same global batch: the same losses, and the same weights on both."
+    "Two processes and the same global batch: the same losses, and the same weights on both."
     assert trainings.two[0] == 0, trainings.two[1][-4000:]
     one, two = trainings.folder / "whole", trainings.folder / "two"
     assert (two / "weights0").read_text() == (two / "weights1").read_text()
@@ -238,7 +251,7 @@ def test_two_processes(trainings):
 
 
 def test_nan_on_one_of_two_processes(trainings):
-    "Both stop, with the step and the term; the last good checkpoint leads to the end that the undisturbed run had."
+    "Both stop, with step and term; the last good checkpoint leads to the undisturbed end."
     assert trainings.poisoned[0] != 0
     for rank in (0, 1):
         assert (
@@ -252,7 +265,7 @@ def test_nan_on_one_of_two_processes(trainings):
 
 
 def test_checkpoint_says_what_it_is(trainings):
-    "The number of processes is no part of a checkpoint's configuration; its settings, seed and version are."
+    "The number of processes is no part of a checkpoint's configuration; settings and seed are."
     t, header = read_tensors(trainings.folder / "two/gan.checkpoint.safetensors")
     assert header["run"] == read_tensors(trainings.folder / "whole/gan.checkpoint.safetensors")[1][
         "run"
@@ -278,7 +291,7 @@ needs_gpu = pytest.mark.skipif(
 @needs_gpu
 @pytest.mark.parametrize("precision", ["no", "bf16"])
 def test_gpu(tmp_path, precision):
-    "Syncers and a GAN on the GPU; what was stopped and resumed ends near the run never stopped; float32 terms begin as on the CPU."
+    "On the GPU: what was resumed ends near the run never stopped; terms begin as on the CPU."
     from dataclasses import replace
 
     from mssync.data.packed import Packed

@@ -1,7 +1,7 @@
-"""The moving picture of the README: a simulated speaker, beside what MS-Sync generates for the same sound.
+"""The README's moving picture: a simulated speaker, and what MS-Sync generates for its sound.
 
-`python workflow/film.py` writes nbs/images/talking.gif. The networks are those that ship with the package, the speaker
-is none that they were trained on, and clip and speaker are the first ones tried.
+`python workflow/film.py` writes nbs/images/talking.gif. The networks are those that ship with the
+package, and the speaker is none that they were trained on.
 """
 
 from pathlib import Path
