@@ -8,6 +8,7 @@ __all__ = [
     "within_head",
     "amplitude",
     "jitter",
+    "shape_space",
     "deformation_residual",
     "residual_curve",
     "measures",
@@ -17,7 +18,6 @@ __all__ = [
     "corpus_motion",
     "percentiles",
     "motion_table",
-    "shape_space",
 ]
 
 # %% ../../nbs/metrics/32_dynamics.ipynb #56eccfcb
@@ -50,7 +50,8 @@ from ..model.pyramid import SCALES, split_bands
 def within_head(
     x,  # (..., n, 68, 2) sequence
 ) -> np.ndarray:  # (..., n, 68, 2) the same with the head's points held in place
-    "Take the head's in-plane motion out: every frame's head points are aligned with the first frame's by a similarity."
+    """Take the head's in-plane motion out: every frame's head points are aligned with the first
+    frame's by a similarity."""
     x = check_clips(x, "within_head")
     return similarity_align(x, x[..., :1, :, :], REGIONS["head"])
 
@@ -66,13 +67,21 @@ def amplitude(
 
 def jitter(
     x,  # (..., n, 68, 2) sequence
-) -> (
-    np.ndarray
-):  # (...) mean length of the second difference over frames and points, in the unit of x
+) -> np.ndarray:  # (...) mean length of the second difference over frames and points, unit of x
     "How much velocity changes from frame to frame. Raises ValueError below 3 frames or on NaN."
-    return np.linalg.norm(
-        np.diff(check_clips(x, "jitter", frames=3, sized=False), n=2, axis=-3), axis=-1
-    ).mean((-1, -2))
+    x = check_clips(x, "jitter", frames=3, sized=False)
+    return np.linalg.norm(np.diff(x, n=2, axis=-3), axis=-1).mean((-1, -2))
+
+
+# %% ../../nbs/metrics/32_dynamics.ipynb #84db6797
+def shape_space(
+    packed: Packed,  # training clips
+    seed: int = 0,  # of the windows that are drawn
+    windows: int = 256,  # of 40 frames; every eighth frame is used
+) -> ShapeSpace:
+    "Shape space of training faces, for the shape residual."
+    x, _ = packed.sample(windows, 40, torch.Generator().manual_seed(seed))
+    return ShapeSpace.fit(x[:, ::8].cpu().numpy())
 
 
 # %% ../../nbs/metrics/32_dynamics.ipynb #566c4b0c
@@ -92,32 +101,37 @@ def residual_curve(
     real,  # (B', m, 68, 2) real clips
     space: ShapeSpace,
     deformation: bool = False,  # the stricter residual instead
-) -> np.ndarray:  # (n,) ratio at each frame; 1 is as real
-    "RMS shape residual over clips at each frame, over the real clips' RMS over all frames (of the deformation: without the first). Raises ValueError on NaN, on a face without size and where the real clips have no residual."
-    x, real = (
-        check_clips(x, "residual_curve", batch=True),
-        check_clips(real, "residual_curve", "real ", frames=1 + deformation, batch=True),
-    )
-    f = (lambda v: deformation_residual(v, space)) if deformation else space.residual
-    own = f(real)[:, 1:] if deformation else f(real)
+) -> np.ndarray:  # (n,) ratio to real at each frame; 1 is as real
+    """RMS shape residual over clips at each frame, over the real clips' RMS over all frames (of the
+    deformation: without the first). Raises ValueError on NaN, on a face without size and where the
+    real clips have no residual."""
+    x = check_clips(x, "residual_curve", batch=True)
+    real = check_clips(real, "residual_curve", "real ", frames=1 + deformation, batch=True)
+    if deformation:
+        found, own = deformation_residual(x, space), deformation_residual(real, space)[:, 1:]
+    else:
+        found, own = space.residual(x), space.residual(real)
     if not (own**2).mean() > 1e-24:
         raise ValueError(
             "residual_curve: the real clips have no residual, nothing can be compared with that"
         )
-    return np.sqrt((f(x) ** 2).mean(0) / (own**2).mean())
+    return np.sqrt((found**2).mean(0) / (own**2).mean())
 
 
 # %% ../../nbs/metrics/32_dynamics.ipynb #03f80add
+def _rms(v: np.ndarray) -> np.ndarray:
+    "Root mean square over the frames."
+    return np.sqrt((v**2).mean(-1))
+
+
 def measures(
     x,  # (B, n, 68, 2) clips
     space: ShapeSpace,
-) -> pd.DataFrame:  # one row a clip: lip_speed, head_speed, lip_amplitude, head_amplitude, jitter, shape_residual, deformation
-    "The raw measures, in the unit of x (the residuals in units of the mean face). Raises ValueError below 3 frames, on NaN and on a face without size."
+) -> pd.DataFrame:  # one row a clip: lip_speed, head_speed, lip_amplitude, head_amplitude, jitter,
+    # shape_residual, deformation
+    """The raw measures, in the unit of x (the residuals in units of the mean face). Raises
+    ValueError below 3 frames, on NaN and on a face without size."""
     x = check_clips(x, "measures", frames=3, batch=True)
-
-    def rms(v):
-        return np.sqrt((v**2).mean(-1))
-
     return pd.DataFrame(
         dict(
             lip_speed=lip_speed(x).mean(-1),
@@ -125,27 +139,29 @@ def measures(
             lip_amplitude=amplitude(within_head(x), "lips"),
             head_amplitude=amplitude(x, "head"),
             jitter=jitter(x),
-            shape_residual=rms(space.residual(x)),
-            deformation=rms(deformation_residual(x, space)[:, 1:]),
+            shape_residual=_rms(space.residual(x)),
+            deformation=_rms(deformation_residual(x, space)[:, 1:]),
         )
     )
 
 
+# %% ../../nbs/metrics/32_dynamics.ipynb #063b6c12
 def dynamics_table(
     x_gen,  # (B, n, 68, 2) generated clips
     x_real,  # (B, n, 68, 2) the real clips, in the same order and unit
     space: ShapeSpace,  # fitted on training faces
     ids=None,  # B names; running numbers by default
-) -> pd.DataFrame:  # one row a clip: ratios (1 is as real)
-    "Measures of generated clips over the real clips' means. Raises ValueError where a measure of the real clips is 0."
-    gen, own = (
-        measures(check_clips(v, "dynamics_table", which, frames=3, batch=True), space)
-        for v, which in ((x_gen, "generated "), (x_real, "real "))
-    )
-    own = own.mean()
+) -> pd.DataFrame:  # one row a clip: ratios to real (1 = real)
+    """Measures of generated clips over the real clips' means. Raises ValueError where a measure of
+    the real clips is 0."""
+    x_gen = check_clips(x_gen, "dynamics_table", "generated ", frames=3, batch=True)
+    gen = measures(x_gen, space)
+    x_real = check_clips(x_real, "dynamics_table", "real ", frames=3, batch=True)
+    own = measures(x_real, space).mean()
     if (own == 0).any():
         raise ValueError(
-            f"dynamics_table: the real clips have {own.index[own == 0][0]} 0, nothing can be compared with that"
+            f"dynamics_table: the real clips have {own.index[own == 0][0]} 0, "
+            "nothing can be compared with that"
         )
     df = gen / own
     return df.set_index(pd.Index(ids if ids is not None else range(len(df)), name="id"))
@@ -155,35 +171,55 @@ def dynamics_table(
 HERTZ = {"below 1 Hz": (0, 1), "1-3 Hz": (1, 3), "3-6 Hz": (3, 6), "above 6 Hz": (6, FPS)}
 
 
-def _shares(v):  # (n, k) positions
+def _shares(v: np.ndarray) -> list[float]:  # v (n, k) positions
+    "Share of the velocity's power in each band of HERTZ."
     d = np.diff(v, axis=0)
     d = (d - d.mean(0)) * np.hanning(len(d))[:, None]
-    power, f = (np.abs(np.fft.rfft(d, axis=0)) ** 2).sum(1), np.fft.rfftfreq(len(d), 1 / FPS)
+    power = (np.abs(np.fft.rfft(d, axis=0)) ** 2).sum(1)
+    f = np.fft.rfftfreq(len(d), 1 / FPS)
     return [power[(f >= a) & (f < b)].sum() / max(power.sum(), 1e-12) for a, b in HERTZ.values()]
 
 
-def _follows(a, b, lag=int(0.3 * FPS)):  # (n,), (n,)
+def _follows(
+    a: np.ndarray,  # (n,)
+    b: np.ndarray,  # (n,)
+    lag: int = int(0.3 * FPS),  # frames, the largest either way
+) -> float:  # NaN where one of them does not move
+    "Largest absolute correlation of two curves over lags."
     if min(a.std(), b.std()) < 1e-9:
         return np.nan
-    n = len(a)
-    return max(
-        abs(np.corrcoef(a[max(0, k) : n + min(0, k)], b[max(0, -k) : n - max(0, k)])[0, 1])
-        for k in range(-lag, lag + 1)
-    )
+    n, found = len(a), []
+    for k in range(-lag, lag + 1):
+        u = a[max(0, k) : n + min(0, k)]
+        v = b[max(0, -k) : n - max(0, k)]
+        found.append(abs(np.corrcoef(u, v)[0, 1]))
+    return max(found)
 
 
-def motion_statistics(
-    clip: Clip,  # at least 3 s; correlations where its extras hold energy and pitch, (4T,) at 100 Hz
+# %% ../../nbs/metrics/32_dynamics.ipynb #4d627d17
+def _coupling(
+    opening: np.ndarray,  # (n,) of the mouth
+    head: np.ndarray,  # (n, k) coordinates of the head's points
+    sounds: dict,  # "energy" and "pitch", (4n,) at 100 Hz
 ) -> dict[str, float]:
-    "Speeds (face sizes a frame), openings (face sizes), deviations of the pose, shares of the spectra, and correlations with the sound. Raises ValueError below 3 s."
-    n = len(clip.landmarks)
-    if n < 74:
-        raise ValueError(f"clip {clip.id}: {n} frames are too few, motion statistics need 74")
-    x = np.asarray(clip.landmarks, np.float64)
-    x = x / centre_size(x.mean(0))[1]
-    held = within_head(x)
-    opening, jaw = mouth_opening(held), np.linalg.norm(held[:, 8] - held[:, 27], axis=-1)
-    head = x[:, REGIONS["head"]].reshape(n, -1)
+    "Correlation of lips and head with the sound, band by band, and what chance would give."
+    lips = split_bands(opening, FPS)  # (n, 4)
+    heads = np.stack([split_bands(v, FPS) for v in head.T], -1)  # (n, 4, k)
+    r = {}
+    for i, ms in enumerate(SCALES):
+        u, s, _ = np.linalg.svd(heads[:, i] - heads[:, i].mean(0), full_matrices=False)
+        for name, v in (("lips", lips[:, i]), ("head", u[:, 0] * s[0])):
+            for sound in ("energy", "pitch"):
+                d = split_bands(sounds[sound])[::COLUMNS, i]
+                r[f"{name} ~ {sound}, {ms} ms"] = _follows(v, d)
+                turned = np.roll(d, len(opening) // 2)
+                r[f"{name} ~ {sound}, {ms} ms, chance"] = _follows(v, turned)
+    return r
+
+
+# %% ../../nbs/metrics/32_dynamics.ipynb #541b89e1
+def _sizes(x, opening, jaw):  # (n, 68, 2) in face sizes, (n,), (n,)
+    "How fast and how far."
     r = {
         "lip speed": lip_speed(x).mean(),
         "jaw speed": np.abs(np.diff(jaw)).mean(),
@@ -192,35 +228,44 @@ def motion_statistics(
         "opening, deviation": opening.std(),
         "opening, 5th percentile": np.percentile(opening, 5),
     }
-    r |= {
-        f"head {k}": v
-        for k, v in zip(
-            ("pitch, degrees", "yaw, degrees", "roll, degrees", "x", "y", "size"),
-            pose_proxies(x).std(0),
-        )
-    }
-    for name, v in (
-        ("lips", held[:, REGIONS["lips"]].reshape(n, -1)),
-        ("jaw", jaw[:, None]),
-        ("head", head),
-    ):
-        r |= {f"{name} {b}": u for b, u in zip(HERTZ, _shares(v))}
-    if not {"energy", "pitch"} <= clip.extras.keys():
-        return r
-    bands = (
-        split_bands(opening, FPS),
-        np.stack([split_bands(v, FPS) for v in head.T], -1),
-    )  # (n, 4), (n, 4, points)
-    for i, ms in enumerate(SCALES):
-        u, s, _ = np.linalg.svd(bands[1][:, i] - bands[1][:, i].mean(0), full_matrices=False)
-        for name, v in (("lips", bands[0][:, i]), ("head", u[:, 0] * s[0])):
-            for sound in ("energy", "pitch"):
-                d = split_bands(clip.extras[sound])[::COLUMNS, i]
-                r[f"{name} ~ {sound}, {ms} ms"], r[f"{name} ~ {sound}, {ms} ms, chance"] = (
-                    _follows(v, d),
-                    _follows(v, np.roll(d, n // 2)),
-                )
+    names = "pitch, degrees", "yaw, degrees", "roll, degrees", "x", "y", "size"
+    return r | {f"head {name}": v for name, v in zip(names, pose_proxies(x).std(0))}
+
+
+def motion_statistics(
+    # at least 3 s; correlations where its extras hold energy and pitch, (4T,) at 100 Hz
+    clip: Clip,
+) -> dict[str, float]:
+    """Speeds (face sizes a frame), openings (face sizes), deviations of the pose, shares of the
+    spectra, and correlations with the sound. Raises ValueError below 3 s."""
+    n = len(clip.landmarks)
+    if n < 74:
+        raise ValueError(f"clip {clip.id}: {n} frames are too few, motion statistics need 74")
+    x = np.asarray(clip.landmarks, np.float64)
+    x = x / centre_size(x.mean(0))[1]
+    held = within_head(x)
+    opening, jaw = mouth_opening(held), np.linalg.norm(held[:, 8] - held[:, 27], axis=-1)
+    head = x[:, REGIONS["head"]].reshape(n, -1)
+    r = _sizes(x, opening, jaw)
+    lips = held[:, REGIONS["lips"]].reshape(n, -1)
+    for name, v in (("lips", lips), ("jaw", jaw[:, None]), ("head", head)):
+        r |= {f"{name} {band}": share for band, share in zip(HERTZ, _shares(v))}
+    if {"energy", "pitch"} <= clip.extras.keys():
+        r |= _coupling(opening, head, clip.extras)
     return r
+
+
+# %% ../../nbs/metrics/32_dynamics.ipynb #54f5497f
+def _window(clip: Clip, start: int, frames: int) -> Clip:
+    "A part of a clip, with its energy and pitch."
+    sound = slice(COLUMNS * start, COLUMNS * (start + frames))
+    kept = [k for k in ("energy", "pitch") if k in clip.extras]
+    return replace(
+        clip,
+        landmarks=clip.landmarks[start : start + frames],
+        audio=clip.audio[sound],
+        extras={k: clip.extras[k][sound] for k in kept},
+    )
 
 
 def clip_windows(
@@ -228,39 +273,22 @@ def clip_windows(
     frames: int,  # of every window
 ) -> list[Clip]:  # windows one after the other; what is left at the end is not used
     "Cut a clip, with its energy and pitch, so that clips of different length can be compared."
-
-    def part(s):
-        return {
-            k: clip.extras[k][COLUMNS * s : COLUMNS * (s + frames)]
-            for k in ("energy", "pitch")
-            if k in clip.extras
-        }
-
-    return [
-        replace(
-            clip,
-            landmarks=clip.landmarks[s : s + frames],
-            audio=clip.audio[COLUMNS * s : COLUMNS * (s + frames)],
-            extras=part(s),
-        )
-        for s in range(0, len(clip.landmarks) - frames + 1, frames)
-    ]
+    starts = range(0, len(clip.landmarks) - frames + 1, frames)
+    return [_window(clip, start, frames) for start in starts]
 
 
+# %% ../../nbs/metrics/32_dynamics.ipynb #8c83e40e
 def corpus_motion(
     folder: str | Path,
-    frames: int = 215,  # of the windows that are measured: 8.6 s; clips that are shorter do not count
+    frames: int = 215,  # of the windows: 8.6 s; clips that are shorter do not count
     index: pd.DataFrame | None = None,  # rows of clips.csv; all by default
 ) -> pd.DataFrame:  # one row a window: id, source, and motion_statistics
     "Motion statistics of a corpus."
-    rows = (read_index(folder) if index is None else index).iterrows()
-    return pd.DataFrame(
-        [
-            dict(id=row.id, source=row.source) | motion_statistics(w)
-            for _, row in rows
-            for w in clip_windows(read_clip(folder, row), frames)
-        ]
-    )
+    rows = []
+    for _, row in (read_index(folder) if index is None else index).iterrows():
+        for window in clip_windows(read_clip(folder, row), frames):
+            rows.append(dict(id=row.id, source=row.source) | motion_statistics(window))
+    return pd.DataFrame(rows)
 
 
 def percentiles(
@@ -269,59 +297,35 @@ def percentiles(
 ) -> pd.DataFrame:  # one row a statistic, columns p5 ... p95
     "Percentiles of every numeric column."
     df = df.select_dtypes("number")
-    return pd.DataFrame(
-        np.nanpercentile(df, q, axis=0).T, index=df.columns, columns=[f"p{v}" for v in q]
-    )
+    found = np.nanpercentile(df, q, axis=0).T
+    return pd.DataFrame(found, index=df.columns, columns=[f"p{v}" for v in q])
 
 
+# %% ../../nbs/metrics/32_dynamics.ipynb #5e2ceb7e
 def motion_table(
     folder: str | Path,  # a corpus
     lengths=(74, 215),  # frames of the windows: 3 s and 8.6 s
     least: int = 8,  # clips of a group; smaller ones count as "other"
-) -> (
-    pd.DataFrame
-):  # group (a source, "all but GRID", "other"), frames, clips, windows, statistic, p5 ... p95
-    "Percentiles of a corpus and of its parts: what `data/real_motion.csv` holds. Raises ValueError where no group has enough clips of these lengths."
+) -> pd.DataFrame:  # group (a source, "all but GRID", "other"), frames, clips, windows, statistic,
+    # p5 ... p95
+    """Percentiles of a corpus and of its parts: what `data/real_motion.csv` holds. Raises
+    ValueError where no group has enough clips of these lengths."""
     parts = []
     for n in lengths:
         df = corpus_motion(folder, n)
         if df.empty:
             continue
         clips = df.groupby("source").id.transform("nunique")
-        for group, d in [
-            ("all but GRID", df[df.source != "GRID"]),
-            *df.groupby(df.source.where(clips >= least, "other")),
-        ]:
-            if d.id.nunique() >= least:
-                parts.append(
-                    percentiles(d)
-                    .round(5)
-                    .rename_axis("statistic")
-                    .reset_index()
-                    .assign(group=group, frames=n, clips=d.id.nunique(), windows=len(d))
-                )
+        sources = df.groupby(df.source.where(clips >= least, "other"))
+        for group, d in [("all but GRID", df[df.source != "GRID"]), *sources]:
+            if d.id.nunique() < least:
+                continue
+            part = percentiles(d).round(5).rename_axis("statistic").reset_index()
+            counts = dict(frames=n, clips=d.id.nunique(), windows=len(d))
+            parts.append(part.assign(group=group, **counts))
     if not parts:
         raise ValueError(
             f"{folder}: fewer than {least} clips have the {min(lengths)} frames of a window"
         )
-    return pd.concat(parts)[
-        [
-            "group",
-            "frames",
-            "clips",
-            "windows",
-            "statistic",
-            *(f"p{v}" for v in (5, 25, 50, 75, 95)),
-        ]
-    ]
-
-
-# %% ../../nbs/metrics/32_dynamics.ipynb #84db6797
-def shape_space(
-    packed: Packed,  # training clips
-    seed: int = 0,
-    windows: int = 256,
-) -> ShapeSpace:
-    "Shape space of training faces, for the shape residual."
-    x, _ = packed.sample(windows, 40, torch.Generator().manual_seed(seed))
-    return ShapeSpace.fit(x[:, ::8].cpu().numpy())
+    first = ["group", "frames", "clips", "windows", "statistic"]
+    return pd.concat(parts)[first + [f"p{v}" for v in (5, 25, 50, 75, 95)]]
