@@ -36,21 +36,18 @@ from ..training.models import MODELS
 
 # %% ../../nbs/metrics/33_frechet.ipynb #656e2c13
 def _root(c: np.ndarray) -> np.ndarray:
-    "Square root of a symmetric positive semidefinite matrix; eigenvalues that rounding made negative count as 0."
+    """Square root of a symmetric positive semidefinite matrix; eigenvalues that rounding made
+    negative count as 0."""
     lam, u = np.linalg.eigh(c)
     return (u * np.sqrt(lam.clip(min=0))) @ u.T
 
 
-def _distance(a, b):  # of two pairs (mean, R), R' R being the covariance
-    return max(
-        0.0,
-        float(
-            ((a[0] - b[0]) ** 2).sum()
-            + (a[1] ** 2).sum()
-            + (b[1] ** 2).sum()
-            - 2 * np.linalg.svd(a[1] @ b[1].T, compute_uv=False).sum()
-        ),
-    )
+def _distance(a, b) -> float:
+    "Fréchet distance of two pairs (mean, R), R' R being the covariance."
+    (mean1, R1), (mean2, R2) = a, b
+    apart = ((mean1 - mean2) ** 2).sum()
+    shared = np.linalg.svd(R1 @ R2.T, compute_uv=False).sum()
+    return max(0.0, float(apart + (R1**2).sum() + (R2**2).sum() - 2 * shared))
 
 
 def frechet_distance(
@@ -64,33 +61,22 @@ def frechet_distance(
 
 
 # %% ../../nbs/metrics/33_frechet.ipynb #35ab45ca
-def _features(f, name: str) -> np.ndarray:  # (n, ..., d) float64, checked
+def _features(f, name: str) -> np.ndarray:  # (n, ..., d) float64
+    "Features as an array, checked."
     f = np.asarray(f.detach().cpu() if isinstance(f, Tensor) else f, np.float64)
     if f.ndim < 2 or len(f) < 2 or not f.size:
         raise ValueError(
             f"{name}: at least 2 samples of features (n, ..., d) are needed, got shape {f.shape}"
         )
-    if not np.isfinite(f).all():
-        raise ValueError(
-            f"{name}: sample {int(np.argwhere(~np.isfinite(f))[0, 0])} holds NaN or infinite features"
-        )
+    bad = ~np.isfinite(f)
+    if bad.any():
+        first = int(np.argwhere(bad)[0, 0])
+        raise ValueError(f"{name}: sample {first} holds NaN or infinite features")
     return f
 
 
-def _factor(
-    f, w=None
-):  # mean and R, the covariance being R' R, of features (n, ..., d), clip k counted w[k] times
-    w = np.repeat(np.ones(len(f)) if w is None else w, f[0].size // f.shape[-1])
-    f = f.reshape(-1, f.shape[-1])[w > 0]
-    w = w[w > 0]
-    mean = w @ f / w.sum()
-    f = (f - mean) * np.sqrt(w / (w.sum() - 1))[:, None]
-    return mean, f if len(f) <= f.shape[1] else _root(
-        f.T @ f
-    )  # fewer samples than dimensions: they are a factor themselves
-
-
-def _pair(f1, f2, name: str, least: int = 2) -> tuple[np.ndarray, np.ndarray]:  # both, checked
+def _pair(f1, f2, name: str, least: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    "Both sets of features, checked."
     f1, f2 = _features(f1, name), _features(f2, name)
     if f1.shape[-1] != f2.shape[-1]:
         raise ValueError(f"{name}: features of {f1.shape[-1]} and {f2.shape[-1]} dimensions")
@@ -101,81 +87,93 @@ def _pair(f1, f2, name: str, least: int = 2) -> tuple[np.ndarray, np.ndarray]:  
     return f1, f2
 
 
+def _factor(
+    f: np.ndarray,  # (n, ..., d)
+    w=None,  # (n,) how often each clip counts
+) -> tuple[np.ndarray, np.ndarray]:  # mean and R, the covariance being R' R
+    "Fewer samples than dimensions are a factor themselves."
+    w = np.repeat(np.ones(len(f)) if w is None else w, f[0].size // f.shape[-1])
+    f = f.reshape(-1, f.shape[-1])[w > 0]
+    w = w[w > 0]
+    mean = w @ f / w.sum()
+    f = (f - mean) * np.sqrt(w / (w.sum() - 1))[:, None]
+    return mean, f if len(f) <= f.shape[1] else _root(f.T @ f)
+
+
+# %% ../../nbs/metrics/33_frechet.ipynb #94124c93
 def frechet(
     f1,  # (n1, ..., d) features, tensor or array; middle axes (frames) are samples too
     f2,  # (n2, ..., d)
     w1=None,  # (n1,) how often each clip counts; once by default
     w2=None,  # (n2,)
 ) -> float:
-    "Fréchet distance of two sets of features. Raises ValueError on fewer than 2 samples, on NaN and where d differs."
+    """Fréchet distance of two sets of features. Raises ValueError on fewer than 2 samples, on NaN
+    and where d differs."""
     f1, f2 = _pair(f1, f2, "frechet")
     return _distance(_factor(f1, w1), _factor(f2, w2))
 
 
+# %% ../../nbs/metrics/33_frechet.ipynb #2ee5ab67
 def frechet_interval(
     f1,  # (n1, ..., d) features of clips
     f2,  # (n2, ..., d)
     draws: int = 100,  # bootstrap resamples
-    groups=None,  # (n1,) labels, e.g. speakers (`stats.by_speaker`); of both sets where these are the same clips
+    # (n1,) labels, e.g. speakers (`intervals.by_speaker`), as resampling units; of both sets where
+    # these are the same clips
+    groups=None,
     groups2=None,  # (n2,) labels of the second set, where it is of other clips
-    paired: bool
-    | None = None,  # clip k of one set belongs to clip k of the other; by default where they are equally long and groups2 is not given
+    # clip k of one set belongs to clip k of the other; by default where they are equally long and
+    # groups2 is not given
+    paired: bool | None = None,
     splits: int = 10,  # halvings for the bias
-    level: float = 0.95,
+    level: float = 0.95,  # of the interval
     seed: int = 0,
-) -> tuple[
-    float, float, float, float
-]:  # the distance, its bias, and the interval (low, high) of the distance less its bias
-    "Fréchet distance with its bias and a bootstrap interval over clips. Raises ValueError below 5 clips or groups, on NaN and where d differs."
+) -> tuple[float, float, float, float]:  # the distance, its bias, and the interval (low, high) of
+    # the bias-corrected distance
+    """Fréchet distance with its bias and a bootstrap interval over clips. Raises ValueError below 5
+    clips or groups, on NaN and where d differs."""
     f1, f2 = _pair(f1, f2, "frechet_interval", 5)
-    if len(f1) == len(f2) and groups2 is None if paired is None else paired:
-        return set_interval(
-            lambda w: _distance(_factor(f1, w), _factor(f2, w)),
-            (len(f1),),
-            (groups,),
-            draws,
-            splits,
-            level,
-            seed,
-        )
-    return set_interval(
-        lambda w, v: _distance(_factor(f1, w), _factor(f2, v)),
-        (len(f1), len(f2)),
-        (groups, groups2),
-        draws,
-        splits,
-        level,
-        seed,
-    )
+    options = draws, splits, level, seed
+    if paired is None:
+        paired = len(f1) == len(f2) and groups2 is None
+
+    def together(w):
+        return _distance(_factor(f1, w), _factor(f2, w))
+
+    def apart(w1, w2):
+        return _distance(_factor(f1, w1), _factor(f2, w2))
+
+    if paired:
+        return set_interval(together, (len(f1),), (groups,), *options)
+    return set_interval(apart, (len(f1), len(f2)), (groups, groups2), *options)
 
 
+# %% ../../nbs/metrics/33_frechet.ipynb #88da6509
 def frechet_difference(
     f1,  # (n, ..., d) features of one method's clips
     f2,  # (n, ..., d) of another method's
     real,  # (n, ..., d) of the real clips, in the same order
-    draws: int = 100,
+    draws: int = 100,  # as in `frechet_interval`, and so are the following
     groups=None,
     splits: int = 10,
     level: float = 0.95,
-    seed: int = 0,  # as above
-) -> tuple[
-    float, float, float, float
-]:  # the first distance less the second, its bias, and the interval of what is left without it
-    "Whether one method is nearer to the real clips than another, on the same clips. Raises ValueError as `frechet_interval`."
-    (f1, real), (f2, _) = (
-        _pair(f1, real, "frechet_difference", 5),
-        _pair(f2, real, "frechet_difference", 5),
-    )
+    seed: int = 0,
+) -> tuple[float, float, float, float]:  # the first distance minus the second, its bias, and the
+    # interval of the bias-corrected difference
+    """Whether one method is nearer to the real clips than another, on the same clips. Raises
+    ValueError as `frechet_interval`."""
+    name = "frechet_difference"
+    f1, real = _pair(f1, real, name, 5)
+    f2, _ = _pair(f2, real, name, 5)
     if not len(f1) == len(f2) == len(real):
-        raise ValueError(
-            f"frechet_difference: {len(f1)}, {len(f2)} and {len(real)} clips; all must be the same"
-        )
+        counts = f"{len(f1)}, {len(f2)} and {len(real)}"
+        raise ValueError(f"{name}: {counts} clips; all must be the same")
 
-    def less(w):
+    def difference(w):
         r = _factor(real, w)
         return _distance(_factor(f1, w), r) - _distance(_factor(f2, w), r)
 
-    return set_interval(less, (len(real),), (groups,), draws, splits, level, seed)
+    return set_interval(difference, (len(real),), (groups,), draws, splits, level, seed)
 
 
 # %% ../../nbs/metrics/33_frechet.ipynb #f0ecd672
@@ -187,7 +185,8 @@ class FrameAxes(NamedTuple):
     pose: np.ndarray  # (6,) deviation of each column of `pose_proxies`
 
 
-def _pose(x: Tensor) -> np.ndarray:  # (B, n, 6) each of the six from the clip's median
+def _pose(x: Tensor) -> np.ndarray:  # (B, n, 6)
+    "Pose proxies, each from the clip's median."
     p = pose_proxies(x.numpy())
     return p - np.median(p, 1, keepdims=True)
 
@@ -195,8 +194,9 @@ def _pose(x: Tensor) -> np.ndarray:  # (B, n, 6) each of the six from the clip's
 def frame_axes(
     packed: Packed,  # training clips
     frames: int = 80,  # T of the windows
-    windows: int = 512,
-    floor: float = 0.01,  # least variance of an axis, as a share of the mean over axes: smaller differences are not seen
+    windows: int = 512,  # how many
+    # least variance of an axis, as a share of the mean over axes: smaller differences are not seen
+    floor: float = 0.01,
     seed: int = 0,
 ) -> FrameAxes:
     "Axes of single training frames, for `frame_features`."
@@ -208,22 +208,20 @@ def frame_axes(
     )
 
 
+# %% ../../nbs/metrics/33_frechet.ipynb #724fef8c
 def frame_features(
     x: Tensor,  # (B, n, 68, 2) normalised by the clip's first frame
     axes: FrameAxes,
     last: int = 40,  # frames measured
-) -> dict[
-    str, Tensor
-]:  # FFD (faces), FD_velocity: (B, min(n, last), 136), FD_pose: (B, min(n, last), 6)
+) -> dict[str, Tensor]:  # FFD (faces), FD_velocity: (B, min(n, last), 136), FD_pose: (..., 6)
     "Whitened coordinates of the last frames, of the velocities and of the head's pose there."
     x = x.cpu()
     if x.shape[1] < 2:
         raise ValueError(f"frame_features: {x.shape[1]} frame has no velocity")
-    pose = torch.from_numpy(_pose(x)[:, -last:] / axes.pose)
     return dict(
         FFD=axes.faces(x[:, -last:].flatten(2)),
         FD_velocity=axes.velocities(x[:, -last - 1 :].diff(dim=1).flatten(2)),
-        FD_pose=pose,
+        FD_pose=torch.from_numpy(_pose(x)[:, -last:] / axes.pose),
     )
 
 
@@ -237,108 +235,113 @@ class MotionConfig:
     width: int = 64  # channels of the convolutions
     axes: int = 20  # K, leading axes of deviations and of velocities
     floor: float = 0.01  # least energy, in units of the training data's: below it nothing moves
-    least: float = 0.01  # least variance of an axis, as a share of the mean over all 136; outside the K axes, as a share of the whole
+    # least variance of an axis, as a share of the mean over all 136; outside the K axes, as a share
+    # of the whole
+    least: float = 0.01
 
 
-class MotionEncoder(nn.Module):
-    "Autoencoder of motion windows; its code, standardised on training windows, is the feature."
+def _deviations(
+    x: Tensor,  # (B, n, 68, 2)
+    frames: int,  # measured, the last ones
+) -> tuple[Tensor, Tensor]:  # d and v, (B, frames, 136)
+    "Deviation from the window's mean, and velocity. Raises ValueError where the clip is too short."
+    if x.shape[1] < frames:
+        raise ValueError(
+            f"MotionEncoder: a clip of {x.shape[1]} frames is shorter than the encoder's {frames}"
+        )
+    x = x[:, -frames:].flatten(2)
+    return x - x.mean(1, keepdim=True), F.pad(x.diff(dim=1), (0, 0, 1, 0))
 
-    def __init__(self, cfg: MotionConfig = MotionConfig()):
+
+# %% ../../nbs/metrics/33_frechet.ipynb #3145feab
+def _leading(
+    t: Tensor,  # (B, n, 136)
+    cfg: MotionConfig,
+) -> tuple[Tensor, Tensor, Tensor]:  # axes (136, K), their deviations (K,), variance outside
+    "Principal axes about 0 of training motion."
+    t = t.flatten(0, 1).double()
+    lam, u = torch.linalg.eigh(t.T @ t / len(t))
+    lam, K = lam.clamp(min=0), cfg.axes
+    scale = (lam[-K:] + cfg.least * lam.mean()).sqrt()
+    return u[:, -K:], scale, lam[:-K].sum() + cfg.least * lam.sum()
+
+
+def _outside(t: Tensor, axes: Tensor) -> Tensor:  # (B, n, 136), (136, K) -> (B, n, 1)
+    "Energy outside of the axes."
+    return ((t - t @ axes @ axes.T) ** 2).sum(-1, keepdim=True)
+
+
+def _smooth(e: Tensor) -> Tensor:  # (B, n, k)
+    "Mean over 9 frames."
+    padded = F.pad(e.transpose(1, 2), (4, 4), mode="replicate")
+    return F.avg_pool1d(padded, 9, 1).transpose(1, 2)
+
+
+# %% ../../nbs/metrics/33_frechet.ipynb #7ee2a8cf
+class _MotionInputs(nn.Module):
+    "What a motion encoder sees of a clip, in units of training motion."
+
+    def __init__(self, cfg: MotionConfig):
         super().__init__()
-        if cfg.frames < 16 or cfg.frames % 8:
-            raise ValueError(
-                f"MotionConfig.frames is {cfg.frames}: a multiple of 8 from 16 on is needed"
-            )
-        self.cfg, K, w, n = cfg, cfg.axes, cfg.width, cfg.frames
-        self.channels = 3 * K + 2
-        for name, v in dict(
-            d_axes=torch.eye(2 * L)[:, :K],
-            v_axes=torch.eye(2 * L)[:, :K],
-            d_scale=torch.ones(K),
-            v_scale=torch.ones(K),
-            rest=torch.ones(2),
-            mean=torch.zeros(self.channels, 1),
-            std=torch.ones(self.channels, 1),
-            code_mean=torch.zeros(cfg.dim),
-            code_std=torch.ones(cfg.dim),
-        ).items():
-            self.register_buffer(name, v.clone())
-
-        def down(i, o):
-            return nn.Sequential(nn.Conv1d(i, o, 5, 2, 2), nn.GELU())
-
-        def up(i, o):
-            return nn.Sequential(nn.GELU(), nn.Upsample(scale_factor=2), nn.Conv1d(i, o, 5, 1, 2))
-
-        self.encode = nn.Sequential(
-            down(self.channels, w),
-            down(w, w),
-            down(w, w),
-            nn.Flatten(),
-            nn.Linear(w * n // 8, cfg.dim),
-        )
-        self.decode = nn.Sequential(
-            nn.Linear(cfg.dim, w * n // 8),
-            nn.Unflatten(1, (w, n // 8)),
-            up(w, w),
-            up(w, w),
-            up(w, self.channels),
-        )
-
-    def deviations(
-        self,
-        x: Tensor,  # (B, n, 68, 2)
-    ) -> tuple[Tensor, Tensor]:  # d and v, (B, frames, 136), of the last frames
-        if x.shape[1] < self.cfg.frames:
-            raise ValueError(
-                f"MotionEncoder: a clip of {x.shape[1]} frames is shorter than the encoder's {self.cfg.frames}"
-            )
-        x = x[:, -self.cfg.frames :].flatten(2)
-        return x - x.mean(1, keepdim=True), F.pad(x.diff(dim=1), (0, 0, 1, 0))
+        K, self.cfg, self.channels = cfg.axes, cfg, 3 * cfg.axes + 2
+        for name in ("d_axes", "v_axes"):
+            self.register_buffer(name, torch.eye(2 * L)[:, :K].clone())
+        for name in ("d_scale", "v_scale"):
+            self.register_buffer(name, torch.ones(K))
+        self.register_buffer("rest", torch.ones(2))
+        self.register_buffer("mean", torch.zeros(self.channels, 1))
+        self.register_buffer("std", torch.ones(self.channels, 1))
 
     def inputs(
         self,
         x: Tensor,  # (B, n, 68, 2)
     ) -> Tensor:  # (B, 3K + 2, frames): deviations, velocities, log energies; standardised
         "What is encoded and reconstructed."
-        d, v = self.deviations(x)
-
-        def smooth(e):
-            return F.avg_pool1d(F.pad(e.transpose(1, 2), (4, 4), mode="replicate"), 9, 1).transpose(
-                1, 2
-            )
-
-        def off(t, u):
-            return ((t - t @ u @ u.T) ** 2).sum(-1, keepdim=True)
-
+        d, v = _deviations(x, self.cfg.frames)
         zd, zv = d @ self.d_axes / self.d_scale, v @ self.v_axes / self.v_scale
-        energy = smooth(
-            torch.cat(
-                (zv**2, off(d, self.d_axes) / self.rest[0], off(v, self.v_axes) / self.rest[1]), 2
-            )
-        )
-        return (
-            torch.cat((zd, zv, (energy + self.cfg.floor).log()), 2).transpose(1, 2) - self.mean
-        ) / self.std
+        rest = _outside(d, self.d_axes) / self.rest[0], _outside(v, self.v_axes) / self.rest[1]
+        energy = (_smooth(torch.cat((zv**2, *rest), 2)) + self.cfg.floor).log()
+        return (torch.cat((zd, zv, energy), 2).transpose(1, 2) - self.mean) / self.std
 
     @torch.no_grad()
-    def fit_inputs(
-        self,
-        x: Tensor,  # (B, n, 68, 2) training windows
-    ):
+    def fit_inputs(self, x: Tensor):  # (B, n, 68, 2) training windows
         "Measure axes and scales of the inputs."
-        for k, (name, t) in enumerate(zip("dv", self.deviations(x))):
-            t = t.flatten(0, 1).double()
-            lam, u = torch.linalg.eigh(t.T @ t / len(t))
-            lam, K = lam.clamp(min=0), self.cfg.axes
-            getattr(self, f"{name}_axes").copy_(u[:, -K:])
-            getattr(self, f"{name}_scale").copy_((lam[-K:] + self.cfg.least * lam.mean()).sqrt())
-            self.rest[k] = lam[:-K].sum() + self.cfg.least * lam.sum()
+        for k, (name, t) in enumerate(zip("dv", _deviations(x, self.cfg.frames))):
+            axes, scale, self.rest[k] = _leading(t, self.cfg)
+            getattr(self, f"{name}_axes").copy_(axes)
+            getattr(self, f"{name}_scale").copy_(scale)
         self.mean.zero_()
         self.std.fill_(1)
         i = self.inputs(x)
         self.mean.copy_(i.mean((0, 2))[:, None])
         self.std.copy_(i.std((0, 2)).clamp(min=0.5)[:, None])
+
+
+# %% ../../nbs/metrics/33_frechet.ipynb #89a23a47
+def _down(i: int, o: int) -> nn.Module:
+    "Half the length."
+    return nn.Sequential(nn.Conv1d(i, o, 5, 2, 2), nn.GELU())
+
+
+def _up(i: int, o: int) -> nn.Module:
+    "Twice the length."
+    return nn.Sequential(nn.GELU(), nn.Upsample(scale_factor=2), nn.Conv1d(i, o, 5, 1, 2))
+
+
+class MotionEncoder(_MotionInputs):
+    "Autoencoder of motion windows; its code, standardised on training windows, is the feature."
+
+    def __init__(self, cfg: MotionConfig = MotionConfig()):
+        super().__init__(cfg)
+        n, w = cfg.frames, cfg.width
+        if n < 16 or n % 8:
+            raise ValueError(f"MotionConfig.frames is {n}: a multiple of 8 from 16 on is needed")
+        self.register_buffer("code_mean", torch.zeros(cfg.dim))
+        self.register_buffer("code_std", torch.ones(cfg.dim))
+        convolutions = _down(self.channels, w), _down(w, w), _down(w, w)
+        self.encode = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(w * n // 8, cfg.dim))
+        start = nn.Linear(cfg.dim, w * n // 8), nn.Unflatten(1, (w, n // 8))
+        self.decode = nn.Sequential(*start, _up(w, w), _up(w, w), _up(w, self.channels))
 
     def forward(
         self,
@@ -354,12 +357,13 @@ def train_motion_encoder(
     frames: int = 40,  # length of the window
     steps: int = 400,
     seed: int = 0,
-    batch: int = 64,
+    batch: int = 64,  # windows a step
     lr: float = 2e-3,
     progress: bool = True,  # show a bar
     **shape,  # further fields of MotionConfig
 ) -> MotionEncoder:  # in eval mode, frozen
-    "Train a motion encoder by reconstruction (mean squared error of the standardised inputs, Adam, cosine decay)."
+    """Train a motion encoder by reconstruction (mean squared error of the standardised inputs,
+    Adam, cosine decay)."""
     device, rng = packed.x.device, torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -394,15 +398,16 @@ def frechet_features(
     x: Tensor,  # (B, T+1, 68, 2) clips, x_0 first; normalised by it
     axes: FrameAxes,  # of `frame_axes`
     encoders: dict,  # frames -> MotionEncoder, e.g. {40: ..., 80: ...}
-) -> dict[
-    str, Tensor
-]:  # FFD, FD_velocity, FD_pose, FMD_40, ... -> (clips, ..., dimensions); an encoder longer than T gives no entry
-    "What `frechet` compares of faces and of motion. Raises ValueError where the clips are shorter than every encoder."
+) -> dict[str, Tensor]:  # FFD, FD_velocity, FD_pose, FMD_40, ... -> (clips, ..., dimensions); an
+    # encoder longer than T gives no entry
+    """What `frechet` compares of faces and of motion. Raises ValueError where the clips are shorter
+    than every encoder."""
     T = x.shape[1] - 1
     if encoders and T < min(encoders):
         raise ValueError(
-            f"frechet_features: {T} generated frames are fewer than the {min(encoders)} of the shortest encoder"
+            f"frechet_features: {T} generated frames are fewer than the {min(encoders)} of the "
+            "shortest encoder"
         )
-    return frame_features(x, axes, min(40, T)) | {
-        f"FMD_{n}": e(x.to(e.mean.device)) for n, e in sorted(encoders.items()) if n <= T
-    }
+    used = {n: e for n, e in sorted(encoders.items()) if n <= T}
+    motion = {f"FMD_{n}": e(x.to(e.mean.device)) for n, e in used.items()}
+    return frame_features(x, axes, min(40, T)) | motion

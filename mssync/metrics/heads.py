@@ -36,7 +36,8 @@ from .lips import face_size, fit_head, frontalise
 
 
 # %% ../../nbs/metrics/35_heads.ipynb #b4399910
-def _peaks(v):  # (n,) -> places of its local maxima, ends excluded
+def _peaks(v: np.ndarray) -> np.ndarray:  # (n,) -> places
+    "Local maxima, ends excluded."
     return np.flatnonzero((v[1:-1] > v[:-2]) & (v[1:-1] >= v[2:])) + 1
 
 
@@ -45,10 +46,13 @@ HEAD_BEATS = ("pause", "nod")
 
 def head_beats(
     x,  # (n, 68, 2) sequence
-    kind: str = "pause",  # "pause": local minima of the head's speed (Li et al. 2021); "nod": where the chin is lowest, of nods of at least 0.1 degrees
+    # "pause": local minima of the head's speed (Li et al. 2021); "nod": where the chin is lowest,
+    # of nods of at least 0.1 degrees
+    kind: str = "pause",
     smooth: float = 2.0,  # frames, width of the Gaussian that the motion is smoothed with
 ) -> np.ndarray:  # frames; a minimum of the speed lies between two of them
-    "The beats of a head. A head that does not move has none. Raises ValueError on an unknown kind, on NaN and on a face of no size."
+    """The beats of a head. A head that does not move has none. Raises ValueError on an unknown
+    kind, on NaN and on a face of no size."""
     x = check_clips(x, "head_beats")
     if x.ndim != 3:
         raise ValueError(f"head_beats: one clip (n, 68, 2) expected, got {x.shape}")
@@ -57,24 +61,22 @@ def head_beats(
             f"head_beats: unknown kind {kind!r}, choose {' or '.join(map(repr, HEAD_BEATS))}"
         )
     h = gaussian_filter1d(x[:, REGIONS["head"]], smooth, axis=0, mode="nearest")
-    v = np.linalg.norm(np.diff(h, axis=0), axis=-1).mean(-1)
-    if v.max(initial=0) < 1e-9 * face_size(x):
+    speed = np.linalg.norm(np.diff(h, axis=0), axis=-1).mean(-1)
+    if speed.max(initial=0) < 1e-9 * face_size(x):
         return np.zeros(0)
-    return (
-        _peaks(-v) + 0.5
-        if kind == "pause"
-        else find_peaks(
-            gaussian_filter1d(fit_head(x)[0][:, 1, 2], smooth, mode="nearest"),
-            prominence=np.deg2rad(0.1),
-        )[0].astype(float)
-    )
+    if kind == "pause":
+        return _peaks(-speed) + 0.5
+    pitch = gaussian_filter1d(fit_head(x)[0][:, 1, 2], smooth, mode="nearest")
+    return find_peaks(pitch, prominence=np.deg2rad(0.1))[0].astype(float)
 
 
+# %% ../../nbs/metrics/35_heads.ipynb #7c7a8e9d
 def speech_beats(
     loud,  # (4n,) loudness at 100 Hz, dB
     smooth: float = 2.0,  # frames
 ) -> np.ndarray:  # frames
-    "Where the speech is loudest: local maxima of its smoothed loudness. Raises ValueError on NaN."
+    """Where the speech is loudest: local maxima of its smoothed loudness. Raises ValueError on NaN
+    and on another shape."""
     loud = np.asarray(loud, np.float64)
     if loud.ndim != 1 or not loud.size:
         raise ValueError(
@@ -89,53 +91,62 @@ def speech_beats(
 DIRECTIONS = ("head", "speech")
 
 
+def _check_loudness(loud, clips: tuple) -> np.ndarray:  # (B, 4n) float64
+    "Loudness that fits clips of a shape (B, n, 68, 2); raises ValueError otherwise."
+    loud = np.asarray(loud, np.float64)
+    if loud.shape != (clips[0], COLUMNS * clips[1]):
+        raise ValueError(
+            f"beat_alignment: loudness {loud.shape} does not fit clips {clips}: "
+            f"(B, {COLUMNS}n) and (B, n, 68, 2) expected"
+        )
+    bad = ~np.isfinite(loud)
+    if bad.any():
+        clip = np.argwhere(bad)[0, 0]
+        raise ValueError(f"beat_alignment: loudness of clip {clip} holds NaN or infinite values")
+    return loud
+
+
+def _near(a: np.ndarray, b: np.ndarray, sigma: float) -> float:
+    "Mean score of the times a, each against the nearest of the times b."
+    return float(np.exp(-(np.abs(a[:, None] - b).min(1) ** 2) / (2 * sigma**2)).mean())
+
+
+# %% ../../nbs/metrics/35_heads.ipynb #04de09b9
 def beat_alignment(
     x,  # (B, n, 68, 2) clips
     loud,  # (B, 4n) loudness of the sound, dB (`audio.loudness`)
     kind: str = "pause",  # of the head's beats
     sigma: float = 3.0,  # frames
-    direction: str = "head",  # "head": each beat of the head to the nearest of the speech (Li et al. 2021); "speech": the other way (Siyao et al. 2022)
+    # "head": each beat of the head to the nearest of the speech (Li et al. 2021); "speech": the
+    # other way (Siyao et al. 2022)
+    direction: str = "head",
     smooth: float = 2.0,  # frames, of both
-) -> pd.DataFrame:  # one row a clip: alignment in [0, 1], chance (its expectation for beats at random times), head_beats and speech_beats (how many)
-    "How near the beats of head and speech lie. A clip where one of them has no beats has 0 in alignment and chance."
-    x, loud = check_clips(x, "beat_alignment", frames=3, batch=True), np.asarray(loud, np.float64)
-    if loud.shape != (len(x), COLUMNS * x.shape[1]):
-        raise ValueError(
-            f"beat_alignment: loudness {loud.shape} does not fit clips {x.shape}: (B, {COLUMNS}n) and (B, n, 68, 2) expected"
-        )
-    if not np.isfinite(loud).all():
-        raise ValueError(
-            f"beat_alignment: loudness of clip {np.argwhere(~np.isfinite(loud))[0, 0]} holds NaN or infinite values"
-        )
+) -> pd.DataFrame:  # one row a clip: alignment in [0, 1], chance (its expectation for beats at
+    # random times), head_beats and speech_beats (how many)
+    """How near the beats of head and speech lie. A clip where one of them has no beats has 0 in
+    alignment and chance. Raises ValueError on loudness that does not fit, NaN, unknown options."""
+    x = check_clips(x, "beat_alignment", frames=3, batch=True)
+    loud = _check_loudness(loud, x.shape)
     if direction not in DIRECTIONS:
         raise ValueError(
-            f"beat_alignment: unknown direction {direction!r}, choose {' or '.join(map(repr, DIRECTIONS))}"
+            f"beat_alignment: unknown direction {direction!r}, "
+            f"choose {' or '.join(map(repr, DIRECTIONS))}"
         )
-
-    def near(a, b):
-        return float(np.exp(-(np.abs(a[:, None] - b).min(1) ** 2) / (2 * sigma**2)).mean())
-
     rows = []
     for clip, sound in zip(x, loud):
         head, speech = head_beats(clip, kind, smooth), speech_beats(sound, smooth)
         a, b = (head, speech) if direction == "head" else (speech, head)
-        both = len(a) and len(b)
-        rows.append(
-            (
-                near(a, b) if both else 0.0,
-                near(np.arange(a[0], a[-1] + 0.05, 0.1), b) if both else 0.0,
-                len(head),
-                len(speech),
-            )
-        )
+        alignment = chance = 0.0
+        if len(a) and len(b):
+            alignment = _near(a, b, sigma)
+            chance = _near(np.arange(a[0], a[-1] + 0.05, 0.1), b, sigma)
+        rows.append((alignment, chance, len(head), len(speech)))
     return pd.DataFrame(rows, columns=["alignment", "chance", "head_beats", "speech_beats"])
 
 
 # %% ../../nbs/metrics/35_heads.ipynb #269eaa06
-UPPER = [
-    *REGIONS["brows"],
-    *(i for i in REGIONS["eyes"] if i not in REGIONS["head"]),
-]  # brows and lids
+# Brows and lids.
+UPPER = [*REGIONS["brows"], *(i for i in REGIONS["eyes"] if i not in REGIONS["head"])]
 
 
 def upper_dynamics(
@@ -143,11 +154,10 @@ def upper_dynamics(
     ref,  # (..., 68, 2) the face that displacements count from, usually the first real one
     front: str = "pose",  # how the head's pose is taken out (`lips.frontalise`)
 ) -> np.ndarray:  # (..., points) in the unit of x
-    "How much each point of brows and lids moves within the head: standard deviation over time of the length of its displacement."
-    x, ref = (
-        check_clips(x, "upper_dynamics"),
-        check_clips(ref, "upper_dynamics", "reference ", frames=0)[..., None, :, :],
-    )
+    """How much each point of brows and lids moves within the head: standard deviation over time of
+    the length of its displacement."""
+    x = check_clips(x, "upper_dynamics")
+    ref = check_clips(ref, "upper_dynamics", "reference ", frames=0)[..., None, :, :]
     d = frontalise(x, ref, front) - frontalise(ref, ref, front)
     return np.linalg.norm(d[..., UPPER, :], axis=-1).std(-2)
 
@@ -157,30 +167,28 @@ def upper_face_deviation(
     real,  # (..., n, 68, 2) the real sequence of the same clips
     front: str = "pose",  # as above
 ) -> np.ndarray:  # (...) one value a clip, % of face size; positive: less motion than the real one
-    "Real dynamics of brows and lids less the generated ones, mean over the points."
+    "Real dynamics of brows and lids minus the generated ones, mean over the points."
     x, real = check_pair(x, real, "upper_face_deviation")
     size = face_size(real)
-    return (
-        100
-        * (
-            upper_dynamics(real, real[..., 0, :, :], front)
-            - upper_dynamics(x, real[..., 0, :, :], front)
-        ).mean(-1)
-        / size
-    )
+    first = real[..., 0, :, :]
+    missing = upper_dynamics(real, first, front) - upper_dynamics(x, first, front)
+    return 100 * missing.mean(-1) / size
 
 
 # %% ../../nbs/metrics/35_heads.ipynb #0f73190d
 def _moves(
-    x, region, name, **kw
-):  # (..., n, 68, 2) -> (..., n, points, 2) displacement since the first frame, % of face size
+    x,  # (..., n, 68, 2)
+    region: str,  # "head", or "lips" (within the head)
+    name: str,  # of the function, for errors
+    **kw,  # of `check_clips`
+) -> np.ndarray:  # (..., n, points, 2) % of face size
+    "Displacement since the first frame."
     x = check_clips(x, name, **kw)
     if region not in ("head", "lips"):
         raise ValueError(f"{name}: unknown region {region!r}, choose 'head' or 'lips'")
     v = within_head(x) if region == "lips" else x
-    return (
-        100 * (v - v[..., :1, :, :])[..., REGIONS[region], :] / face_size(x)[..., None, None, None]
-    )
+    moved = (v - v[..., :1, :, :])[..., REGIONS[region], :]
+    return 100 * moved / face_size(x)[..., None, None, None]
 
 
 def motion_distances(
@@ -189,46 +197,55 @@ def motion_distances(
 ) -> np.ndarray:  # (B, B) % of face size: RMS over frames and points, 0 on the diagonal
     "How far apart the motions of each two clips are."
     m = _moves(x, region, "motion_distances", batch=True)
-    return squareform(
-        pdist(m.reshape(len(m), -1)) * (m.shape[-1] / m[0].size) ** 0.5
-    )  # m holds two numbers a point
+    share = m.shape[-1] / m[0].size  # one over the frames times the points: two numbers a point
+    return squareform(pdist(m.reshape(len(m), -1)) * share**0.5)
+
+
+# %% ../../nbs/metrics/35_heads.ipynb #bf5ebb35
+def _counts(w, n: int, name: str) -> np.ndarray:  # (..., n)
+    "How often each clip counts, checked; once by default."
+    if w is None:
+        return np.ones(n)
+    w = np.asarray(w, np.float64)
+    if w.shape[-1:] != (n,) or not (np.isfinite(w) & (w >= 0)).all() or not (w.sum(-1) > 0).all():
+        raise ValueError(
+            f"{name}: weights (..., {n}) of clips expected, not negative and not all 0, "
+            f"got shape {w.shape}"
+        )
+    return w
 
 
 def set_diversity(
     D,  # (B, B) `motion_distances`
     w=None,  # (..., B) how often each clip counts: one bootstrap resample, or many; once by default
 ) -> "float|np.ndarray":  # (...) in the unit of D; 0 for a resample that is one clip over and over
-    "Mean distance over all pairs of different clips. Raises ValueError on fewer than two clips and on NaN."
+    """Mean distance over all pairs of different clips. Raises ValueError on fewer than two clips
+    and on NaN."""
     D = np.asarray(D, np.float64)
     if D.ndim != 2 or len(D) != D.shape[1] or len(D) < 2 or not np.isfinite(D).all():
         raise ValueError(
-            f"set_diversity: a matrix (B, B) of finite distances of at least 2 clips is needed, got shape {D.shape}"
+            "set_diversity: a matrix (B, B) of finite distances of at least 2 clips is needed, "
+            f"got shape {D.shape}"
         )
     w = _counts(w, len(D), "set_diversity")
-    d = ((w @ D) * w).sum(-1) / np.where((w > 0).sum(-1) > 1, w.sum(-1) ** 2 - (w**2).sum(-1), 1)
+    pairs = np.where((w > 0).sum(-1) > 1, w.sum(-1) ** 2 - (w**2).sum(-1), 1)
+    d = ((w @ D) * w).sum(-1) / pairs
     return float(d) if d.ndim == 0 else d
 
 
-def _counts(w, n, name):  # (..., n) checked
-    if w is None:
-        return np.ones(n)
-    w = np.asarray(w, np.float64)
-    if w.shape[-1:] != (n,) or not (np.isfinite(w) & (w >= 0)).all() or not (w.sum(-1) > 0).all():
-        raise ValueError(
-            f"{name}: weights (..., {n}) of clips expected, not negative and not all 0, got shape {w.shape}"
-        )
-    return w
-
-
+# %% ../../nbs/metrics/35_heads.ipynb #8352aa63
 def diversity(
     x,  # (S, B, n, 68, 2) S samples for each of B inputs, or (B, n, 68, 2) a set of clips
     region: str = "head",  # as above
-) -> np.ndarray:  # (B,) % of face size: mean distance between the samples of an input, or of a clip to the others of the set
-    "How differently they move: 0 where all samples, or all clips of the set, move alike."
+) -> np.ndarray:  # (B,) % of face size: mean distance between the samples of an input, or of a clip
+    # to the others of the set
+    """How differently they move: 0 where all samples, or all clips of the set, move alike. Raises
+    ValueError on fewer than two samples or clips."""
     shape = np.shape(x)
     if len(shape) not in (4, 5) or shape[0] < 2:
         raise ValueError(
-            f"diversity: at least 2 samples (S, B, n, 68, 2) or 2 clips (B, n, 68, 2) are needed, got {shape}"
+            "diversity: at least 2 samples (S, B, n, 68, 2) or 2 clips (B, n, 68, 2) are needed, "
+            f"got {shape}"
         )
     if len(shape) == 4:
         return motion_distances(x, region).sum(1) / (shape[0] - 1)
@@ -239,18 +256,14 @@ def diversity(
 def motion_spectrum(
     x,  # (B, n, 68, 2) clips
     region: str = "head",  # as in `diversity`
-) -> np.ndarray:  # (B, 4) power of the velocity in the bands of HERTZ, (% of face size a frame)^2, mean over the points
-    "How fast the motion is, band by band (Hann window)."
+) -> np.ndarray:  # (B, 4) power of the velocity in the bands of HERTZ, (% of face size a frame)^2,
+    # mean over the points
+    "How fast the motion is, band by band (Hann window). Raises ValueError below 13 frames."
     v = np.diff(_moves(x, region, "motion_spectrum", frames=13, batch=True), axis=-3)
     n = v.shape[-3]
     w = np.hanning(n + 2)[1:-1]
-    p = (
-        (np.abs(np.fft.rfft((v - v.mean(-3, keepdims=True)) * w[:, None, None], axis=-3)) ** 2)
-        .sum(-1)
-        .mean(-1)
-        * 2
-        / (n * (w**2).sum())
-    )
+    waves = np.fft.rfft((v - v.mean(-3, keepdims=True)) * w[:, None, None], axis=-3)
+    p = (np.abs(waves) ** 2).sum(-1).mean(-1) * 2 / (n * (w**2).sum())
     f = np.fft.rfftfreq(n, 1 / FPS)
     return np.stack([p[..., (f >= a) & (f < b)].sum(-1) for a, b in HERTZ.values()], -1)
 
@@ -258,6 +271,31 @@ def motion_spectrum(
 FLOOR = -40.0  # dB under the real power of a band: less is not told from no motion
 
 
+# %% ../../nbs/metrics/35_heads.ipynb #78f197f8
+def _mean_spectrum(
+    v,  # (B, n, 68, 2) clips, or (B, 4) spectra
+    w,  # (..., B) how often each clip counts, or None
+    region: str,
+    which: str,  # "" or "real ", for errors
+) -> np.ndarray:  # (..., 4)
+    "Mean spectrum of a set."
+    v = np.asarray(v, np.float64) if np.ndim(v) == 2 else motion_spectrum(v, region)
+    if not len(v) or v.shape[1] != len(HERTZ):
+        raise ValueError(
+            f"spectrum_distance: {which}spectra (B, {len(HERTZ)}) of at least one clip expected, "
+            f"got {v.shape}"
+        )
+    bad = ~(np.isfinite(v) & (v >= 0))
+    if bad.any():
+        raise ValueError(
+            f"spectrum_distance: the {which}spectrum of clip {np.argwhere(bad)[0, 0]} holds NaN, "
+            "infinite or negative values"
+        )
+    w = _counts(w, len(v), "spectrum_distance")
+    return w @ v / w.sum(-1, keepdims=True)
+
+
+# %% ../../nbs/metrics/35_heads.ipynb #6a077b8c
 def spectrum_distance(
     x,  # (B, n, 68, 2) clips, or (B, 4) their `motion_spectrum`
     real,  # (B', n, 68, 2) real clips, or (B', 4)
@@ -265,68 +303,55 @@ def spectrum_distance(
     w=None,  # (..., B) how often each clip of x counts, as in `set_diversity`
     w_real=None,  # (..., B') of the real ones
 ) -> "float|np.ndarray":  # (...) dB
-    "Log-spectral distance of the mean spectra of two sets: RMS over the bands of the ratio in dB. No motion at all is 40 dB. Raises ValueError on no clips, on NaN and where the real ones do not move in a band."
-
-    def mean(v, w, which):
-        v = np.asarray(v, np.float64) if np.ndim(v) == 2 else motion_spectrum(v, region)
-        if not len(v) or v.shape[1] != len(HERTZ):
-            raise ValueError(
-                f"spectrum_distance: {which}spectra (B, {len(HERTZ)}) of at least one clip expected, got {v.shape}"
-            )
-        bad = ~(np.isfinite(v) & (v >= 0))
-        if bad.any():
-            raise ValueError(
-                f"spectrum_distance: the {which}spectrum of clip {np.argwhere(bad)[0, 0]} holds NaN, infinite or negative values"
-            )
-        w = _counts(w, len(v), "spectrum_distance")
-        return w @ v / w.sum(-1, keepdims=True)
-
-    p, q = mean(x, w, ""), mean(real, w_real, "real ")
+    """Log-spectral distance of the mean spectra of two sets: RMS over the bands of the ratio in dB.
+    No motion at all is 40 dB. Raises ValueError on no clips, on NaN and where the real ones do not
+    move in a band."""
+    p = _mean_spectrum(x, w, region, "")
+    q = _mean_spectrum(real, w_real, region, "real ")
     if (q <= 1e-12).any():
         raise ValueError(
-            "spectrum_distance: the real clips do not move in every band, nothing can be compared with that"
+            "spectrum_distance: the real clips do not move in every band, "
+            "nothing can be compared with that"
         )
-    d = np.sqrt(
-        (10 * np.log10(np.maximum(p / q, 10 ** (FLOOR / 10)))) ** 2
-        @ np.full(len(HERTZ), 1 / len(HERTZ))
-    )
+    decibels = 10 * np.log10(np.maximum(p / q, 10 ** (FLOOR / 10)))
+    d = np.sqrt(decibels**2 @ np.full(len(HERTZ), 1 / len(HERTZ)))
     return float(d) if d.ndim == 0 else d
 
 
 # %% ../../nbs/metrics/35_heads.ipynb #5fc0b00b
+def _far(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (B, n, 68, 2) -> (n,), (n,)
+    "RMS over clips, at each frame, of the way of the head's centre and of its size's logarithm."
+    c, s = centre_size(v[..., REGIONS["head"], :])
+    way = (c - c[:, :1]) / face_size(v)[:, None, None, None]
+    growth = np.log(np.maximum(s / s[:, :1], 1e-9))
+    return np.sqrt((way**2).sum((-1, -2)).mean(0)), np.sqrt((growth**2).mean((0, -1, -2)))
+
+
 def drift_curve(
     x,  # (B, n, 68, 2) generated clips, as long as they were made
     real,  # (B', m, 68, 2) real clips, of any length
     space: ShapeSpace,  # fitted on training faces
-) -> pd.DataFrame:  # one row a frame of x: seconds, position, size, residual, deformation; each over the real clips', 1 is as far as real ones go
-    "Where head, size and shape are after many frames. Raises ValueError where the real clips do not move, on no clips, on NaN and on a face of no size."
-    x, real = (
-        check_clips(x, "drift_curve", batch=True),
-        check_clips(real, "drift_curve", "real ", frames=2, batch=True),
-    )
+) -> pd.DataFrame:  # one row a frame of x: seconds, position, size, residual, deformation; ratios
+    # to real, 1 is as far as real ones go
+    """Where head, size and shape are after many frames. Raises ValueError where the real clips do
+    not move, on no clips, on NaN and on a face of no size."""
+    x = check_clips(x, "drift_curve", batch=True)
+    real = check_clips(real, "drift_curve", "real ", frames=2, batch=True)
 
-    def far(v):  # RMS over clips at each frame, (n,) each
-        c, s = centre_size(v[..., REGIONS["head"], :])
-        return (
-            np.sqrt(
-                (((c - c[:, :1]) / face_size(v)[:, None, None, None]) ** 2).sum((-1, -2)).mean(0)
-            ),
-            np.sqrt((np.log(np.maximum(s / s[:, :1], 1e-9)) ** 2).mean((0, -1, -2))),
-        )
+    def late(v):  # real heads wander about: their second half
+        return np.sqrt((v[len(v) // 2 :] ** 2).mean())
 
-    def late(v):
-        return np.sqrt((v[len(v) // 2 :] ** 2).mean())  # real heads wander about: their second half
-
-    (p, s), (p0, s0) = far(x), map(late, far(real))
-    if min(p0, s0) < 1e-9:
+    position, size = _far(x)
+    position0, size0 = map(late, _far(real))
+    if min(position0, size0) < 1e-9:
         raise ValueError(
             "drift_curve: the real clips do not move, nothing can be compared with that"
         )
     return pd.DataFrame(
         dict(
-            seconds=np.arange(len(p)) / FPS,
-            position=p / p0,
-            size=s / s0,
+            seconds=np.arange(len(position)) / FPS,
+            position=position / position0,
+            size=size / size0,
             residual=residual_curve(x, real, space),
             deformation=residual_curve(x, real, space, True),
         )
@@ -337,9 +362,11 @@ def drift_curve(
 def heads_table(
     x,  # (B, n, 68, 2) generated clips
     real,  # (B, n, 68, 2) the real clips, in the same order
-    loud=None,  # (B, 4n) loudness of the sound that x was made for, dB; without it the beats are left out
+    # (B, 4n) loudness of the sound that x was made for, dB; without it the beats are left out
+    loud=None,
     ids=None,  # B names; running numbers by default
-) -> pd.DataFrame:  # one row a clip: upper_face_deviation (%); beat_alignment, beat_excess, nod_alignment, nod_excess (over chance), head_beats, nods, speech_beats
+) -> pd.DataFrame:  # one row a clip: upper_face_deviation (%); beat_alignment, beat_excess,
+    # nod_alignment, nod_excess (over chance), head_beats, nods, speech_beats
     "What has a value for each clip. Raises ValueError as the functions do."
     x, real = check_pair(x, real, "heads_table", batch=True)
     df = pd.DataFrame(dict(upper_face_deviation=upper_face_deviation(x, real)))

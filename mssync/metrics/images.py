@@ -6,6 +6,8 @@
 __all__ = [
     "INCEPTION",
     "I3D",
+    "trace_weights",
+    "trace",
     "WeightsError",
     "Weights",
     "weights_path",
@@ -14,8 +16,6 @@ __all__ = [
     "I3DFeatures",
     "inception_like",
     "i3d_like",
-    "trace_weights",
-    "trace",
     "image_networks",
     "image_features",
     "seconds_per_frame",
@@ -39,9 +39,26 @@ from ..data.download import DownloadError, fetch
 from .raster import CENTRED, pictures, rasterise
 
 
+# %% ../../nbs/metrics/37_images.ipynb #da8a453b
+def trace_weights(
+    frames: int,  # T
+) -> np.ndarray:  # (T,) float32, sum 1
+    "Weights of the frames in t-FID's picture: from 0.2 to 0.8, normalised."
+    w = np.linspace(0.2, 0.8, frames)
+    return (w / w.sum()).astype(np.float32)
+
+
+def trace(
+    images,  # (T, size, size, 3) a clip's pictures
+) -> np.ndarray:  # (size, size, 3) float32, 0 to 255
+    "t-FID's picture of a clip."
+    return np.tensordot(trace_weights(len(images)), np.asarray(images, np.float32), 1)
+
+
 # %% ../../nbs/metrics/37_images.ipynb #d31c9758
 class WeightsError(ValueError):
-    "A network's file that cannot be had or used; the message says why, where it comes from and where to put it."
+    """A network's file that cannot be had or used; the message says why, where it comes from and
+    where to put it."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +75,8 @@ class Weights:
 INCEPTION = Weights(
     "inception-2015-12-05.pt",
     (
-        "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
+        "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
+        "inception-2015-12-05.pt",
     ),
     "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
     95_607_719,
@@ -76,84 +94,91 @@ I3D = Weights(
 )
 
 
-def _digest(path: Path) -> str:
-    with open(path, "rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
+# %% ../../nbs/metrics/37_images.ipynb #82326f25
+def _given(file: Weights, path: Path, check: bool) -> Path:
+    "A path that somebody named, checked."
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file; it should be {file.name} from {file.urls[0]}")
+    if not check:
+        return path
+    try:
+        with open(path, "rb") as f:
+            found = hashlib.file_digest(f, "sha256").hexdigest()
+    except OSError as e:
+        raise WeightsError(f"{path}: cannot be read ({e.strerror})") from e
+    if found != file.sha256:
+        raise WeightsError(
+            f"{path}: its SHA-256 is {found}, that of {file.name} {file.sha256}: "
+            "another or a damaged file (check=False takes it all the same)"
+        )
+    return path
+
+
+def _downloaded(file: Weights, path: Path, *options) -> Path:
+    "From the first source that gives it; `options` are those of `fetch`."
+    why = []
+    for url in file.urls:
+        source = dict(url=url, checksum=f"sha256:{file.sha256}", size=file.size)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return fetch(source, path, *options)
+        except DownloadError as e:
+            why.append(str(e))
+            if url != file.urls[-1]:  # what one source began, another does not continue
+                path.with_name(f"{path.name}.{file.sha256[:8]}.part").unlink(missing_ok=True)
+        except OSError as e:
+            why.append(f"{path.parent}: {e.strerror}")
+            break
+    raise WeightsError(
+        f"{file.name} cannot be downloaded ({'; '.join(why)}): get it from {file.urls[0]} and put "
+        f"it at {path}, or name its path (path=..., or the variable {file.variable})"
+    )
+
+
+# %% ../../nbs/metrics/37_images.ipynb #80503cf6
+def _cache() -> Path:
+    "Where networks are kept."
+    return Path(pooch.os_cache("mssync")) / "networks"
 
 
 def weights_path(
     file: Weights,
     path: str | Path = None,  # where it lies; the variable's value, then the cache by default
-    check: bool = True,  # compare the SHA-256 of a path that was given (the cache's is always compared)
+    check: bool = True,  # compare the SHA-256 of a path that was given (the cache's always is)
     folder: Path = None,  # the cache; pooch's for `mssync` by default
     progress: bool = True,
     tries: int = 3,  # attempts a source
     wait: float = 1.0,  # s before the second attempt, doubled each time
 ) -> Path:
-    "The path of a network's file, downloaded if need be. Raises WeightsError where it is not there, cannot be downloaded, or is another file."
-    if path := path or os.environ.get(file.variable):
-        path = Path(path)
-        if not path.is_file():
-            raise WeightsError(
-                f"{path}: no such file; it should be {file.name} from {file.urls[0]}"
-            )
-        try:
-            found = _digest(path) if check else None
-        except OSError as e:
-            raise WeightsError(f"{path}: cannot be read ({e.strerror})") from e
-        if check and found != file.sha256:
-            raise WeightsError(
-                f"{path}: its SHA-256 is {found}, that of {file.name} {file.sha256}: another or a damaged file (check=False takes it all the same)"
-            )
-        return path
-    path = Path(folder or Path(pooch.os_cache("mssync")) / "networks") / file.name
-    why = []
-    for url in file.urls:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return fetch(
-                dict(url=url, checksum=f"sha256:{file.sha256}", size=file.size),
-                path,
-                progress,
-                tries,
-                wait,
-            )
-        except DownloadError as e:
-            why.append(str(e))
-            if url != file.urls[-1]:
-                path.with_name(f"{path.name}.{file.sha256[:8]}.part").unlink(
-                    missing_ok=True
-                )  # what one source began (a page, say), another does not continue
-        except OSError as e:
-            why.append(f"{path.parent}: {e.strerror}")
-            break
-    raise WeightsError(
-        f"{file.name} cannot be downloaded ({'; '.join(why)}): get it from {file.urls[0]} and put it at {path}, or name its path (path=..., or the variable {file.variable})"
-    )
+    """The path of a network's file, downloaded if need be. Raises WeightsError where it is not
+    there, cannot be downloaded, or is another file."""
+    path = path or os.environ.get(file.variable)
+    if path:
+        return _given(file, Path(path), check)
+    folder = Path(folder) if folder else _cache()
+    return _downloaded(file, folder / file.name, progress, tries, wait)
 
 
 def weights_there(
     file: Weights,
 ) -> bool:  # nothing would have to be downloaded
     "Whether a network's file lies in the cache, or a path to it in its variable."
-    return (
-        bool(os.environ.get(file.variable))
-        or (Path(pooch.os_cache("mssync")) / "networks" / file.name).is_file()
-    )
+    return bool(os.environ.get(file.variable)) or (_cache() / file.name).is_file()
 
 
 # %% ../../nbs/metrics/37_images.ipynb #0ba69c2a
 def _load(file: Weights, path, device, check: bool, progress: bool):
+    "A TorchScript file, in eval mode."
     path = weights_path(file, path, check, progress=progress)
     try:
         return torch.jit.load(str(path), map_location=device).eval()
     except (RuntimeError, ValueError, OSError) as e:
-        raise WeightsError(
-            f"{path}: cannot be read as TorchScript ({(str(e).strip() or e.__class__.__name__).splitlines()[0]})"
-        ) from e
+        why = (str(e).strip() or e.__class__.__name__).splitlines()[0]
+        raise WeightsError(f"{path}: cannot be read as TorchScript ({why})") from e
 
 
 def _batches(x, batch: int, device, shape: str):  # (b, ...) float32 tensors on the device, 0 to 255
+    "Pictures, checked, in batches."
     x = torch.as_tensor(x)
     if x.ndim != (5 if "T" in shape else 4) or x.shape[-1] != 3 or x.shape[-2] != x.shape[-3]:
         raise ValueError(f"pictures {shape} are needed, got shape {tuple(x.shape)}")
@@ -163,12 +188,13 @@ def _batches(x, batch: int, device, shape: str):  # (b, ...) float32 tensors on 
         yield x[i : i + batch].to(device).float()
 
 
+# %% ../../nbs/metrics/37_images.ipynb #b586683d
 class _Extractor:
     "What the two networks share."
 
     def __init__(
         self,
-        net: nn.Module = None,  # a network of the files' convention; the field's file by default
+        net: nn.Module = None,  # of the files' convention; the field's file by default
         path: str | Path = None,  # where the file lies, see `weights_path`
         device: str = "cpu",
         batch: int = None,  # pictures, or clips, at once
@@ -176,11 +202,9 @@ class _Extractor:
         progress: bool = True,  # of a download
     ):
         self.device, self.batch = torch.device(device), batch or self.batch
-        self.net = (
-            (_load(self.file, path, self.device, check, progress) if net is None else net)
-            .eval()
-            .to(self.device)
-        )
+        if net is None:
+            net = _load(self.file, path, self.device, check, progress)
+        self.net = net.eval().to(self.device)
 
     @torch.inference_mode()
     def __call__(
@@ -188,35 +212,58 @@ class _Extractor:
         images,  # pictures, or clips of pictures
     ) -> np.ndarray:  # (n, d) float32
         "Features. Raises ValueError for another shape."
-        with torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-        ):
-            return torch.cat(
-                [
-                    self.features(b).float().cpu()
-                    for b in _batches(images, self.batch, self.device, self.shape)
-                ]
-            ).numpy()
+        exact = dict(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        with torch.backends.cudnn.flags(**exact):
+            batches = _batches(images, self.batch, self.device, self.shape)
+            return torch.cat([self.features(b).float().cpu() for b in batches]).numpy()
 
 
 class InceptionFeatures(_Extractor):
-    "`pool3` of Inception: (n, size, size, 3) from 0 to 255 -> (n, 2048). The network resizes to 299 itself."
+    "`pool3` of Inception: (n, size, size, 3) from 0 to 255 -> (n, 2048)."
 
     file, batch, shape = INCEPTION, 32, "(n, size, size, 3)"
 
-    def features(self, images: Tensor) -> Tensor:
+    def features(self, images: Tensor) -> Tensor:  # the network resizes to 299 itself
         return self.net(images.permute(0, 3, 1, 2), return_features=True).flatten(1)
 
 
 # %% ../../nbs/metrics/37_images.ipynb #81fa6877
+def _logits_over_time(
+    net: nn.Module,  # an I3D
+    v: Tensor,  # (n, 3, T, 224, 224) in [-1, 1]
+    logits: Tensor,  # (n, 400) its output for v
+) -> Tensor:  # (n, 400, places)
+    "Logits before their mean over time. Raises WeightsError where the layers do not lead to them."
+    inner = [net]
+    while len(inner) == 1:
+        inner = list(inner[0].children())
+    try:
+        for layer in inner:
+            v = layer(v)
+            if v.ndim == 5 and v.shape[1] == logits.shape[1] and v.shape[3:] == (1, 1):
+                break
+        tolerance = dict(rtol=1e-3, atol=1e-4 * float(logits.abs().max()))
+        same = v.ndim == 5 and torch.allclose(v.flatten(2).mean(2), logits, **tolerance)
+    except RuntimeError:
+        same = False
+    if not same:
+        raise WeightsError(
+            "this I3D does not show its logits over time (its layers in order do not lead to its "
+            "output): over_time=False is what it can give"
+        )
+    return v.flatten(2)
+
+
+# %% ../../nbs/metrics/37_images.ipynb #3f6aed39
 class I3DFeatures(_Extractor):
-    "Logits of I3D: (n, T, 224, 224, 3) from 0 to 255 -> (n, 400), the field's FVD, or over time (n, 400 (T/8 - 1)), the authors'."
+    """Logits of I3D: (n, T, 224, 224, 3) from 0 to 255 -> (n, 400), the field's FVD, or over time
+    (n, 400 (T/8 - 1)), the authors'."""
 
     file, batch, shape = I3D, 2, "(n, T, 224, 224, 3)"
 
     def __init__(
         self,
-        net=None,
+        net=None,  # this and the following as in `InceptionFeatures`
         path=None,
         device="cpu",
         batch=None,
@@ -234,27 +281,7 @@ class I3DFeatures(_Extractor):
             raise ValueError(f"I3D needs clips of at least 16 frames, got {clips.shape[1]}")
         v = clips.permute(0, 4, 1, 2, 3) / 127.5 - 1
         logits = self.net(v, rescale=False, resize=False, return_features=True)
-        return self._places(v, logits).flatten(1) if self.over_time else logits
-
-    def _places(self, v: Tensor, logits: Tensor) -> Tensor:  # (n, 400, places)
-        layers = self.net
-        while len(inner := list(layers.children())) == 1:
-            layers = inner[0]
-        try:
-            for layer in inner:
-                v = layer(v)
-                if v.ndim == 5 and v.shape[1] == logits.shape[1] and v.shape[3:] == (1, 1):
-                    break
-            same = v.ndim == 5 and torch.allclose(
-                v.flatten(2).mean(2), logits, rtol=1e-3, atol=1e-4 * float(logits.abs().max())
-            )
-        except RuntimeError:
-            same = False
-        if not same:
-            raise WeightsError(
-                "this I3D does not show its logits over time (its layers in order do not lead to its output): over_time=False is what it can give"
-            )
-        return v.flatten(2)
+        return _logits_over_time(self.net, v, logits).flatten(1) if self.over_time else logits
 
 
 # %% ../../nbs/metrics/37_images.ipynb #a67e0d08
@@ -281,151 +308,179 @@ def _init(net: nn.Module, seed: int) -> nn.Module:
     return net.eval().requires_grad_(False)
 
 
+def _conv(i: int, o: int, k=1, s: int = 1, p=None) -> nn.Module:
+    "2-D convolution, batch norm, ReLU; same size by default."
+    k = (k, k) if isinstance(k, int) else k
+    p = (k[0] // 2, k[1] // 2) if p is None else p
+    conv = nn.Conv2d(i, o, k, s, p, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(o, eps=1e-3), nn.ReLU())
+
+
+def _chain(channels: tuple, *kernels) -> nn.Module:
+    "2-D convolutions of the same size one after the other, each with batch norm and ReLU."
+    pairs = zip(channels, channels[1:], kernels or (1,))
+    return nn.Sequential(*(_conv(i, o, k) for i, o, k in pairs))
+
+
+# %% ../../nbs/metrics/37_images.ipynb #82c00071
+def _mean() -> nn.Module:
+    return nn.AvgPool2d(3, 1, 1, count_include_pad=False)
+
+
+def _block35(w, i: int, o: int) -> nn.Module:
+    return _Branches(
+        _conv(i, w(64)),
+        _chain((i, w(48), w(64)), 1, 5),
+        _chain((i, w(64), w(96), w(96)), 1, 3, 3),
+        nn.Sequential(_mean(), _conv(i, o)),
+    )
+
+
+def _block17(w, i: int, k: int) -> nn.Module:
+    return _Branches(
+        _conv(i, w(192)),
+        _chain((i, k, k, w(192)), 1, (1, 7), (7, 1)),
+        _chain((i, k, k, k, k, w(192)), 1, (7, 1), (1, 7), (7, 1), (1, 7)),
+        nn.Sequential(_mean(), _conv(i, w(192))),
+    )
+
+
+def _block8(w, i: int, pool: nn.Module) -> nn.Module:
+    def two():
+        return _Branches(_conv(w(384), w(384), (1, 3)), _conv(w(384), w(384), (3, 1)))
+
+    return _Branches(
+        _conv(i, w(320)),
+        nn.Sequential(_conv(i, w(384)), two()),
+        nn.Sequential(_conv(i, w(448)), _conv(w(448), w(384), 3), two()),
+        nn.Sequential(pool, _conv(i, w(192))),
+    )
+
+
+# %% ../../nbs/metrics/37_images.ipynb #bf493d8e
+def _to17(w, i: int) -> nn.Module:
+    "From a grid of 35 to one of 17."
+    return _Branches(
+        _conv(i, w(384), 3, 2, 0),
+        nn.Sequential(_conv(i, w(64)), _conv(w(64), w(96), 3), _conv(w(96), w(96), 3, 2, 0)),
+        nn.MaxPool2d(3, 2),
+    )
+
+
+def _to8(w, i: int) -> nn.Module:
+    "From a grid of 17 to one of 8."
+    k = w(192)
+    return _Branches(
+        nn.Sequential(_conv(i, k), _conv(k, w(320), 3, 2, 0)),
+        nn.Sequential(_chain((i, k, k, k), 1, (1, 7), (7, 1)), _conv(k, k, 3, 2, 0)),
+        nn.MaxPool2d(3, 2),
+    )
+
+
+def _stem(w) -> list[nn.Module]:
+    return [
+        _conv(3, w(32), 3, 2, 0),
+        _conv(w(32), w(32), 3, 1, 0),
+        _conv(w(32), w(64), 3),
+        nn.MaxPool2d(3, 2),
+        _conv(w(64), w(80)),
+        _conv(w(80), w(192), 3, 1, 0),
+        nn.MaxPool2d(3, 2),
+    ]
+
+
+# %% ../../nbs/metrics/37_images.ipynb #fc885a3b
 class _InceptionLike(nn.Module):
+    "Inception-v3 to its last pooling."
+
     def __init__(self, w):
         super().__init__()
-
-        def c(i, o, k=1, s=1, p=None):  # convolution, batch norm, ReLU; same size by default
-            k = (k, k) if isinstance(k, int) else k
-            return nn.Sequential(
-                nn.Conv2d(i, o, k, s, (k[0] // 2, k[1] // 2) if p is None else p, bias=False),
-                nn.BatchNorm2d(o, eps=1e-3),
-                nn.ReLU(),
-            )
-
-        S, mean, most = (
-            nn.Sequential,
-            nn.AvgPool2d(3, 1, 1, count_include_pad=False),
-            nn.MaxPool2d(3, 1, 1),
-        )
-
-        def a(i, o):
-            return _Branches(
-                c(i, w(64)),
-                S(c(i, w(48)), c(w(48), w(64), 5)),
-                S(c(i, w(64)), c(w(64), w(96), 3), c(w(96), w(96), 3)),
-                S(mean, c(i, o)),
-            )
-
-        def m(i, k):
-            return _Branches(
-                c(i, w(192)),
-                S(c(i, k), c(k, k, (1, 7)), c(k, w(192), (7, 1))),
-                S(c(i, k), c(k, k, (7, 1)), c(k, k, (1, 7)), c(k, k, (7, 1)), c(k, w(192), (1, 7))),
-                S(mean, c(i, w(192))),
-            )
-
-        def two(i):
-            return _Branches(c(i, w(384), (1, 3)), c(i, w(384), (3, 1)))
-
-        def e(i, pool):
-            return _Branches(
-                c(i, w(320)),
-                S(c(i, w(384)), two(w(384))),
-                S(c(i, w(448)), c(w(448), w(384), 3), two(w(384))),
-                S(pool, c(i, w(192))),
-            )
-
-        i = [2 * w(64) + w(96) + w(32), 2 * w(64) + w(96) + w(64)]  # 256, 288
-        big = w(384) + w(96) + i[1]
-        last = w(320) + w(192) + big
-        assert 4 * w(192) == big, "widths do not add up"  # 768, 1280
-        self.layers = S(
-            c(3, w(32), 3, 2, 0),
-            c(w(32), w(32), 3, 1, 0),
-            c(w(32), w(64), 3),
-            nn.MaxPool2d(3, 2),
-            c(w(64), w(80)),
-            c(w(80), w(192), 3, 1, 0),
-            nn.MaxPool2d(3, 2),
-            a(w(192), w(32)),
-            a(i[0], w(64)),
-            a(i[1], w(64)),
-            _Branches(
-                c(i[1], w(384), 3, 2, 0),
-                S(c(i[1], w(64)), c(w(64), w(96), 3), c(w(96), w(96), 3, 2, 0)),
-                nn.MaxPool2d(3, 2),
-            ),
-            m(big, w(128)),
-            m(big, w(160)),
-            m(big, w(160)),
-            m(big, w(192)),
-            _Branches(
-                S(c(big, w(192)), c(w(192), w(320), 3, 2, 0)),
-                S(
-                    c(big, w(192)),
-                    c(w(192), w(192), (1, 7)),
-                    c(w(192), w(192), (7, 1)),
-                    c(w(192), w(192), 3, 2, 0),
-                ),
-                nn.MaxPool2d(3, 2),
-            ),
-            e(last, mean),
-            e(w(320) + 4 * w(384) + w(192), most),
+        small = 2 * w(64) + w(96) + w(32), 2 * w(64) + w(96) + w(64)  # 256, 288
+        middle = w(384) + w(96) + small[1]  # 768
+        last = w(320) + w(192) + middle  # 1280
+        assert 4 * w(192) == middle, "widths do not add up"
+        self.layers = nn.Sequential(
+            *_stem(w),
+            _block35(w, w(192), w(32)),
+            _block35(w, small[0], w(64)),
+            _block35(w, small[1], w(64)),
+            _to17(w, small[1]),
+            _block17(w, middle, w(128)),
+            _block17(w, middle, w(160)),
+            _block17(w, middle, w(160)),
+            _block17(w, middle, w(192)),
+            _to8(w, middle),
+            _block8(w, last, _mean()),
+            _block8(w, w(320) + 4 * w(384) + w(192), nn.MaxPool2d(3, 1, 1)),
             nn.AdaptiveAvgPool2d(1),
         )
 
     def forward(self, x: Tensor, return_features: bool = False) -> Tensor:
         assert return_features, "it has no classifier"
-        return self.layers(
-            (F.interpolate(x.float(), (299, 299), mode="bilinear", align_corners=False) - 128) / 128
-        ).flatten(1)
+        x = F.interpolate(x.float(), (299, 299), mode="bilinear", align_corners=False)
+        return self.layers((x - 128) / 128).flatten(1)
 
 
+# %% ../../nbs/metrics/37_images.ipynb #523481da
+# Channels of each mixed block (1x1; 1x1 and 3x3, twice; after pooling), or the kernel of a pooling.
+_I3D_BLOCKS = (
+    (64, 96, 128, 16, 32, 32),
+    (128, 128, 192, 32, 96, 64),
+    3,
+    (192, 96, 208, 16, 48, 64),
+    (160, 112, 224, 24, 64, 64),
+    (128, 128, 256, 24, 64, 64),
+    (112, 144, 288, 32, 64, 64),
+    (256, 160, 320, 32, 128, 128),
+    2,
+    (256, 160, 320, 32, 128, 128),
+    (384, 192, 384, 48, 128, 128),
+)
+
+
+def _conv3(i: int, o: int, k: int = 1) -> nn.Module:
+    "3-D convolution of the same size, batch norm, ReLU."
+    conv = nn.Conv3d(i, o, k, 1, k // 2, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm3d(o), nn.ReLU())
+
+
+def _pool3(k, s, pad) -> nn.Module:
+    return nn.Sequential(nn.ConstantPad3d(pad, 0.0), nn.MaxPool3d(k, s, ceil_mode=True))
+
+
+def _mixed(i: int, one: int, a: int, b: int, c: int, d: int, e: int) -> nn.Module:
+    "A mixed block."
+    return _Branches(
+        _conv3(i, one),
+        nn.Sequential(_conv3(i, a), _conv3(a, b, 3)),
+        nn.Sequential(_conv3(i, c), _conv3(c, d, 3)),
+        nn.Sequential(nn.MaxPool3d(3, 1, 1), _conv3(i, e)),
+    )
+
+
+# %% ../../nbs/metrics/37_images.ipynb #e0817ecb
 class _I3DLike(nn.Module):
-    def __init__(self, w, classes):
+    "Inception-v1 inflated."
+
+    def __init__(self, w, classes: int):
         super().__init__()
-        S = nn.Sequential
-
-        def c(i, o, k=1):
-            return S(nn.Conv3d(i, o, k, 1, k // 2, bias=False), nn.BatchNorm3d(o), nn.ReLU())
-
-        def pool(k, s, pad):
-            return S(nn.ConstantPad3d(pad, 0.0), nn.MaxPool3d(k, s, ceil_mode=True))
-
-        def mixed(i, one, a, b, d, e, f):
-            return _Branches(
-                c(i, one),
-                S(c(i, a), c(a, b, 3)),
-                S(c(i, d), c(d, e, 3)),
-                S(nn.MaxPool3d(3, 1, 1), c(i, f)),
-            )
-
-        layers, i = (
-            [
-                S(
-                    nn.ConstantPad3d((2, 3, 2, 3, 2, 3), 0.0),
-                    nn.Conv3d(3, w(64), 7, 2, bias=False),
-                    nn.BatchNorm3d(w(64)),
-                    nn.ReLU(),
-                ),
-                pool((1, 3, 3), (1, 2, 2), (0, 1, 0, 1, 0, 0)),
-                c(w(64), w(64)),
-                c(w(64), w(192), 3),
-                pool((1, 3, 3), (1, 2, 2), (0, 1, 0, 1, 0, 0)),
-            ],
-            w(192),
+        first = nn.Sequential(
+            nn.ConstantPad3d((2, 3, 2, 3, 2, 3), 0.0),
+            nn.Conv3d(3, w(64), 7, 2, bias=False),
+            nn.BatchNorm3d(w(64)),
+            nn.ReLU(),
         )
-        for block in (
-            (64, 96, 128, 16, 32, 32),
-            (128, 128, 192, 32, 96, 64),
-            3,
-            (192, 96, 208, 16, 48, 64),
-            (160, 112, 224, 24, 64, 64),
-            (128, 128, 256, 24, 64, 64),
-            (112, 144, 288, 32, 64, 64),
-            (256, 160, 320, 32, 128, 128),
-            2,
-            (256, 160, 320, 32, 128, 128),
-            (384, 192, 384, 48, 128, 128),
-        ):
+        flat = (1, 3, 3), (1, 2, 2), (0, 1, 0, 1, 0, 0)  # pooling in space only
+        stem = _conv3(w(64), w(64)), _conv3(w(64), w(192), 3)
+        layers, i = [first, _pool3(*flat), *stem, _pool3(*flat)], w(192)
+        for block in _I3D_BLOCKS:
             if isinstance(block, int):
-                layers.append(pool(block, 2, (0, block - 2) * 3))
+                layers.append(_pool3(block, 2, (0, block - 2) * 3))
                 continue
             k = [w(n) for n in block]
-            layers.append(mixed(i, *k))
+            layers.append(_mixed(i, *k))
             i = k[0] + k[2] + k[4] + k[5]
-        self.layers = S(*layers, nn.AvgPool3d((2, 7, 7), 1), nn.Conv3d(i, classes, 1))
+        self.layers = nn.Sequential(*layers, nn.AvgPool3d((2, 7, 7), 1), nn.Conv3d(i, classes, 1))
 
     def forward(
         self, x: Tensor, rescale: bool = True, resize: bool = True, return_features: bool = False
@@ -438,40 +493,30 @@ class _I3DLike(nn.Module):
         return logits if return_features else logits.softmax(1)
 
 
+# %% ../../nbs/metrics/37_images.ipynb #1cf9ddc1
 def _widths(width: float):
+    "Channels scaled by a width."
     return lambda n: max(1, round(n * width))
 
 
 def inception_like(
-    width: float = 1.0, seed: int = 0
+    width: float = 1.0,  # scales the channels; a sixteenth, or a multiple of it
+    seed: int = 0,
 ) -> nn.Module:  # of the convention of the file INCEPTION
-    "Inception-v3 to its last pooling, with random weights: for measuring time and for tests. `width` scales the channels; a sixteenth, or a multiple of it."
+    "Inception-v3 to its last pooling, with random weights: for measuring time and for tests."
     return _init(_InceptionLike(_widths(width)), seed)
 
 
 def i3d_like(
-    width: float = 1.0, classes: int = 400, seed: int = 0
+    width: float = 1.0,  # scales the channels
+    classes: int = 400,
+    seed: int = 0,
 ) -> nn.Module:  # of the convention of the file I3D
     "I3D with random weights: for measuring time and for tests."
     return _init(_I3DLike(_widths(width), classes), seed)
 
 
 # %% ../../nbs/metrics/37_images.ipynb #8dbac0e9
-def trace_weights(
-    frames: int,  # T
-) -> np.ndarray:  # (T,) float32, sum 1
-    "Weights of the frames in t-FID's picture: from 0.2 to 0.8, normalised."
-    w = np.linspace(0.2, 0.8, frames)
-    return (w / w.sum()).astype(np.float32)
-
-
-def trace(
-    images,  # (T, size, size, 3) a clip's pictures
-) -> np.ndarray:  # (size, size, 3) float32, 0 to 255
-    "t-FID's picture of a clip."
-    return np.tensordot(trace_weights(len(images)), np.asarray(images, np.float32), 1)
-
-
 def image_networks(
     inception: str | Path = None,  # path of Inception's file; downloaded by default
     i3d: str | Path = None,  # of I3D's
@@ -486,48 +531,67 @@ def image_networks(
     )
 
 
+def _used_lengths(x, networks: dict, lengths: tuple) -> list[int]:
+    "The lengths that the clips have. Raises ValueError where there are none."
+    unknown = set(networks) - {"inception", "i3d"}
+    if unknown or not networks:
+        names = ", ".join(sorted(unknown or {"none"}))
+        raise ValueError(f"image_features: networks are inception and i3d, got {names}")
+    T = np.shape(x)[1] - 1 if np.ndim(x) == 4 else 0
+    used = [n for n in sorted(lengths) if n <= T]
+    if not used or not len(x):
+        raise ValueError(
+            f"image_features: {len(x)} clips of {max(T, 0)} generated frames, "
+            f"at least {min(lengths)} frames are needed"
+        )
+    return used
+
+
+# %% ../../nbs/metrics/37_images.ipynb #71ef7279
+def _features_of(
+    images: np.ndarray,  # (b, T, 224, 224, 3) drawn clips
+    networks: dict,
+    used: list[int],  # lengths of FVD and t-FID, the shortest first
+    every: int,  # FID on every ...th frame
+) -> dict[str, np.ndarray]:
+    "FID, FVD and t-FID features of a few clips."
+    inception, i3d = networks.get("inception"), networks.get("i3d")
+    out = {}
+    for n in used:
+        last = images[:, -n:]
+        if inception and n == used[0]:
+            f = last[:, ::-every][:, ::-1]  # the last frame is among them
+            out["FID"] = inception(f.reshape(-1, *f.shape[2:])).reshape(*f.shape[:2], -1)
+        if i3d:
+            out[f"FVD_{n}"] = i3d(last)
+        if inception:
+            out[f"t-FID_{n}"] = inception(np.stack([trace(c) for c in last]))
+    return out
+
+
+# %% ../../nbs/metrics/37_images.ipynb #3754991f
 def image_features(
     x,  # (B, T+1, 68, 2) clips, x_0 first; normalised by it
-    networks: dict,  # "inception" and "i3d", of `image_networks`; without one of them its distances are left out
+    # "inception" and "i3d", of `image_networks`; without one of them its distances are left out
+    networks: dict,
     kind: str = "lines",  # of the drawing, or "points"
     frame: tuple = CENTRED,  # of the drawing
     lengths: tuple = (40, 80),  # frames of FVD and t-FID; FID sees the shortest
     every: int = 1,  # FID on every ...th of these frames (1: as in the paper)
     clips: int = 4,  # drawn at once
     progress: bool = False,
-) -> dict[
-    str, np.ndarray
-]:  # FID (B, 40, 2048), FVD_40 (B, 400), t-FID_40 (B, 2048), ...; a length above T gives no entry
-    "What `frechet` compares of drawn faces. Raises ValueError where the clips are too short, on NaN and for unknown networks."
-    if unknown := set(networks) - {"inception", "i3d"} or (not networks and {"none"}):
-        raise ValueError(
-            f"image_features: networks are inception and i3d, got {', '.join(sorted(unknown))}"
-        )
-    T = np.shape(x)[1] - 1 if np.ndim(x) == 4 else 0
-    used = [n for n in sorted(lengths) if n <= T]
-    if not used or not len(x):
-        raise ValueError(
-            f"image_features: {len(x)} clips of {max(T, 0)} generated frames, at least {min(lengths)} frames are needed"
-        )
-    inception, i3d = networks.get("inception"), networks.get("i3d")
-    most, out = used[-1], {}
-
-    def add(name, f):
-        return out.setdefault(name, []).append(f)
-
+) -> dict[str, np.ndarray]:  # FID (B, 40, 2048), FVD_40 (B, 400), t-FID_40 (B, 2048), ...; a length
+    # above T gives no entry
+    """What `frechet` compares of drawn faces. Raises ValueError where the clips are too short, on
+    NaN and for unknown networks."""
+    used = _used_lengths(x, networks, lengths)
+    most, found = used[-1], []
     parts = pictures(x[:, -most:], kind, 224, frame, chunk=clips * most)
     for part in tqdm(parts, total=-(-len(x) // clips), desc="pictures", disable=not progress):
-        for n in used:
-            images = part.reshape(-1, most, *part.shape[1:])[:, -n:]
-            if inception and n == used[0]:
-                f = images[:, ::-every][:, ::-1]
-                add("FID", inception(f.reshape(-1, *f.shape[2:])).reshape(*f.shape[:2], -1))
-            if i3d:
-                add(f"FVD_{n}", i3d(images))
-            if inception:
-                add(f"t-FID_{n}", inception(np.stack([trace(c) for c in images])))
+        images = part.reshape(-1, most, *part.shape[1:])
+        found.append(_features_of(images, networks, used, every))
     order = ["FID", *(f"FVD_{n}" for n in used), *(f"t-FID_{n}" for n in used)]
-    return {k: np.concatenate(out[k]) for k in order if k in out}
+    return {k: np.concatenate([f[k] for f in found]) for k in order if k in found[0]}
 
 
 # %% ../../nbs/metrics/37_images.ipynb #d1d61de4
@@ -538,7 +602,8 @@ def seconds_per_frame(
     kind: str = "lines",
     repeats: int = 1,  # the fastest counts
 ) -> dict[str, float]:  # s a frame: drawing, inception, i3d
-    "Measured time of drawing and of each network, on random faces, after one call that is not counted."
+    """Measured time of drawing and of each network, on random faces, after one call that is not
+    counted."""
     x = np.random.default_rng(0).normal(size=(frames, 68, 2))
     images, out = rasterise(x, kind), {}
     work = dict(

@@ -39,7 +39,8 @@ from .dynamics import within_head
 # %% ../../nbs/metrics/34_lips.ipynb #ffb9e57a
 def face_size(
     x,  # (..., n, 68, 2) sequence
-    unit: str = "size",  # "size": RMS size of the first face; "eyes": distance of its outer eye corners (36, 45)
+    # "size": RMS size of the first face; "eyes": distance of its outer eye corners (36, 45)
+    unit: str = "size",
 ) -> np.ndarray:  # (...) in the unit of x
     "What 100 % is. Raises ValueError on an unknown unit and on a face of no size."
     first = check_clips(x, "face_size")[..., 0, :, :]
@@ -50,16 +51,18 @@ def face_size(
     else:
         raise ValueError(f"face_size: unknown unit {unit!r}, choose 'size' or 'eyes'")
     if (size == 0).any():
+        clip = int(np.argwhere(np.atleast_1d(size == 0))[0, 0])
         raise ValueError(
-            f"face_size: the first face of clip {int(np.argwhere(np.atleast_1d(size == 0))[0, 0])} has no size, the outer corners of its eyes coincide"
+            f"face_size: the first face of clip {clip} has no size, "
+            "the outer corners of its eyes coincide"
         )
     return size
 
 
 # %% ../../nbs/metrics/34_lips.ipynb #8f99a0c7
 @cache
-def _head3():
-    "The average head: its 14 head points about their mean (14, 3), and the depth of all points there (68,)."
+def _head3() -> tuple[np.ndarray, np.ndarray]:
+    "The average head: its 14 head points about their mean (14, 3), and all points' depth (68,)."
     face = neutral_face()
     head = face[REGIONS["head"]]
     return head - head.mean(0), face[:, 2] - head[:, 2].mean()
@@ -67,25 +70,37 @@ def _head3():
 
 def fit_head(
     x,  # (..., 68, 2) faces
-) -> tuple[
-    np.ndarray, np.ndarray, np.ndarray
-]:  # rotation's first two rows (..., 2, 3), scale (..., 1, 1), centre of the head points (..., 1, 2)
-    "Pose of the average head in each face by scaled orthography: least squares, then the nearest rotation."
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # rotation's first two rows (..., 2, 3), scale
+    # (..., 1, 1), centre of the head points (..., 1, 2)
+    "Pose of the average head in each face by scaled orthography."
     h = np.asarray(x, np.float64)[..., REGIONS["head"], :]
     c = h.mean(-2, keepdims=True)
-    u, s, v = np.linalg.svd(
-        np.swapaxes(h - c, -1, -2) @ np.linalg.pinv(_head3()[0]).T, full_matrices=False
-    )
+    A = np.swapaxes(h - c, -1, -2) @ np.linalg.pinv(_head3()[0]).T
+    u, s, v = np.linalg.svd(A, full_matrices=False)
     return u @ v, s.mean(-1)[..., None, None], c
 
 
+# %% ../../nbs/metrics/34_lips.ipynb #91caea72
 FRONTS = ("plane", "pose")
+
+
+def _turn_back(
+    r: np.ndarray,  # (..., 2, 3) rotation's first two rows
+) -> np.ndarray:  # (..., 2, 2)
+    "Inverse of a rotation's first two columns; beyond 78 degrees it is undone only in part."
+    cosine = r[..., 0, 0] * r[..., 1, 1] - r[..., 0, 1] * r[..., 1, 0]
+    det = np.where(cosine < 0, -1, 1) * np.maximum(np.abs(cosine), 0.2)
+    first = np.stack([r[..., 1, 1], -r[..., 0, 1]], -1)
+    second = np.stack([-r[..., 1, 0], r[..., 0, 0]], -1)
+    return np.stack([first, second], -2) / det[..., None, None]
 
 
 def frontalise(
     x,  # (..., 68, 2) faces
     ref,  # (..., 68, 2) the face whose place and size they take, broadcast against x
-    front: str = "plane",  # "plane": similarity to `ref`; "pose": undo the rotation of the average head, out of the plane too
+    # "plane": similarity to `ref`; "pose": undo the rotation of the average head, out of the plane
+    # too
+    front: str = "plane",
 ) -> np.ndarray:  # (..., 68, 2)
     "Take the head's pose out. Raises ValueError on an unknown way."
     if front == "plane":
@@ -96,28 +111,14 @@ def frontalise(
         )
     r, s, c = fit_head(x)
     _, s0, c0 = fit_head(ref)
-    y = (np.asarray(x, np.float64) - c) / s - r[..., None, :, 2] * _head3()[1][
-        :, None
-    ]  # less what the depth adds
-    det = r[..., 0, 0] * r[..., 1, 1] - r[..., 0, 1] * r[..., 1, 0]  # cosine of the turn
-    det = np.where(det < 0, -1, 1) * np.maximum(
-        np.abs(det), 0.2
-    )  # beyond 78 degrees it is undone only in part
-    back = (
-        np.stack(
-            [
-                np.stack([r[..., 1, 1], -r[..., 0, 1]], -1),
-                np.stack([-r[..., 1, 0], r[..., 0, 0]], -1),
-            ],
-            -2,
-        )
-        / det[..., None, None]
-    )
-    return y @ np.swapaxes(back, -1, -2) * s0 + c0
+    added_by_depth = r[..., None, :, 2] * _head3()[1][:, None]
+    y = (np.asarray(x, np.float64) - c) / s - added_by_depth
+    return y @ np.swapaxes(_turn_back(r), -1, -2) * s0 + c0
 
 
 # %% ../../nbs/metrics/34_lips.ipynb #c0b8ee2f
-def _fronts(x, real, front):  # both sequences, without pose where it is asked for
+def _fronts(x, real, front):
+    "Both sequences, without pose where it is asked for."
     if front is False:
         return x, real
     ref = real[..., :1, :, :]
@@ -127,17 +128,19 @@ def _fronts(x, real, front):  # both sequences, without pose where it is asked f
 def lmd(
     x,  # (..., n, 68, 2) generated
     real,  # (..., n, 68, 2) the real sequence of the same clips
-    front: "bool|str" = False,  # take the head's pose out first (LMD_front): True or "plane" in the plane, "pose" by the average head
-    unit: str = "size",  # "size": RMS size of the first real face; "eyes": distance of its outer eye corners (36, 45)
+    # take the head's pose out first (LMD_front): True or "plane" in the plane, "pose" by the
+    # average head
+    front: "bool|str" = False,
+    # "size": RMS size of the first real face; "eyes": distance of its outer eye corners (36, 45)
+    unit: str = "size",
 ) -> np.ndarray:  # (...) one value a clip, %
-    "Landmark distance of the mouth. Raises ValueError where the shapes differ, on NaN, on a face of no size, or on an unknown unit or way."
+    """Landmark distance of the mouth (Section 4.4, Table 5). Raises ValueError where the shapes
+    differ, on NaN, on a face of no size, or on an unknown unit or way."""
     x, real = check_pair(x, real, "lmd")
     size = face_size(real, unit)
-    mouths = [
-        v[..., REGIONS["lips"], :] - v[..., REGIONS["lips"], :].mean(-2, keepdims=True)
-        for v in _fronts(x, real, front)
-    ]
-    return 100 * np.linalg.norm(mouths[0] - mouths[1], axis=-1).mean((-1, -2)) / size
+    mouths = [v[..., REGIONS["lips"], :] for v in _fronts(x, real, front)]
+    a, b = (m - m.mean(-2, keepdims=True) for m in mouths)
+    return 100 * np.linalg.norm(a - b, axis=-1).mean((-1, -2)) / size
 
 
 # %% ../../nbs/metrics/34_lips.ipynb #6d9cc66c
@@ -147,7 +150,8 @@ def max_lip_error(
     front: "bool|str" = "pose",  # take the head's pose out, as in `lmd`
     unit: str = "size",  # as in `lmd`
 ) -> np.ndarray:  # (...) one value a clip, %
-    "The largest distance of a lip point in each frame, mean over the frames. Raises ValueError as `lmd`."
+    """The largest distance of a lip point in each frame, mean over the frames (MeshTalk 2021).
+    Raises ValueError as `lmd`."""
     x, real = check_pair(x, real, "max_lip_error")
     size = face_size(real, unit)
     a, b = _fronts(x, real, front)
@@ -161,7 +165,8 @@ def opening_difference(
     front: "bool|str" = "pose",  # take the head's pose out, as in `lmd`
     unit: str = "size",  # as in `lmd`
 ) -> np.ndarray:  # (...) one value a clip, %
-    "Mean absolute difference of the mouth's opening. Raises ValueError as `lmd`."
+    """Mean absolute difference of the mouth's opening (DiffPoseTalk 2024). Raises ValueError as
+    `lmd`."""
     x, real = check_pair(x, real, "opening_difference")
     size = face_size(real, unit)
     a, b = _fronts(x, real, front)
@@ -169,11 +174,22 @@ def opening_difference(
 
 
 # %% ../../nbs/metrics/34_lips.ipynb #0380bcbd
+def _long_runs(quiet: np.ndarray, least: int, margin: int) -> np.ndarray:  # (n,) bool -> (n,) bool
+    "Runs of at least `least` frames, without `margin` frames at ends inside of the clip."
+    out = np.zeros_like(quiet)
+    ends = np.flatnonzero(np.diff(np.r_[False, quiet, False]))
+    for a, b in zip(ends[::2], ends[1::2]):
+        if b - a >= least:
+            out[a + margin * (a > 0) : b - margin * (b < len(quiet))] = True
+    return out
+
+
 def silent_frames(
     loud,  # (..., 4n) loudness at 100 Hz, dB (`audio.loudness`)
     below: float = 20.0,  # dB under the clip's loud level that count as silence
     least: int = 5,  # frames that a pause must have
-    margin: int = 3,  # frames at either end of a pause that are left out: the lips are still or already on their way
+    # frames at either end of a pause that are left out: the lips are still or already on their way
+    margin: int = 3,
     level=None,  # (...) the loud level, dB; by default the 95th percentile of each clip
 ) -> np.ndarray:  # (..., n) bool
     "Frames in which nobody speaks. Raises ValueError on another shape, on no clip and on NaN."
@@ -184,19 +200,12 @@ def silent_frames(
         )
     bad = ~np.isfinite(loud)
     if bad.any():
-        raise ValueError(
-            f"silent_frames: loudness {f'of clip {np.argwhere(bad)[0, 0]} ' * (loud.ndim > 1)}holds NaN or infinite values"
-        )
+        clip = f"of clip {np.argwhere(bad)[0, 0]} " if loud.ndim > 1 else ""
+        raise ValueError(f"silent_frames: loudness {clip}holds NaN or infinite values")
     level = np.percentile(loud, 95, axis=-1) if level is None else np.asarray(level, np.float64)
     quiet = (loud < level[..., None] - below).reshape(*loud.shape[:-1], -1, COLUMNS).all(-1)
-    flat = quiet.reshape(-1, quiet.shape[-1])
-    out = np.zeros_like(flat)
-    for q, o in zip(flat, out):
-        ends = np.flatnonzero(np.diff(np.r_[False, q, False]))
-        for a, b in zip(ends[::2], ends[1::2]):
-            if b - a >= least:
-                o[a + margin * (a > 0) : b - margin * (b < len(q))] = True
-    return out.reshape(quiet.shape)
+    runs = [_long_runs(q, least, margin) for q in quiet.reshape(-1, quiet.shape[-1])]
+    return np.array(runs).reshape(quiet.shape)
 
 
 # %% ../../nbs/metrics/34_lips.ipynb #87bee7e1
@@ -205,16 +214,19 @@ def silent_lips(
     loud,  # (B, 4n) their loudness, dB
     unit: str = "size",  # of the first face of x
     **kw,  # of `silent_frames`
-) -> pd.DataFrame:  # one row a clip: silent_frames, silent_opening (%), silent_speed (% a frame); both 0 where there is no silent frame
-    "What the lips do while nobody speaks."
+) -> pd.DataFrame:  # one row a clip: silent_frames, silent_opening (%), silent_speed (% a frame);
+    # both 0 where there is no silent frame
+    "What the lips do while nobody speaks. Raises ValueError as `silent_frames`."
     x = check_clips(x, "silent_lips", frames=2, batch=True)
     quiet = silent_frames(loud, **kw)
     if quiet.shape != x.shape[:2]:
         raise ValueError(
-            f"silent_lips: loudness {np.shape(loud)} does not fit clips {x.shape}: (B, {COLUMNS}n) and (B, n, 68, 2) expected"
+            f"silent_lips: loudness {np.shape(loud)} does not fit clips {x.shape}: "
+            f"(B, {COLUMNS}n) and (B, n, 68, 2) expected"
         )
     size = face_size(x, unit)[:, None]
-    opening, speed = 100 * mouth_opening(within_head(x)) / size, 100 * lip_speed(x) / size
+    opening = 100 * mouth_opening(within_head(x)) / size
+    speed = 100 * lip_speed(x) / size
     moving = quiet[:, 1:] & quiet[:, :-1]
 
     def mean(v, where):
@@ -235,8 +247,10 @@ def lips_table(
     real,  # (B, n, 68, 2) the real clips, in the same order
     loud,  # (B, 4n) loudness of the sound, dB
     ids=None,  # B names; running numbers by default
-) -> pd.DataFrame:  # one row a clip: lmd, lmd_front, lmd_pose, max_lip_error, opening_difference (%); silent_opening (%), silent_speed (% a frame), silent_frames (a count)
-    "All of the above. silent_opening and silent_speed are 0 where there is no silent frame: take their mean over the clips with silent_frames > 0. Raises ValueError as the functions do."
+) -> pd.DataFrame:  # one row a clip: lmd, lmd_front, lmd_pose, max_lip_error, opening_difference
+    # (%); silent_opening (%), silent_speed (% a frame), silent_frames (a count)
+    """All of the above. silent_opening and silent_speed are 0 where there is no silent frame: take
+    their mean over the clips with silent_frames > 0. Raises ValueError as the functions do."""
     s = silent_lips(x, loud)
     df = pd.DataFrame(
         dict(

@@ -17,14 +17,20 @@ from ..data.landmarks import EDGES, REGIONS, L, check_clips
 UNIT = (0.0, 0.0, 1.0)  # left, top and side of the unit square
 CENTRED = (-3.5, -3.5, 7.0)  # of the picture of landmarks normalised by their first frame
 
+# Okabe and Ito 2008: told apart by all eyes.
 COLOURS = dict(
     jaw=(0, 114, 178),
     brows=(230, 159, 0),
     nose=(0, 158, 115),
     eyes=(204, 121, 167),
     lips=(213, 94, 0),
-)  # Okabe and Ito 2008: told apart by all eyes
+)
 WIDTHS = dict(lines=2.0, points=5.0)  # of strokes, in pixels of a picture of 224
+
+
+def _colour(landmark: int) -> tuple:
+    "Colour of the region that a landmark belongs to."
+    return next(c for region, c in COLOURS.items() if landmark in REGIONS[region])
 
 
 def strokes(
@@ -35,70 +41,73 @@ def strokes(
         raise ValueError(f"unknown kind of drawing {kind!r}: lines or points")
     if kind == "points":
         return np.repeat(np.arange(L)[:, None], 2, 1), np.zeros((L, 3))
-    ends = np.array([(a, b) for e in EDGES for a, b in zip(e, e[1:])])
-    return ends, np.array(
-        [next(c for r, c in COLOURS.items() if a in REGIONS[r]) for a, _ in ends], float
-    )
+    ends = np.array([pair for line in EDGES for pair in zip(line, line[1:])])
+    return ends, np.array([_colour(a) for a, _ in ends], float)
 
 
 # %% ../../nbs/metrics/36_raster.ipynb #9c3f38c5
 @njit(nogil=True)
+def _span(a, b, reach, size):
+    "First and last pixel (not included) that a stroke from a to b may touch along one axis."
+    first = max(0.0, min(size, np.floor(min(a, b) - reach)))
+    last = max(0.0, min(size, np.ceil(max(a, b) + reach)))
+    return int(first), int(last)
+
+
+@njit(nogil=True)
+def _stroke(a, b, ink, reach, out):
+    "One stroke from a to b, (2,) in pixels, with ink (3,) on a picture (size, size, 3)."
+    size = out.shape[0]
+    u0, u1 = _span(a[0], b[0], reach, size)
+    v0, v1 = _span(a[1], b[1], reach, size)
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    length2 = dx * dx + dy * dy
+    for v in range(v0, v1):
+        for u in range(u0, u1):
+            px, py = u + 0.5 - a[0], v + 0.5 - a[1]
+            t = min(1.0, max(0.0, (px * dx + py * dy) / length2)) if length2 > 0 else 0.0
+            d2 = (px - t * dx) ** 2 + (py - t * dy) ** 2
+            if d2 < reach * reach:
+                c = min(1.0, reach - np.sqrt(d2))
+                for k in range(3):
+                    w = np.uint8(c * ink[k] + 0.5)
+                    if w > out[v, u, k]:
+                        out[v, u, k] = w
+
+
+@njit(nogil=True)
 def _draw(x, ends, ink, reach, out):
-    "x (n, 68, 2) in pixels, ink (s, 3), reach: (width + 1) / 2; out (n, size, size, 3), zeros at first, gets the ink."
-    size = out.shape[1]
+    """x (n, 68, 2) in pixels, ink (s, 3), reach: (width + 1) / 2; out (n, size, size, 3), zeros at
+    first, gets the ink."""
     for f in range(len(x)):
         for s in range(len(ends)):
-            ax, ay, bx, by = (
-                x[f, ends[s, 0], 0],
-                x[f, ends[s, 0], 1],
-                x[f, ends[s, 1], 0],
-                x[f, ends[s, 1], 1],
-            )
-            u0, u1 = (
-                int(max(0.0, min(size, np.floor(min(ax, bx) - reach)))),
-                int(max(0.0, min(size, np.ceil(max(ax, bx) + reach)))),
-            )
-            v0, v1 = (
-                int(max(0.0, min(size, np.floor(min(ay, by) - reach)))),
-                int(max(0.0, min(size, np.ceil(max(ay, by) + reach)))),
-            )
-            dx, dy = bx - ax, by - ay
-            length2 = dx * dx + dy * dy
-            for v in range(v0, v1):
-                for u in range(u0, u1):
-                    px, py = u + 0.5 - ax, v + 0.5 - ay
-                    t = min(1.0, max(0.0, (px * dx + py * dy) / length2)) if length2 > 0 else 0.0
-                    d2 = (px - t * dx) ** 2 + (py - t * dy) ** 2
-                    if d2 < reach * reach:
-                        c = min(1.0, reach - np.sqrt(d2))
-                        for k in range(3):
-                            w = np.uint8(c * ink[s, k] + 0.5)
-                            if w > out[f, v, u, k]:
-                                out[f, v, u, k] = w
+            _stroke(x[f, ends[s, 0]], x[f, ends[s, 1]], ink[s], reach, out[f])
 
 
+# %% ../../nbs/metrics/36_raster.ipynb #f75cf77d
 def pictures(
     x,  # (..., 68, 2) landmarks, tensor or array
     kind: str = "lines",  # or "points"
     size: int = 224,  # pixels a side
     frame: tuple = CENTRED,  # left, top and side of the square shown, in the unit of x
-    width: float = None,  # of strokes, in pixels; `WIDTHS` of the kind in proportion to the size by default
+    # of strokes, in pixels; `WIDTHS` of the kind in proportion to the size by default
+    width: float = None,
     background: str = "white",  # or "black"
     chunk: int = 256,  # frames at once
-) -> Iterator[
-    np.ndarray
-]:  # (chunk, size, size, 3) uint8, the frames in their order, the last part shorter
-    "Draw in parts, so that memory does not grow with the number of frames. Raises ValueError on NaN (with the clip) and on options that there are not; before anything is drawn."
+) -> Iterator[np.ndarray]:  # (chunk, size, size, 3) uint8, in order, the last part shorter
+    """Draw in parts, so that memory does not grow with the number of frames. Raises ValueError on
+    NaN (with the clip) and on options that there are not; before anything is drawn."""
     ends, colours = strokes(kind)
     width = WIDTHS[kind] * size / 224 if width is None else width
     if size < 1 or chunk < 1 or not width > 0 or not frame[2] > 0:
         raise ValueError(
-            f"rasterise: size {size}, chunk {chunk}, width {width} and the frame's side {frame[2]} must be above 0"
+            f"rasterise: size {size}, chunk {chunk}, width {width} and the frame's side {frame[2]} "
+            "must be above 0"
         )
     if background not in ("white", "black"):
         raise ValueError(f"rasterise: unknown background {background!r}: white or black")
     white = background == "white"
-    if kind == "points" and not white:
+    if white or kind == "points":  # ink on paper; points are black, or white on black
         colours = 255 - colours
     x = check_clips(x, "rasterise", frames=0, sized=False).reshape(-1, L, 2)
 
@@ -106,12 +115,13 @@ def pictures(
         for i in range(0, len(x), chunk):
             faces = (x[i : i + chunk] - np.array(frame[:2], float)) * (size / frame[2])
             out = np.zeros((len(faces), size, size, 3), np.uint8)
-            _draw(faces, ends, 255 - colours if white else colours, (width + 1) / 2, out)
+            _draw(faces, ends, colours, (width + 1) / 2, out)
             yield np.subtract(255, out, out=out) if white else out
 
     return parts()
 
 
+# %% ../../nbs/metrics/36_raster.ipynb #fdb2a1e5
 def rasterise(
     x,  # (..., 68, 2) landmarks, tensor or array
     kind: str = "lines",  # or "points"
@@ -133,5 +143,6 @@ def outside(
     frame: tuple = CENTRED,  # the square shown
 ) -> np.ndarray:  # (B,) share of a clip's points that lie outside the picture
     "How much of a clip the picture does not show. Raises ValueError on NaN."
-    u = (check_clips(x, "outside", frames=0, sized=False) - np.array(frame[:2], float)) / frame[2]
+    x = check_clips(x, "outside", frames=0, sized=False)
+    u = (x - np.array(frame[:2], float)) / frame[2]
     return ((u < 0) | (u > 1)).any(-1).reshape(len(u), -1).mean(1)
