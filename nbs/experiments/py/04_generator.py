@@ -19,15 +19,22 @@
 #
 # > MS-Sync-short, MS-Sync-long, the ablations of Figure 5, or any other variant of the profile
 #
-# An autoregressive generator (Eq. 6-8) moves a face through time from its first frame and the sound. Three discriminators say whether frames and sequences look like data (Eq.
-# 9-13), the frozen loss syncers whether motion and sound belong together at four time scales (Eq. 4); Eq. 14 adds both, with $\lambda = 8$:
+# An autoregressive generator (Eq. 6-8) moves a face through time from its first frame and the sound. Three discriminators
+# say whether frames and sequences look like data (Eq. 9-13), the frozen loss syncers whether motion and sound belong
+# together at four time scales (Eq. 4); Eq. 14 adds both, with $\lambda = 8$:
 #
 # $$\mathcal L = \lambda\, \mathcal L_{AV}^{MS} + \mathcal L_{G_f} + \mathcal L_{G_s} + \mathcal L_{G_s^j}$$
 #
-# A budget of minutes instead of days needs a start: with `teacher_steps` the generator is first trained to continue the data by one frame (notebook 24_gan), which the paper does not have and the `paper` profile
-# does not use. The log says what each phase contributes.
+# $\mathcal L_{AV}^{MS}$ is the syncers' loss over the scales; $\mathcal L_{G_f}$, $\mathcal L_{G_s}$ and
+# $\mathcal L_{G_s^j}$ are the generator's losses against the discriminators of frames, of sequences, and of
+# sequences together with their sound.
 #
-# The variants of the profile differ in a few fields: the training length T (Section 4.1), whether the loss and whether the generator have several scales (Section 4.6), and others that notebook 18_variants lists.
+# A budget of minutes instead of days needs a start: with `teacher_steps` the generator is first trained to continue the
+# data by one frame (notebook 24_gan), which the paper does not have and the `paper` profile does not use. The log says
+# what each phase contributes.
+#
+# The variants of the profile differ in a few fields: the training length T (Section 4.1), whether the loss and whether
+# the generator have several scales (Section 4.6), and others that notebook 18_variants lists.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one
@@ -38,77 +45,69 @@ device: str = "cpu"  # cpu, cuda, cuda:1, ...
 variant: str = "short"  # a key of the profile's variants
 
 # %%
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from mssync.data.landmarks import head_speed, lip_speed
-from mssync.data.packed import Packed
 from mssync.metrics.dynamics import shape_space
 from mssync.metrics.synchrony import av_scores
 from mssync.model.generator import generate
 from mssync.study.notebooks import checkpoint
-from mssync.study.outputs import corpus_folder, seed_folder, write_figure, write_table
-from mssync.study.profiles import gan_configs, load_profile
+from mssync.study.profiles import gan_configs
+from mssync.study.run import Study
 from mssync.training.gan import TEACHING, train_gan
-from mssync.training.models import load_model, save_model
 
-settings, results = load_profile(profile), Path(results)
-folder, facts, out = (
-    corpus_folder(results, corpus),
-    json.loads((results / "corpus.json").read_text()),
-    seed_folder(results, seed),
-)
-label, T = settings["variants"][variant]["label"], facts["lengths"]["train"][variant]
-packed, val = Packed(folder, "train", device=device), Packed(folder, "val", device=device)
-shape, disc, training = gan_configs(settings, variant, packed)
+plt.style.use("mssync.style")
+study = Study(profile, results, corpus, seed=seed, device=device)
+label, T = study.labels[variant], study.lengths["train"][variant]
+train, val = study.packed("train"), study.packed("val")
+shape, disc, training = gan_configs(study.settings, variant, train)
 training = replace(training, frames=T)
+shortened = study.facts["shortened"]
 print(
-    f"{label}: {training.teacher_steps} teacher-forced steps, then {training.steps + training.decay_steps} steps of {training.batch} sequences of {T} frames"
-    + (f" ({facts['shortened']})" if facts["shortened"] else "")
+    f"{label}: {training.teacher_steps} teacher-forced steps, then "
+    f"{training.steps + training.decay_steps} steps of {training.batch} sequences of {T} frames"
+    + (f" ({shortened})" if shortened else "")
 )
 
 # %% [markdown]
 # ## What is measured on the way
 #
-# AV-Conf at the four scales on the clips of split `val`, by the *metric* syncers, for Figure 5. Synchrony can be had from motion that no face makes, so it is never shown alone:
-# beside it stand the speed of lips and head and the distance to the shape space of the training faces, each over the data's own.
+# AV-Conf at the four scales on the clips of split `val`, by the *metric* syncers, for Figure 5. Synchrony can be had from
+# motion that no face makes, so it is never shown alone: beside it stand the speed of lips and head and the distance to the
+# shape space of the training faces, each as a ratio to real (1 = real).
 
 # %%
-metric = load_model(out / "syncers_metric.safetensors", device)
-x_val, a_val, _ = val.windows(facts["lengths"]["sync"])
-space = shape_space(packed)
-own = {
-    k: f(x_val.cpu().numpy()).mean()
-    for k, f in dict(lip_speed=lip_speed, head_speed=head_speed).items()
-}
+metric = study.network("syncers_metric")
+x_val, a_val, _ = val.windows(study.lengths["sync"])
+space = shape_space(train)
+real = x_val.cpu().numpy()
+real_lips, real_head = lip_speed(real).mean(), head_speed(real).mean()
 
 
 def evaluate(G):
+    "What the log says of a generator: synchrony at each scale, speeds, shape residual."
     x = generate(G, x_val[:, 0], a_val, seed)
-    scores, y = av_scores(metric, x[:, 1:], a_val[:, 4:]), x.cpu().numpy()
-    return (
-        {f"AV-Conf_{i}": v for i, v in enumerate(scores["confidence"].mean(0).tolist(), 1)}
-        | {
-            f"AV-Off_{i}": v
-            for i, v in enumerate(scores["offset"].abs().float().mean(0).tolist(), 1)
-        }
-        | dict(
-            lip_speed=lip_speed(y).mean() / own["lip_speed"],
-            head_speed=head_speed(y).mean() / own["head_speed"],
-            shape_residual=np.sqrt((space.ratio(y[:, : T + 1]) ** 2).mean()),
-        )
-    )
+    scores = av_scores(metric, x[:, 1:], a_val[:, 4:])
+    confidence = scores["confidence"].mean(0).tolist()
+    offset = scores["offset"].abs().float().mean(0).tolist()
+    y = x.cpu().numpy()
+    row = {f"AV-Conf_{i}": v for i, v in enumerate(confidence, 1)}
+    row |= {f"AV-Off_{i}": v for i, v in enumerate(offset, 1)}
+    row["lip_speed"] = lip_speed(y).mean() / real_lips
+    row["head_speed"] = head_speed(y).mean() / real_head
+    row["shape_residual"] = np.sqrt((space.ratio(y[:, : T + 1]) ** 2).mean())
+    return row
 
 
 # %% [markdown]
 # ## What it took
 #
-# The paper trains 75,000 steps at 2e-5. What a budget of a few hundred steps needs was found on the simulated corpus by trials, one seed each, judged on split `val` by metric syncers and by the shape residual at 40 frames and far beyond (1 is as real; on 8 chains of clips' sound
-# at 400 and 1000 frames). Numbers of the `cpu` profile's networks, MS-Sync-short:
+# The paper trains 75,000 steps at 2e-5. What a budget of a few hundred steps needs was found on the simulated corpus by
+# trials, one seed each, judged on split `val` by metric syncers and by the shape residual at 40 frames and far beyond (1 is
+# as real; on 8 chains of clips' sound at 400 and 1000 frames). Numbers of the `cpu` profile's networks, MS-Sync-short:
 #
 # | trial | AV-Conf at 200, 400, 800, 1600 ms | lip, head speed | residual at 40, 200, 400, 1000 |
 # |---|---|---|---|
@@ -122,87 +121,79 @@ def evaluate(G):
 # | no gradient through $x_t$ into the next step, 150 steps | 6.8, 8.2, 8.3, 6.0 | 0.8, 0.9 | 0.9, 6.0, |
 # | the teacher-forced loss kept beside Eq. 14 (weight 10), 100 steps | 8.8, 10.4, 10.3, 6.4 | 0.8, 0.7 | 0.6, 1.1, 6.9, 17 |
 #
-# (1) *The start decides.* With a single small disturbance the generator does not know the way back, roll-outs diverge, and the gradient through them has a norm of 100 to 300,000: clipped, it is the gradient of a few broken sequences, and noise. In the single-scale generators this tore faces, and the
-# multi-scale loss, whose coarse levels reach farthest back through time, suffered most: what looked like a failure of the loss was ours. Disturbances of all sizes bring the norm to 30 to 90. (2) *Adversarial steps make the motion live and last.* Teacher-forced motion is a conditional mean: in sync, slow, and
-# lost at 400 frames; rates that are high enough for the discriminators to bite kept a face for 1000 frames in this trial; in the three trainings of profile `full` MS-Sync-short keeps it to 400 and MS-Sync-long to 1000. The profiles have
-# 400 teacher-forced and 280 adversarial steps at these rates, and a disturbance of its own for every sequence. (3) Confidence above the ground truth's comes early and falls towards it as the motion gets its natural variety. Two more ideas, the cut gradient and the kept teacher loss, did not help; their code is gone.
+# 1. *The start decides.* With a single small disturbance the generator does not know the way back, roll-outs diverge, and
+#    the gradient through them has a norm of 100 to 300,000: clipped, it is the gradient of a few broken sequences, and
+#    noise. In the single-scale generators this tore faces, and the multi-scale loss, whose coarse levels reach farthest
+#    back through time, suffered most: what looked like a failure of the loss was ours. Disturbances of all sizes bring the
+#    norm to 30 to 90.
+# 2. *Adversarial steps make the motion live and last.* Teacher-forced motion is a conditional mean: in sync, slow, and lost
+#    at 400 frames; rates that are high enough for the discriminators to bite kept a face for 1000 frames in this trial; in
+#    the three trainings of profile `full` MS-Sync-short keeps it to 400 and MS-Sync-long to 1000. The profiles have 400
+#    teacher-forced and 280 adversarial steps at these rates, and a disturbance of its own for every sequence.
+# 3. *Confidence above the ground truth's comes early* and falls towards it as the motion gets its natural variety.
 #
+# Two more ideas, the cut gradient and the kept teacher loss, did not help; their code is gone.
 
 # %% [markdown]
 # ## Training
 #
-# The checkpoint's name holds everything that the result depends on, so a stopped run goes on and a changed one begins anew. Variants of the same generator share their teacher-forced start: the first that gets there leaves it behind.
+# The checkpoint's name holds everything that the result depends on, so a stopped run goes on and a changed one begins anew.
+# Variants of the same generator share their teacher-forced start: the first that gets there leaves it behind.
 
 # %%
-loss_syncers = out / "syncers_loss.safetensors"
-depends = (
-    vars(shape),
-    vars(disc),
-    vars(training),
-    seed,
-    results / "corpus.json",
-    loss_syncers,
-    out / "syncers_metric.safetensors",
-)
-taught = (
-    checkpoint(
-        out,
-        "taught",
-        vars(shape),
-        {k: getattr(training, k) for k in TEACHING},
-        seed,
-        results / "corpus.json",
-        out / "syncers_metric.safetensors",
+name = f"generator_{variant}"
+facts_file = study.results / "corpus.json"
+loss_file, metric_file = (study.folder / f"syncers_{r}.safetensors" for r in ("loss", "metric"))
+
+depends = vars(shape), vars(disc), vars(training), seed, facts_file, loss_file, metric_file
+taught = None
+if training.teacher_steps:
+    teaching = {k: getattr(training, k) for k in TEACHING}
+    taught = checkpoint(
+        study.folder, "taught", vars(shape), teaching, seed, facts_file, metric_file
     )
-    if training.teacher_steps
-    else None
-)
+
 G, log = train_gan(
-    packed,
-    load_model(loss_syncers, device),
+    train,
+    study.network("syncers_loss"),
     shape,
     disc,
     training,
     seed,
-    checkpoint(out, f"generator_{variant}", *depends),
+    checkpoint(study.folder, name, *depends),
     evaluate,
     taught,
     name=label,
-    logdir=out / "logs" / f"generator_{variant}",
+    logdir=study.folder / "logs" / name,
 )
-save_model(
-    out / f"generator_{variant}.safetensors",
+
+# %%
+study.save(
+    name,
     G,
     label=label,
     variant=variant,
-    profile=settings["name"],
+    profile=study.settings["name"],
     frames=T,
     teacher_steps=training.teacher_steps,
     steps=training.steps + training.decay_steps,
-    corpus=facts["name"],
+    corpus=study.facts["name"],
     seed=seed,
 )
-write_table(log, out / f"generator_{variant}.csv")
+study.table(log, f"{name}.csv")
 log.filter(regex="step|AV-Conf|speed|residual").tail(3).round(2)
 
 # %%
-fig, axes = plt.subplots(1, 3, figsize=(12, 3))
-log.plot(
-    "step",
-    [c for c in log if c.startswith("L_D") or c.startswith("L_G_")],
-    ax=axes[0],
-    title="discriminators and Eq. 9-11",
-)
-log.plot("step", [c for c in log if c.startswith("L_AV_")], ax=axes[1], title="Eq. 4 at each level")
-log.plot(
-    "step",
-    ["lip_speed", "head_speed", "shape_residual"],
-    ax=axes[2],
-    title="over the data's (1 is as real)",
-)
+adversarial = [c for c in log if c.startswith("L_D") or c.startswith("L_G_")]
+synchrony = [c for c in log if c.startswith("L_AV_")]
+motion = ["lip_speed", "head_speed", "shape_residual"]
+
+fig, axes = plt.subplots(1, 3, figsize=(12, 3.2))
+log.plot("step", adversarial, ax=axes[0], title="Discriminators and generator, Eq. 9-13")
+log.plot("step", synchrony, ax=axes[1], title="Synchrony loss at each level, Eq. 4")
+log.plot("step", motion, ax=axes[2], title="Ratio to real (1 = real)")
 axes[2].axhline(1, color="grey", lw=0.8, ls=":")
 axes[2].set_ylim(0)
 for ax in axes:
     ax.legend(fontsize=7)
-fig.tight_layout()
-write_figure(fig, out / f"generator_{variant}.png")
+study.figure(fig, f"{name}.png")
