@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ["NOTE", "MADE", "others_in", "corpus_state", "remove_simulated", "renew_corpus"]
 
-# %% ../../nbs/simulate/29_renew.ipynb #f0901dd0
+# %% ../../nbs/simulate/29_renew.ipynb #bff4f356
 import json
 import re
 from dataclasses import asdict
@@ -18,7 +18,7 @@ from ..data.corpus import CorpusError
 from .clips import _settings, simulate_corpus
 from .head import Coupling
 
-# %% ../../nbs/simulate/29_renew.ipynb #ba842ec5
+# %% ../../nbs/simulate/29_renew.ipynb #b1350a64
 NOTE = "simulated.json"  # settings of a simulated corpus, written before its first clip
 MADE = re.compile(
     r"simulated\.json|clips\.csv|packed\.safetensors"
@@ -54,7 +54,7 @@ def _listed(folder: Path) -> list[str]:
     return [f"clip {i}" for i in ids if not re.fullmatch(r"sim\d{5,}", str(i))]
 
 
-# %% ../../nbs/simulate/29_renew.ipynb #be75a8e6
+# %% ../../nbs/simulate/29_renew.ipynb #eb3efbb3
 def _some(names: list[str]) -> str:
     "The first three of them, and how many more there are."
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
@@ -68,7 +68,7 @@ def _refused(folder: Path, what: str) -> CorpusError:
     )
 
 
-# %% ../../nbs/simulate/29_renew.ipynb #0b0a46eb
+# %% ../../nbs/simulate/29_renew.ipynb #d48d3870
 def _foreign_clips(folder: Path) -> list[str]:
     "Clips in a simulated corpus, files or rows of its list, that no simulation made."
     files = [name for name in others_in(folder) if name.startswith("clips/")]
@@ -106,7 +106,7 @@ def corpus_state(
     return "other"
 
 
-# %% ../../nbs/simulate/29_renew.ipynb #35767677
+# %% ../../nbs/simulate/29_renew.ipynb #f767098b
 def _is_note(path: Path) -> bool:
     "Whether a file is what `simulate_corpus` writes first."
     try:
@@ -140,7 +140,7 @@ def remove_simulated(folder: str | Path):
     folder.rmdir()
 
 
-# %% ../../nbs/simulate/29_renew.ipynb #35236f66
+# %% ../../nbs/simulate/29_renew.ipynb #f097307b
 def renew_corpus(
     folder: str | Path,  # where a run simulates its corpus
     jobs: int = 1,  # processes

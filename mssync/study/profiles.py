@@ -40,9 +40,7 @@ from ..training.gan import GANTraining
 from ..training.syncers import SyncerTraining
 
 # %% ../../nbs/study/60_profiles.ipynb #307e02c7
-ROOT = (
-    Path(mssync.__file__).resolve().parent.parent
-)  # the repository, where the package is installed from it
+ROOT = Path(mssync.__file__).resolve().parent.parent  # the repository, where installed from it
 PROFILES = ROOT / "workflow" / "profiles"
 
 
@@ -50,133 +48,168 @@ class ProfileError(ValueError):
     "A profile that cannot be used; the message names the file, the section and the key."
 
 
-def _fields(cls, *without: str, **other) -> dict:  # name -> default
+def _fields(cls, *without: str, **other) -> dict:
+    "Field -> default of a dataclass, and other keys."
     return {f.name: f.default for f in fields(cls) if f.name not in without} | other
 
 
+# %% ../../nbs/study/60_profiles.ipynb #2511cc64
+_CORPUS = dict(clips=400, speakers=120, seconds=8.6, jitter=0.0, features="mfcc", seed=0)
+_DOWNLOAD = dict(
+    corpus="",  # which
+    speakers=(1,),  # of its speakers
+    landmarks=False,  # take the landmarks that it comes with
+)
+_EVALUATION = dict(
+    # of synchrony and motion, Sections 4.2 and 4.3
+    sync_frames=80,
+    durations=(40, 80, 200),
+    motion_frames=(40, 80),
+    # resampled sets of clips for the interval of a Fréchet distance
+    draws=100,
+    # clips that the metric syncers learn from; "train" is the paper's protocol
+    metric_split="metric",
+    # FID, FVD and t-FID too: two networks that are downloaded, and without a GPU hours
+    images=False,
+    raster="lines",  # how faces are drawn for them: lines or points
+    # how errors grow over a chain of test clips' sound
+    drift_frames=1000,
+    drift_clips=8,
+    # what is shown
+    figure4_frames=120,
+    sequences=3,
+    videos=1,
+)
+
+# %% ../../nbs/study/60_profiles.ipynb #6a254227
 SECTIONS: dict[str, dict] = dict(
-    corpus=dict(
-        clips=400, speakers=120, seconds=8.6, jitter=0.0, features="mfcc", seed=0
-    ),  # simulate_corpus
-    download=dict(
-        corpus="", speakers=(1,), landmarks=False
-    ),  # download: which corpus, which of its speakers
-    ingest=_fields(
-        Settings, layout="folder", options=(), shards=4, seed=0
-    ),  # ingest; shards are jobs of the workflow, the seed is that of the splits
-    syncer=_fields(
-        SyncerConfig, "normalised", "audio_dim", "features"
-    ),  # these follow from the role and from the corpus
+    corpus=_CORPUS,
+    download=_DOWNLOAD,
+    # shards are jobs of the workflow; the seed is that of the splits
+    ingest=_fields(Settings, layout="folder", options=(), shards=4, seed=0),
+    # what is left out of a configuration follows from the role and from the corpus
+    syncer=_fields(SyncerConfig, "normalised", "audio_dim", "features"),
     loss_syncers=_fields(SyncerTraining),
     metric_syncers=_fields(SyncerTraining, loss="triplet"),
-    motion_encoder=dict(steps=400, batch=64, lr=2e-3, dim=32, width=64),  # train_motion_encoder
+    motion_encoder=dict(steps=400, batch=64, lr=2e-3, dim=32, width=64),
     generator=_fields(GeneratorConfig, "audio_dim", "features"),
     discriminators=_fields(DiscriminatorConfig),
     training=_fields(GANTraining),
-    evaluation=dict(
-        sync_frames=80,
-        durations=(40, 80, 200),
-        motion_frames=(40, 80),  # Sections 4.2 and 4.3
-        draws=100,  # redrawn sets of clips for the interval of a Fréchet distance
-        metric_split="metric",  # clips that the metric syncers learn from; "train", as the loss syncers, is the paper's protocol
-        images=False,  # FID, FVD and t-FID too: two networks that are downloaded, and without a GPU hours
-        raster="lines",  # how they are drawn: lines or points
-        drift_frames=1000,
-        drift_clips=8,  # how errors grow over a chain of test clips' sound
-        figure4_frames=120,
-        sequences=3,
-        videos=1,
-    ),
+    evaluation=_EVALUATION,
 )
 TOP = dict(
-    about="", seeds=(0,), threads=0
-)  # threads of a training on the CPU; 0: all cores, one training after the other
+    about="",
+    seeds=(0,),
+    threads=0,  # of a training on the CPU; 0: all cores, one training after the other
+)
 OVERRIDES = ("generator", "discriminators", "training")  # sections that a variant may change
 
 
 # %% ../../nbs/study/60_profiles.ipynb #39eb4ef0
-def _nearest(name: str, names) -> str:  # what to say about a name that is none of `names`
+def _nearest(name: str, names) -> str:
+    "What to say about a name that is none of `names`."
     near = difflib.get_close_matches(str(name), list(names), 1, 0.5)
     return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(names)}"
 
 
+def _converted(v, default):
+    "A value of the default's type. Raises TypeError or ValueError where it is none."
+    kind = type(default)
+    if kind in (bool, str) or v is None:
+        if type(v) is kind:
+            return v
+    elif kind is int and not isinstance(v, (bool, str)) and int(v) == v:
+        return int(v)
+    elif kind is float and not isinstance(v, bool):
+        return float(v)
+    elif kind is tuple and isinstance(v, (list, tuple)):
+        return tuple(_converted(e, default[0] if default else "") for e in v)
+    raise TypeError
+
+
 def _value(v, default, where: str):
     "A value of the default's type. YAML reads 1e-3 as text, so a number may come as one."
-    kind = type(default)
     try:
-        if kind in (bool, str) or v is None:
-            if type(v) is kind:
-                return v
-        elif kind is int and not isinstance(v, (bool, str)) and int(v) == v:
-            return int(v)
-        elif kind is float and not isinstance(v, bool):
-            return float(v)
-        elif kind is tuple and isinstance(v, (list, tuple)):
-            return tuple(_value(e, default[0] if default else "", where) for e in v)
+        return _converted(v, default)
     except (TypeError, ValueError):
-        pass
-    raise ProfileError(
-        f"{where}: {v!r} is no {dict(tuple='list').get(kind.__name__, kind.__name__)}"
-        + (f" like {default!r}" if kind is tuple else "")
-    )
+        kind = type(default).__name__
+        like = f" like {default!r}" if kind == "tuple" else ""
+        kind = dict(tuple="list").get(kind, kind)
+        raise ProfileError(f"{where}: {v!r} is no {kind}{like}") from None
 
 
-def _section(given, allowed: dict, where: str) -> dict:  # the given keys, checked
-    if not isinstance(given or {}, dict):
+# %% ../../nbs/study/60_profiles.ipynb #0825b4b6
+def _section(given, allowed: dict, where: str) -> dict:
+    "The given keys of a section, checked."
+    given = given or {}
+    if not isinstance(given, dict):
         raise ProfileError(f"{where}: keys and values expected, got {given!r}")
-    for k in given or {}:
+    for k in given:
         if k not in allowed:
             raise ProfileError(f"{where}: unknown key {k!r}, {_nearest(k, allowed)}")
-    return {k: _value(v, allowed[k], f"{where}, {k}") for k, v in (given or {}).items()}
+    return {k: _value(v, allowed[k], f"{where}, {k}") for k, v in given.items()}
 
 
-# %% ../../nbs/study/60_profiles.ipynb #4f2c4638
-def _read_profile(
-    name: str | Path,
-) -> tuple[Path, dict]:  # the file, and its keys over those of its base
-    path = Path(name) if str(name).endswith((".yaml", ".yml")) else PROFILES / f"{name}.yaml"
-    if not path.is_file():
+# %% ../../nbs/study/60_profiles.ipynb #d5c14bea
+def _file_of(name: str | Path) -> Path:
+    "The file of a profile, by its name or its path."
+    if str(name).endswith((".yaml", ".yml")):
+        path, told = Path(name), "no such file"
+    else:
         there = sorted(p.stem for p in PROFILES.glob("*.yaml"))
-        raise ProfileError(
-            f"{name}: no such profile, {_nearest(name, there)}"
-            if path.parent == PROFILES
-            else f"{path}: no such file"
-        )
+        path, told = PROFILES / f"{name}.yaml", f"no such profile, {_nearest(name, there)}"
+    if not path.is_file():
+        raise ProfileError(f"{name if path.parent == PROFILES else path}: {told}")
+    return path
+
+
+def _keys_of(path: Path) -> dict:
+    "What a file says."
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as e:
         raise ProfileError(f"{path}: no YAML ({' '.join(str(e).split())})") from e
     if not isinstance(given, dict):
         raise ProfileError(f"{path}: sections expected, got {given!r}")
+    return given
+
+
+# %% ../../nbs/study/60_profiles.ipynb #1ec07562
+def _over(base: dict, given: dict) -> dict:
+    "Keys over those of the base: sections key by key, but not the variants."
+    both = dict(base)
+    for k, v in given.items():
+        merged = k != "variants" and isinstance(v, dict) and isinstance(base.get(k), dict)
+        both[k] = base[k] | v if merged else v
+    # `corpus: null` takes the base's section away
+    return {k: v for k, v in both.items() if v is not None or k not in base}
+
+
+def _read_profile(name: str | Path) -> tuple[Path, dict]:
+    "The file, and its keys over those of its base."
+    path = _file_of(name)
+    given = _keys_of(path)
     if "base" not in given:
         return path, given
     base = given.pop("base")
     if Path(str(base)).stem == path.stem:
         raise ProfileError(f"{path}: is its own base")
-    base = _read_profile(base)[1]
-    both = base | {
-        k: base[k] | v
-        if k != "variants" and isinstance(v, dict) and isinstance(base.get(k), dict)
-        else v
-        for k, v in given.items()
-    }
-    return path, {
-        k: v for k, v in both.items() if v is not None or k not in base
-    }  # `corpus: null` takes the base's section away
+    return path, _over(_read_profile(base)[1], given)
 
 
+# %% ../../nbs/study/60_profiles.ipynb #ccce92de
 def read_seeds(
     seeds,  # list, number, or a text such as "0,1,2"
     where: str = "seeds",  # for the message
 ) -> tuple[int, ...]:  # ascending
-    "Check seeds. Raises ProfileError on what is no whole number from 0 on, stands twice, or is empty."
-    parts = (
-        seeds.replace(",", " ").split()
-        if isinstance(seeds, str)
-        else list(seeds)
-        if isinstance(seeds, (list, tuple))
-        else [seeds]
-    )
+    """Check seeds. Raises ProfileError on what is no whole number from 0 on, stands twice, or is
+    empty."""
+    if isinstance(seeds, str):
+        parts = seeds.replace(",", " ").split()
+    elif isinstance(seeds, (list, tuple)):
+        parts = list(seeds)
+    else:
+        parts = [seeds]
     if not parts or not all(str(v).isdecimal() for v in parts):
         raise ProfileError(
             f"{where}: {seeds!r} is no list of seeds: whole numbers from 0 on, separated by commas"
@@ -194,84 +227,102 @@ def seed_list(
     return read_seeds(profile["seeds"] if seeds == "" else seeds)
 
 
-def load_profile(
-    name: str | Path,  # name of a file in workflow/profiles, or a path that ends in .yaml
-) -> dict:  # name, about, seeds, threads, data (simulated, download or given), variants, and every section of SECTIONS with all its keys
-    "Read and check a profile. Raises ProfileError with one line that names the file, the section and the key."
-    path, given = _read_profile(name)
-    for k in given:
-        if k not in (*TOP, *SECTIONS, "variants"):
-            raise ProfileError(
-                f"{path}: unknown section {k!r}, {_nearest(k, [*SECTIONS, 'variants', *TOP])}"
-            )
-    data = "download" if "download" in given else "simulated" if "corpus" in given else "given"
-    profile = (
-        dict(name=path.stem, data=data)
-        | TOP
-        | _section({k: given[k] for k in TOP if k in given}, TOP, str(path))
-    )
-    profile["seeds"] = read_seeds(profile["seeds"], f"{path}, seeds")
-    if profile["threads"] < 0:
-        raise ProfileError(f"{path}, threads: {profile['threads']} is less than 0")
-    for s, allowed in SECTIONS.items():
-        profile[s] = allowed | _section(given.get(s), allowed, f"{path}, section {s}")
-    for s in ("corpus", "ingest"):
-        if (kind := profile[s]["features"]) not in KINDS:
-            raise ProfileError(
-                f"{path}, section {s}, features: {kind!r} is neither {' nor '.join(KINDS)} (a corpus with the features of a speech model is made in Python and given as corpus=FOLDER)"
-            )
-    if (split := profile["evaluation"]["metric_split"]) not in ("metric", "train"):
-        raise ProfileError(
-            f"{path}, section evaluation, metric_split: {split!r} is neither 'metric' nor 'train'"
-        )
-    if (kind := profile["evaluation"]["raster"]) not in WIDTHS:
-        raise ProfileError(
-            f"{path}, section evaluation, raster: {kind!r} is neither {' nor '.join(map(repr, WIDTHS))}"
-        )
-    variants = given.get("variants")
-    if isinstance(variants, list) and all(isinstance(v, str) for v in variants):
-        variants = dict.fromkeys(variants)
-    if not isinstance(variants, dict) or not variants:
-        raise ProfileError(
-            f"{path}: section variants names no training: a list of names, or names with fields, expected"
-        )
-    profile["variants"] = {
-        str(v): _variant(str(v), d, f"{path}, variant {v}") for v, d in variants.items()
-    }
-    if len(labels := [v["label"] for v in profile["variants"].values()]) > len(set(labels)):
-        raise ProfileError(f"{path}: two variants are called {max(labels, key=labels.count)!r}")
-    return profile
-
-
-def _variant(
-    name: str, given, where: str
-) -> dict:  # label and overrides, on top of the ablation of that name
+# %% ../../nbs/study/60_profiles.ipynb #87b7deb2
+def _variant(name: str, given, where: str) -> dict:
+    "Label and overrides of a variant, on top of the ablation of that name."
     if not name.isidentifier():
         raise ProfileError(f"{where}: names files, so letters, digits and _ only")
-    given, allowed, base = (
-        {} if given is None else given,
-        ("label", *OVERRIDES),
-        ABLATIONS.get(name, {}),
-    )
+    given = {} if given is None else given
+    base = ABLATIONS.get(name, {})
     if not isinstance(given, dict):
         raise ProfileError(f"{where}: keys and values expected, got {given!r}")
+    allowed = ("label", *OVERRIDES)
     for k in given:
         if k not in allowed:
             raise ProfileError(f"{where}: unknown key {k!r}, {_nearest(k, allowed)}")
     if not base and "label" not in given:
+        near = _nearest(name, ABLATIONS)
+        raise ProfileError(f"{where}: unknown variant, {near} (one of your own needs a label)")
+    found = dict(label=_value(given.get("label", base.get("label")), "", f"{where}, label"))
+    for s in OVERRIDES:
+        found[s] = base.get(s, {}) | _section(given.get(s), SECTIONS[s], f"{where}, {s}")
+    return found
+
+
+# %% ../../nbs/study/60_profiles.ipynb #b66cb9c9
+def _variants(given, path: Path) -> dict[str, dict]:
+    "All variants of a profile."
+    if isinstance(given, list) and all(isinstance(v, str) for v in given):
+        given = dict.fromkeys(given)
+    if not isinstance(given, dict) or not given:
         raise ProfileError(
-            f"{where}: unknown variant, {_nearest(name, ABLATIONS)} (one of your own needs a label)"
+            f"{path}: section variants names no training: "
+            "a list of names, or names with fields, expected"
         )
-    return dict(label=_value(given.get("label", base.get("label")), "", f"{where}, label")) | {
-        s: base.get(s, {}) | _section(given.get(s), SECTIONS[s], f"{where}, {s}") for s in OVERRIDES
-    }
+    found = {str(v): _variant(str(v), d, f"{path}, variant {v}") for v, d in given.items()}
+    labels = [v["label"] for v in found.values()]
+    if len(labels) > len(set(labels)):
+        raise ProfileError(f"{path}: two variants are called {max(labels, key=labels.count)!r}")
+    return found
+
+
+# %% ../../nbs/study/60_profiles.ipynb #23bcade4
+def _check(profile: dict, path: Path):
+    "Values that have the right type and cannot be used."
+    if profile["threads"] < 0:
+        raise ProfileError(f"{path}, threads: {profile['threads']} is less than 0")
+    for s in ("corpus", "ingest"):
+        kind = profile[s]["features"]
+        if kind not in KINDS:
+            raise ProfileError(
+                f"{path}, section {s}, features: {kind!r} is neither {' nor '.join(KINDS)} "
+                "(a corpus with the features of a speech model is made in Python and given as "
+                "corpus=FOLDER)"
+            )
+    of = f"{path}, section evaluation"
+    split = profile["evaluation"]["metric_split"]
+    if split not in ("metric", "train"):
+        raise ProfileError(f"{of}, metric_split: {split!r} is neither 'metric' nor 'train'")
+    kind = profile["evaluation"]["raster"]
+    if kind not in WIDTHS:
+        kinds = " nor ".join(map(repr, WIDTHS))
+        raise ProfileError(f"{of}, raster: {kind!r} is neither {kinds}")
+
+
+# %% ../../nbs/study/60_profiles.ipynb #4de83f22
+def load_profile(
+    name: str | Path,  # name of a file in workflow/profiles, or a path that ends in .yaml
+) -> dict:  # name, about, seeds, threads, data (simulated, download or given), variants, and
+    # every section of SECTIONS with all its keys
+    """Read and check a profile. Raises ProfileError with one line that names the file, the section
+    and the key."""
+    path, given = _read_profile(name)
+    for k in given:
+        if k not in (*TOP, *SECTIONS, "variants"):
+            names = [*SECTIONS, "variants", *TOP]
+            raise ProfileError(f"{path}: unknown section {k!r}, {_nearest(k, names)}")
+    data = "download" if "download" in given else "simulated" if "corpus" in given else "given"
+    top = _section({k: given[k] for k in TOP if k in given}, TOP, str(path))
+    profile = dict(name=path.stem, data=data) | TOP | top
+    profile["seeds"] = read_seeds(profile["seeds"], f"{path}, seeds")
+    for s, allowed in SECTIONS.items():
+        profile[s] = allowed | _section(given.get(s), allowed, f"{path}, section {s}")
+    _check(profile, path)
+    profile["variants"] = _variants(given.get("variants"), path)
+    return profile
 
 
 # %% ../../nbs/study/60_profiles.ipynb #d22f6d7c
 def _role(profile: dict, role: str) -> dict:
+    "The section of a role."
     if role not in ("loss", "metric"):
         raise ProfileError(f"role of syncers is {role!r}: choose 'loss' or 'metric'")
     return profile[f"{role}_syncers"]
+
+
+def _sound(packed: Packed | None) -> dict:
+    "The fields of a configuration that follow from the corpus; none: MFCC, the default."
+    return {} if packed is None else dict(audio_dim=packed.width, features=packed.features)
 
 
 def syncer_config(
@@ -281,11 +332,7 @@ def syncer_config(
 ) -> SyncerConfig:
     "Shape of the syncers."
     _role(profile, role)
-    return SyncerConfig(
-        **profile["syncer"],
-        normalised=role == "loss",
-        **(dict(audio_dim=packed.width, features=packed.features) if packed is not None else {}),
-    )
+    return SyncerConfig(**profile["syncer"], normalised=role == "loss", **_sound(packed))
 
 
 def syncer_training(profile: dict, role: str) -> SyncerTraining:
@@ -293,69 +340,61 @@ def syncer_training(profile: dict, role: str) -> SyncerTraining:
     return SyncerTraining(**_role(profile, role))
 
 
+# %% ../../nbs/study/60_profiles.ipynb #9a8d4fb7
 def gan_configs(
     profile: dict,
     variant: str,  # a key of the profile's `variants`
-    packed: Packed
-    | None = None,  # the corpus whose audio features the generator takes; MFCC by default
+    packed: Packed | None = None,  # the corpus whose audio features it takes; MFCC by default
 ) -> tuple[GeneratorConfig, DiscriminatorConfig, GANTraining]:
     "Shapes and training of one variant. Raises ProfileError on an unknown one."
     if variant not in profile["variants"]:
-        raise ProfileError(
-            f"profile {profile['name']}: unknown variant {variant!r}, {_nearest(variant, profile['variants'])}"
-        )
-    heard = dict(audio_dim=packed.width, features=packed.features) if packed is not None else {}
-    return tuple(
-        cls(
-            **profile[s]
-            | profile["variants"][variant][s]
-            | (heard if cls is GeneratorConfig else {})
-        )
-        for cls, s in zip((GeneratorConfig, DiscriminatorConfig, GANTraining), OVERRIDES)
-    )
+        near = _nearest(variant, profile["variants"])
+        raise ProfileError(f"profile {profile['name']}: unknown variant {variant!r}, {near}")
+    generator, disc, training = (profile[s] | profile["variants"][variant][s] for s in OVERRIDES)
+    shape = GeneratorConfig(**generator | _sound(packed))
+    return shape, DiscriminatorConfig(**disc), GANTraining(**training)
 
 
+# %% ../../nbs/study/60_profiles.ipynb #6a1b3df3
 def full_models(profile: dict) -> dict[str, str]:  # variant -> label
-    "MS-Sync itself, of any length and generator: the variants with several scales in loss and generator whose losses and data are the profile's own."
+    """MS-Sync itself, of any length and generator: the variants with several scales in loss and
+    generator whose losses and data are the profile's own."""
 
-    def own(v, d):
-        return (
-            not d["discriminators"]
-            and not set(d["training"]) - {"frames", "batch", "teacher_batch"}
-            and gan_configs(profile, v)[0].multiscale
-            and gan_configs(profile, v)[2].loss_levels != 1
-        )
+    def is_full(v, changed):
+        generator, _, training = gan_configs(profile, v)
+        lengths = {"frames", "batch", "teacher_batch"}
+        own_losses = not changed["discriminators"] and not set(changed["training"]) - lengths
+        return own_losses and generator.multiscale and training.loss_levels != 1
 
-    return {v: d["label"] for v, d in profile["variants"].items() if own(v, d)}
+    return {v: d["label"] for v, d in profile["variants"].items() if is_full(v, d)}
 
 
+def _numbers(profile: dict, variant: str) -> dict:
+    "section.field -> value of a variant's configurations."
+    found = {}
+    for s, cfg in zip(OVERRIDES, gan_configs(profile, variant)):
+        found |= {f"{s}.{k}": x for k, x in vars(cfg).items()}
+    return found
+
+
+# %% ../../nbs/study/60_profiles.ipynb #cd2b9312
 def sweeps(
     profile: dict,
     clips: int = 0,  # how many the split `train` has: what `clips: 0`, all of them, stands for
-) -> dict[
-    str, dict[float, str]
-]:  # section.field -> its values, ascending, and the variant that has each
-    "What a profile sweeps: numbers that variants change one at a time from the first variant, which has one of the values; two values are a comparison, three a sweep."
-
-    def fields_of(v):
-        return {
-            f"{s}.{k}": x
-            for s, cfg in zip(OVERRIDES, gan_configs(profile, v))
-            for k, x in vars(cfg).items()
-        }
-
+) -> dict[str, dict[float, str]]:  # section.field -> its values, ascending, and who has each
+    """What a profile sweeps: numbers that variants change one at a time from the first variant,
+    which has one of the values; two values are a comparison, three a sweep."""
     first, *others = profile["variants"]
-    own, found = fields_of(first), {}
+    own = _numbers(profile, first)
+    found = {}
     for v in others:
-        changed = {k: x for k, x in fields_of(v).items() if x != own[k]}
-        if len(changed) == 1 and type(x := changed[k := next(iter(changed))]) in (int, float):
-            found.setdefault(k, {own[k]: first})[x] = v
-
-    def meant(k, x):
-        return clips if k == "training.clips" and not x else x
-
-    return {
-        k: dict(sorted((meant(k, x), v) for x, v in of.items()))
-        for k, of in found.items()
-        if len(of) > 2
-    }
+        changed = {k: x for k, x in _numbers(profile, v).items() if x != own[k]}
+        if len(changed) == 1:
+            [(k, x)] = changed.items()
+            if type(x) in (int, float):
+                found.setdefault(k, {own[k]: first})[x] = v
+    swept = {k: of for k, of in found.items() if len(of) > 2}
+    if "training.clips" in swept:
+        of = swept["training.clips"].items()
+        swept["training.clips"] = {x or clips: v for x, v in of}
+    return {k: dict(sorted(of.items())) for k, of in swept.items()}
