@@ -54,6 +54,7 @@ from mssync.study.truth import (
     truth_figure,
     truth_lines,
 )
+from mssync.training.models import load_model
 
 study = Study(profile, results, corpus, seeds, device=device)
 labels, full = list(study.labels.values()), list(study.full.values())
@@ -80,6 +81,15 @@ print(about)
 # truth's gain says.
 
 # %%
+def generators(s):
+    "label -> generator of a seed"
+    folder = study.at(s).folder
+    return {
+        label: load_model(folder / f"generator_{v}.safetensors", device)
+        for v, label in study.labels.items()
+    }
+
+
 def measure(study):
     "Responses, closures and lags of every seed."
     index = test.index.set_index("id", drop=False)
@@ -89,7 +99,7 @@ def measure(study):
     late = [dict(seed=s, method="Ground truth", **r) for r in real for s in study.seeds]
     clips, lips = [], []
     for s in tqdm(study.seeds, desc="seeds"):
-        one, shut, own = recovered(P, study.at(s).generators(), full, s)
+        one, shut, own = recovered(P, generators(s), full, s)
         columns = ["method", "motion", "ms", "id", "speaker", "gain", "correlation"]
         one = one.assign(speaker=one.id.map(speaker))[columns]
         study.at(s).table(one, "truth.csv")
@@ -166,7 +176,7 @@ if study.facts["simulated"]:
 branches = []
 columns = ["model", "branch", "region", "id", "speaker", *MASKS[4:]]
 for s in tqdm(study.seeds, desc="seeds"):
-    one = branch_rows(study.at(s).generators(), x[:, 0], a, ids, s)
+    one = branch_rows(generators(s), x[:, 0], a, ids, s)
     one = one.assign(speaker=one.id.map(speaker))[columns]
     study.at(s).table(one, "masks.csv")
     branches.append(one.assign(seed=s))

@@ -44,6 +44,7 @@ from mssync.study.diagrams import count, figure1, figure2, parameters
 from mssync.study.paper import paper_tables, report, tables_text
 from mssync.study.profiles import gan_configs
 from mssync.study.run import Study
+from mssync.training.models import load_model
 
 study = Study(profile, results, corpus, seeds, device=device)
 record = json.loads((study.results / "run.json").read_text())
@@ -58,8 +59,8 @@ record = json.loads((study.results / "run.json").read_text())
 variant = next(iter(study.full or study.labels))
 label, T = study.labels[variant], study.lengths["train"][variant]
 first = study.at(study.seeds[0])
-syncers: SyncerPyramid = first.network("syncers_loss")
-G: Generator = first.network(f"generator_{variant}")
+syncers: SyncerPyramid = load_model(first.folder / "syncers_loss.safetensors", device)
+G: Generator = load_model(first.folder / f"generator_{variant}.safetensors", device)
 D = Discriminators(gan_configs(study.settings, variant)[1]).to(device)
 for n, fig in ((1, figure1(syncers, T)), (2, figure2(G, D, T))):
     study.figure(fig, f"figure{n}.png", 100)
