@@ -7,11 +7,11 @@ __all__ = [
     "corpus_folder",
     "corpus_title",
     "seed_folder",
-    "read_measurements",
     "markdown",
     "write_table",
-    "write_figure",
     "write_text",
+    "write_figure",
+    "read_measurements",
     "paper_table",
 ]
 
@@ -38,11 +38,9 @@ def corpus_title(
     facts: dict,  # corpus.json
 ) -> str:
     "What the corpus of a run is called in its texts."
-    return (
-        "simulated corpus"
-        if facts["simulated"]
-        else f"corpus {facts['name']} ({', '.join(facts['sources'])})"
-    )
+    if facts["simulated"]:
+        return "simulated corpus"
+    return f"corpus {facts['name']} ({', '.join(facts['sources'])})"
 
 
 def seed_folder(
@@ -53,22 +51,6 @@ def seed_folder(
     folder = Path(results) / f"seed_{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def read_measurements(
-    results: str | Path,  # folder of the run
-    name: str,  # file in the folders of the seeds, without .csv
-    seeds,
-) -> pd.DataFrame:  # with a column seed; ids and speakers are texts
-    "A table of every seed. Raises FileNotFoundError where a seed has not been measured."
-    files = {s: Path(results) / f"seed_{s}" / f"{name}.csv" for s in seeds}
-    for s, f in files.items():
-        if not f.exists():
-            raise FileNotFoundError(f"{f}: seed {s} has not been measured")
-    return pd.concat(
-        [pd.read_csv(f, dtype=dict(id=str, speaker=str)).assign(seed=s) for s, f in files.items()],
-        ignore_index=True,
-    )
 
 
 # %% ../../nbs/study/62_outputs.ipynb #f4f4cbfe
@@ -84,14 +66,16 @@ def write_table(
     path: str | Path,  # .csv or .md
 ):
     "Write a table."
-    write_atomic(
-        path,
-        (
-            markdown(df) + "\n"
-            if Path(path).suffix == ".md"
-            else df.to_csv(index=False, float_format="%.6g")
-        ).encode(),
-    )
+    if Path(path).suffix == ".md":
+        text = markdown(df) + "\n"
+    else:
+        text = df.to_csv(index=False, float_format="%.6g")
+    write_text(text, path)
+
+
+def write_text(text: str, path: str | Path):
+    "Write a text."
+    write_atomic(path, text.encode())
 
 
 def write_figure(
@@ -105,15 +89,26 @@ def write_figure(
     write_atomic(path, b.getvalue())
 
 
-def write_text(text: str, path: str | Path):
-    "Write a text."
-    write_atomic(path, text.encode())
+# %% ../../nbs/study/62_outputs.ipynb #28513259
+def read_measurements(
+    results: str | Path,  # folder of the run
+    name: str,  # file in the folders of the seeds, without .csv
+    seeds,
+) -> pd.DataFrame:  # with a column seed; ids and speakers are texts
+    "A table of every seed. Raises FileNotFoundError where a seed has not been measured."
+    tables = []
+    for s in seeds:
+        path = Path(results) / f"seed_{s}" / f"{name}.csv"
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: seed {s} has not been measured")
+        tables.append(pd.read_csv(path, dtype=dict(id=str, speaker=str)).assign(seed=s))
+    return pd.concat(tables, ignore_index=True)
 
 
 def paper_table(
     n: int,  # 1 to 5
 ) -> pd.DataFrame:
-    "A table of the paper, from data/."
+    "A table of the paper, from data/. Raises FileNotFoundError outside of a checkout."
     path = ROOT / "data" / f"paper_table{n}.csv"
     if not path.exists():
         raise FileNotFoundError(
