@@ -20,6 +20,7 @@ CONFIG = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))
 
 
 def needs(plugin: str):
+    "Skip a test where an executor's plugin is not installed."
     there = importlib.util.find_spec(f"snakemake_executor_plugin_{plugin.replace('-', '_')}")
     return pytest.mark.skipif(
         there is None,
@@ -29,78 +30,57 @@ def needs(plugin: str):
 
 
 def snakemake(*args, results: Path, targets=(), env=None, **config):
-    start = (
-        fork
-        if "-n" in args and not env
-        else lambda *a: run(sys.executable, "-m", "snakemake", *a, env=env)
-    )
-    return start(
-        "-s",
-        "workflow/Snakefile",
-        "--nolock",
-        "--nocolor",
-        *args,
-        "--config",
-        "profile=smoke",
-        "seeds=0",
-        f"results={results}",
-        *(f"{k}={v}" for k, v in config.items()),
-        "--",
-        *targets,
-    )
+    "The smoke profile with one seed; in a fork where it is only planned."
+    options = ["profile=smoke", "seeds=0", f"results={results}"]
+    options += [f"{k}={v}" for k, v in config.items()]
+    command = ["-s", "workflow/Snakefile", "--nolock", "--nocolor", *args, "--config", *options]
+    command += ["--", *targets]
+    if "-n" in args and not env:
+        return fork(*command)
+    return run(sys.executable, "-m", "snakemake", *command, env=env)
 
 
 def test_profile_knows_the_rules():
     "Every rule has its CPUs, memory and time, and no other name stands in the profile."
     rules = set(re.findall(r"^rule (\w+):", SNAKEFILE, re.M)) - {"all"}
-    assert set(CONFIG["set-resources"]) == rules and set(CONFIG["set-threads"]) == rules - {
-        "download"
-    }
-    assert all(
-        set(r) == {"mem_mb", "runtime"} and all(isinstance(v, int) and v > 0 for v in r.values())
-        for r in CONFIG["set-resources"].values()
-    )
-    assert (
-        max(CONFIG["set-threads"].values()) <= CONFIG["max-threads"]
-        and CONFIG["executor"] == "slurm"
-        and CONFIG["retries"]
-        and CONFIG["rerun-incomplete"]
-    )
+    assert set(CONFIG["set-resources"]) == rules
+    assert set(CONFIG["set-threads"]) == rules - {"download"}
+    for r in CONFIG["set-resources"].values():
+        assert set(r) == {"mem_mb", "runtime"}
+        assert all(isinstance(v, int) and v > 0 for v in r.values())
+    assert max(CONFIG["set-threads"].values()) <= CONFIG["max-threads"]
+    assert CONFIG["executor"] == "slurm"
+    assert CONFIG["retries"]
+    assert CONFIG["rerun-incomplete"]
 
 
 def test_profile_options(tmp_path):
     "Snakemake itself takes every option of the profile (planned for this machine, with no plugin)."
     folder = tmp_path / "here"
     folder.mkdir()
-    (folder / "config.yaml").write_text(
-        yaml.safe_dump({k: v for k, v in CONFIG.items() if k not in ("executor", "jobs")})
-    )
-    done = snakemake(
-        "--workflow-profile", folder, "-n", results=tmp_path / "r", device="cuda", processes=2
-    )
+    here = {k: v for k, v in CONFIG.items() if k not in ("executor", "jobs")}
+    (folder / "config.yaml").write_text(yaml.safe_dump(here))
+    options = dict(results=tmp_path / "r", device="cuda", processes=2)
+    done = snakemake("--workflow-profile", folder, "-n", **options)
     assert done.returncode == 0, done.stdout[-4000:]
     job = re.search(r"^rule generator:\n(?:    .*\n)*", done.stdout, re.M)[0]
-    assert (
-        "threads: 4" in job and "gpu=2" in job and "mem_mb=16000" in job and "runtime=2880" in job
-    )
-    assert re.search(
-        r"torch\.distributed\.run --standalone --nproc-per-node=2 "
-        r"-m mssync\.study\.notebooks run \S+04_generator\.ipynb",
-        done.stdout,
-    )
+    for asked in ("threads: 4", "gpu=2", "mem_mb=16000", "runtime=2880"):
+        assert asked in job
+    torchrun = r"torch\.distributed\.run --standalone --nproc-per-node=2"
+    notebook = r"-m mssync\.study\.notebooks run \S+04_generator\.ipynb"
+    assert re.search(f"{torchrun} {notebook}", done.stdout)
     one = re.search(r"^rule evaluate:\n(?:    .*\n)*", done.stdout, re.M)[0]
-    assert "gpu=1" in one and not re.search(r"distributed\.run .*05_evaluate", done.stdout)
+    assert "gpu=1" in one
+    assert not re.search(r"distributed\.run .*05_evaluate", done.stdout)
     assert "gpu=0" in snakemake("-n", "--cores", "2", results=tmp_path / "r").stdout
 
 
 def test_processes_option(tmp_path):
     for wrong in ("0", "two"):
         done = snakemake("-n", "--cores", "2", results=tmp_path / "r", processes=wrong)
-        assert (
-            done.returncode
-            and "processes is " in done.stdout
-            and "a number from 1 on is needed" in done.stdout
-        ), done.stdout[-2000:]
+        assert done.returncode, done.stdout[-2000:]
+        assert "processes is " in done.stdout, done.stdout[-2000:]
+        assert "a number from 1 on is needed" in done.stdout, done.stdout[-2000:]
 
 
 # --- several processes to a training
@@ -113,30 +93,18 @@ def trained(tmp_path_factory) -> dict:
     one, two = base / "1", base / "2"
 
     def train(out: Path, n: int):
-        done = snakemake(
-            "--cores",
-            "2",
-            "-q",
-            "rules",
-            "--rerun-triggers",
-            "mtime",
-            results=out,
-            targets=[out / "seed_0/generator_short.safetensors"],
-            processes=n,
-        )
+        options = ("--cores", "2", "-q", "rules", "--rerun-triggers", "mtime")
+        target = out / "seed_0/generator_short.safetensors"
+        done = snakemake(*options, results=out, targets=[target], processes=n)
         assert done.returncode == 0, done.stdout[-8000:]
         return done.stdout
 
     train(one, 1)
     shutil.copytree(one, two)  # the corpus and the metric syncers are there already
     shutil.rmtree(two / "seed_0/checkpoints")
-    for p in [
-        *two.glob("seed_0/syncers_loss*"),
-        *two.glob("seed_0/generator*"),
-        *two.glob("seed_0/notebooks/*_loss*"),
-        *two.glob("seed_0/notebooks/04*"),
-    ]:
-        p.unlink()
+    for pattern in ("syncers_loss*", "generator*", "notebooks/*_loss*", "notebooks/04*"):
+        for p in two.glob(f"seed_0/{pattern}"):
+            p.unlink()
     return {1: one, 2: two, "log": train(two, 2)}
 
 
@@ -144,24 +112,19 @@ def test_two_processes_train_the_same(trained):
     "Experiments under torchrun: the losses of one process; outputs and messages once."
     for name in ("syncers_loss", "generator_short"):
         a, b = (pd.read_csv(trained[n] / f"seed_0/{name}.csv") for n in (1, 2))
-        assert list(a.columns) == list(b.columns) and len(a) == len(b) >= 2
+        assert list(a.columns) == list(b.columns)
+        assert len(a) == len(b) >= 2
         losses = [c for c in a if c.startswith(("loss", "held_out_loss", "L", "teacher", "norm"))]
-        assert np.allclose(a[losses], b[losses], rtol=1e-3, atol=1e-3, equal_nan=True), (
-            name,
-            (a[losses] - b[losses]).abs().max(),
-        )
+        a, b = a[losses], b[losses]
+        close = np.allclose(a, b, rtol=1e-3, atol=1e-3, equal_nan=True)
+        assert close, (name, (a - b).abs().max())
+
     notebooks = [p.name for p in (trained[2] / "seed_0/notebooks").iterdir()]
-    assert sorted(notebooks) == [
-        "02_syncers_loss.ipynb",
-        "02_syncers_metric.ipynb",
-        "04_generator_short.ipynb",
-    ]  # none of the second process
-    assert (
-        trained["log"].count("== 04_generator_short seed 0\n")
-        == trained["log"].count("14 steps of 8 sequences")
-        == 1
-        and "== 02_syncers_metric" not in trained["log"]
-    )
+    once = ["02_syncers_loss.ipynb", "02_syncers_metric.ipynb", "04_generator_short.ipynb"]
+    assert sorted(notebooks) == once  # none of the second process
+    assert trained["log"].count("== 04_generator_short seed 0\n") == 1
+    assert trained["log"].count("14 steps of 8 sequences") == 1
+    assert "== 02_syncers_metric" not in trained["log"]
 
 
 # --- executors that submit jobs
@@ -180,28 +143,14 @@ def test_submitted_jobs(tmp_path, trained):
     submit.write_text(SUBMIT)
     submit.chmod(0o755)
     out = tmp_path / "r"
-    done = snakemake(
-        "--executor",
-        "cluster-generic",
-        "--cluster-generic-submit-cmd",
-        submit,
-        "--jobs",
-        "2",
-        "--cores",
-        "64",
-        "--max-threads",
-        "2",
-        "--latency-wait",
-        "30",
-        results=out,
-        targets=[out / "seed_0/syncers_loss.csv"],
-        corpus=trained[1] / "corpus",
-    )
+    target = out / "seed_0/syncers_loss.csv"
+    args = ["--executor", "cluster-generic", "--cluster-generic-submit-cmd", submit]
+    args += ["--jobs", "2", "--cores", "64", "--max-threads", "2", "--latency-wait", "30"]
+    corpus = trained[1] / "corpus"
+    done = snakemake(*args, results=out, targets=[target], corpus=corpus)
     assert done.returncode == 0, done.stdout[-8000:]
     assert done.stdout.count("with external jobid") == 2  # the corpus' facts, the syncers
-    assert (out / "seed_0/syncers_loss.csv").read_bytes() == (
-        trained[1] / "seed_0/syncers_loss.csv"
-    ).read_bytes()
+    assert target.read_bytes() == (trained[1] / "seed_0/syncers_loss.csv").read_bytes()
 
 
 # What the plugin calls on a cluster. sbatch notes its arguments and runs the job in the background.
@@ -244,54 +193,29 @@ def test_slurm_profile(tmp_path, trained):
     tools, out = tmp_path / "bin", tmp_path / "r"
     tools.mkdir()
     for name, text in SLURM.items():
-        (tools / name).write_text(
-            text.replace("{{", "{").replace("}}", "}").replace("{python}", sys.executable)
-        )
+        text = text.replace("{{", "{").replace("}}", "}").replace("{python}", sys.executable)
+        (tools / name).write_text(text)
         (tools / name).chmod(0o755)
     path = os.pathsep.join([str(tools), str(Path(sys.executable).parent), os.environ["PATH"]])
-    args = (
-        "--workflow-profile",
-        "workflow/slurm",
-        "--slurm-logdir",
-        tmp_path / "logs",
-        "--slurm-init-seconds-before-status-checks",
-        "2",
-        "--default-resources",
-        "slurm_account=somebody",
-        "slurm_partition=main",
-    )
-    done = snakemake(
-        *args,
-        results=out,
-        targets=[out / "seed_0/syncers_loss.csv"],
-        processes=2,
-        corpus=trained[1] / "corpus",
-        env=dict(PATH=path),
-    )
+    target = out / "seed_0/syncers_loss.csv"
+    args = ["--workflow-profile", "workflow/slurm", "--slurm-logdir", tmp_path / "logs"]
+    args += ["--slurm-init-seconds-before-status-checks", "2"]
+    args += ["--default-resources", "slurm_account=somebody", "slurm_partition=main"]
+    given = dict(results=out, corpus=trained[1] / "corpus", env=dict(PATH=path))
+    done = snakemake(*args, targets=[target], processes=2, **given)
     assert done.returncode == 0, done.stdout[-8000:]
     asked = [yaml.safe_load((tools / f"job{i}").read_text()) for i in (1, 2)]
     assert not (tools / "job3").exists()
     for a, rule, cpus in zip(asked, ("corpus", "syncers"), (8, 4)):
-        assert (
-            f"--cpus-per-task={cpus}" in a
-            and a[a.index("--mem") + 1] == str(CONFIG["set-resources"][rule]["mem_mb"])
-            and a[a.index("-t") + 1] == str(CONFIG["set-resources"][rule]["runtime"])
-        )
-        assert (
-            a[a.index("-A") + 1] == "somebody"
-            and a[a.index("-p") + 1] == "main"
-            and not [g for g in a if g.startswith("--gpus")]
-        )
-    assert (out / "seed_0/syncers_loss.csv").read_bytes() == (
-        trained[2] / "seed_0/syncers_loss.csv"
-    ).read_bytes()
-    planned = snakemake(
-        *args,
-        "-n",
-        results=out,
-        processes=4,
-        device="cuda",
-        corpus=trained[1] / "corpus",
-        env=dict(PATH=path),
-    )
-    assert planned.returncode == 0 and "gpu=4" in planned.stdout and "gpu=1" in planned.stdout
+        resources = CONFIG["set-resources"][rule]
+        assert f"--cpus-per-task={cpus}" in a
+        assert a[a.index("--mem") + 1] == str(resources["mem_mb"])
+        assert a[a.index("-t") + 1] == str(resources["runtime"])
+        assert a[a.index("-A") + 1] == "somebody"
+        assert a[a.index("-p") + 1] == "main"
+        assert not [g for g in a if g.startswith("--gpus")]
+    assert target.read_bytes() == (trained[2] / "seed_0/syncers_loss.csv").read_bytes()
+    planned = snakemake(*args, "-n", processes=4, device="cuda", **given)
+    assert planned.returncode == 0
+    assert "gpu=4" in planned.stdout
+    assert "gpu=1" in planned.stdout
