@@ -1,13 +1,13 @@
-"""Build the book: the notebooks as they are stored, the results of the reference runs, and an API reference (`make book`).
+"""Build the book: notebooks as they are stored, reference runs, API reference (`make book`).
 
-Everything is copied into one tree, links are turned to where their targets went, and Sphinx makes the pages. A link to
-nothing, and every warning of Sphinx, is an error. Nothing is downloaded and no notebook is run.
+Everything is copied into one tree, links are turned to where their targets went, and Sphinx makes
+the pages. A link to nothing, and every warning of Sphinx, is an error. Nothing is downloaded, no
+notebook is run, and no module is imported: the API reference is read from the source.
 """
 
 import argparse
+import ast
 import html
-import importlib
-import inspect
 import json
 import posixpath
 import re
@@ -27,7 +27,66 @@ ROOMS = {
     "study": "The study",
     "experiments": "The experiments",
 }
-FACE = "mssync"  # the names that `import mssync` offers
+
+# The reference runs in reading order: titles of their pages
+RUNS = {
+    "full": "Simulated speakers",
+    "loss": "Multi-scale against single-scale loss, ten trainings",
+    "grid_s1": "GRID, one real talker",
+    "heads": "Real talkers who move their heads",
+    "curve": "How much data",
+    "sweeps": "How much loss, how many levels",
+    "fbank": "Filter bank in place of MFCC",
+    "real": "Calibration on many real talkers",
+    "bench": "Benchmark",
+}
+
+# A run's page: sections, and what stands in them if the run has it
+SECTIONS = {
+    "The paper's claims": ["claims.md", "claims.png"],
+    "Synchrony": ["table3.md", "figure3.png", "figure5.png", "sweep.png", "transfer.png"],
+    "Quality of motion": ["table2.md", "residual.png", "drift.png", "figure4.png"],
+    "Planted truth": ["truth.md", "truth.png", "masks.md", "masks.png"],
+    "Can the metrics be trusted?": [
+        "calibration.md",
+        "calibration_shift.png",
+        "calibration_damage.png",
+        "calibration_generated.png",
+    ],
+    "Speed": ["benchmark.md", "benchmark.png"],
+    "More tables": [],
+    "More figures": [],
+}
+INLINE = ("claims.md", "table3.md", "table2.md", "benchmark.md")  # first tables shown on the page
+CAPTIONS = {
+    "claims": "Every comparison behind the claims, with its intervals",
+    "figure1": "Figure 1, from this run's networks: the syncers and the loss",
+    "figure2": "Figure 2, from this run's networks: the generator",
+    "figure3": "Figure 3: AV-Conf over the shift of the sound",
+    "figure4": "Figure 4: generated faces",
+    "figure5": "Figure 5: AV-Conf of validation clips over training",
+    "sweep": "AV-Conf and motion over what is varied",
+    "transfer": "From one corpus to another",
+    "residual": "Shape residual over time, ratio to real (1 = real)",
+    "drift": "How far heads drift, to 1000 frames",
+    "truth": "How much of the planted motion comes back",
+    "masks": "Which branch moves which part of the face",
+    "corpus": "The corpus: lengths and motion",
+    "benchmark": "Time of each version over the least that the machine could take",
+    "calibration_shift": "Planted shifts, and what is found",
+    "calibration_damage": "Damage that grows, and what the measures say",
+    "calibration_generated": "Published videos of other systems",
+    "seed_0_syncers_loss": "Training of the loss syncers",
+    "seed_0_syncers_metric": "Training of the metric syncers",
+    "seed_0_syncers_loss_shift": "Shifts that the loss syncers find",
+    "seed_0_syncers_metric_shift": "Shifts that the metric syncers find",
+}
+TITLES = {
+    "benchmark": "Benchmark: every row",
+    "linear": "Benchmark: cost by length and number",
+    "metrics": "Benchmark: seconds of the metrics",
+    "tried": "Benchmark: what was tried",
+}
 
 # Where a file or folder of the repository goes. The first match counts.
 PAGES = {
@@ -101,11 +160,16 @@ def contents(title: str, entries, text: str = "", depth: int = 1) -> str:
     return f"# {title}\n\n{text}\n\n```{{toctree}}\n:maxdepth: {depth}\n\n{listed}\n```\n"
 
 
+def hidden(entries) -> str:
+    "A table of contents for the side bar only."
+    return "\n".join(["```{toctree}", ":maxdepth: 1", ":hidden:", "", *entries, "```", ""])
+
+
 # --- notebooks
 
 
 def levels(text: str, depth: int = 0) -> tuple[str, int]:
-    "Headings go down by one level at a time, below a heading of `depth`; the text, and where it ends."
+    "Headings go down by one level at a time, below one of `depth`; the text, and where it ends."
     out, fenced = [], False
     for line in text.split("\n"):
         fenced ^= line.startswith("```")
@@ -155,12 +219,58 @@ def add_notebooks(tree: Path):
 # --- results
 
 
-def add_results(tree: Path):
-    "The reference runs: every table a page, every figure and CSV a file."
-    reference = ROOT / "results/reference"
-    for path in sorted(reference.rglob("*")):
-        if path.is_dir():
-            continue
+def said_of(run: str) -> str:
+    "What the README of the reference runs says of one."
+    readme = (ROOT / "results/reference/README.md").read_text(encoding="utf-8")
+    item = re.search(rf"^- `{run}/`:\s*(.*?)(?=^- |^\s*$|\Z)", readme, flags=re.M | re.S)
+    if not item:
+        MISSING.append(f"results/reference/README.md says nothing of {run}/")
+        return ""
+    return " ".join(item[1].split())
+
+
+def title_of(text: str) -> str:
+    "The title of a page."
+    return re.search(r"^# (.*)$", text, flags=re.M)[1]
+
+
+def first_table(text: str) -> str:
+    "The first table of a page, or nothing."
+    table = re.search(r"(?:^\|.*\n?)+", text, flags=re.M)
+    return table[0] if table else ""
+
+
+def shown(run: Path, name: str, pages: dict[str, str]) -> str:
+    "A table or a figure on its run's page."
+    if name.endswith(".png"):
+        said = CAPTIONS.get(name[:-4], name[:-4].replace("_", " "))
+        return f"![{said}]({name})\n\n*{said}*\n"
+    table = first_table(pages[name]) if name in INLINE else ""
+    return f"{table}\n[{title_of(pages[name])}]({name})\n"
+
+
+def run_page(run: Path, pages: dict[str, str]) -> str:
+    "What a run is, then its claims, tables and figures, then every CSV."
+    there = {p.name for p in run.glob("*.png")} | set(pages)
+    sections = {title: [n for n in names if n in there] for title, names in SECTIONS.items()}
+    placed = {n for names in sections.values() for n in names}
+    sections["More tables"] = sorted(n for n in there - placed if n.endswith(".md"))
+    sections["More figures"] = sorted(n for n in there - placed if n.endswith(".png"))
+    title = RUNS.get(run.name, run.name)
+    text = [f"# {title}\n\n`results/reference/{run.name}/`: {said_of(run.name)}\n"]
+    for title, names in sections.items():
+        if names:
+            text += [f"## {title}\n", *(shown(run, n, pages) for n in names)]
+    files = sorted(p.name for p in run.iterdir() if p.suffix in (".csv", ".json"))
+    text += ["## All numbers\n", " ·\n".join(f"[{n}]({n})" for n in files), ""]
+    order = [n for names in sections.values() for n in names if n.endswith(".md")]
+    return "\n".join([*text, hidden(n[:-3] for n in order)])
+
+
+def add_run(tree: Path, run: Path):
+    "A run: a page of its own, every table a page, every figure and CSV a file."
+    pages = {}
+    for path in sorted(run.iterdir()):
         origin = path.relative_to(ROOT).as_posix()
         here = place(origin)
         if path.suffix != ".md":
@@ -169,111 +279,200 @@ def add_results(tree: Path):
             continue
         text = relink(path.read_text(encoding="utf-8"), origin, here)
         if not re.match(r"\s*# ", text):
-            text = f"# {path.parent.name}: {path.stem.replace('_', ' ')}\n\n{text}"
-        write(tree, here, levels(text)[0])
-    for run in sorted(p for p in reference.iterdir() if p.is_dir()):
-        tables = [p.stem for p in sorted(run.glob("*.md"))]
-        pictures = "\n\n".join(f"![{p.stem}]({p.name})" for p in sorted(run.glob("*.png")))
-        page = contents(run.name, tables) + f"\n{pictures}\n"
-        write(tree, f"results/{run.name}/index.md", page)
-    runs = [f"{p.name}/index" for p in sorted(reference.iterdir()) if p.is_dir()]
-    index = (tree / "results/index.md").read_text(encoding="utf-8")
-    hidden = "\n".join(["```{toctree}", ":maxdepth: 1", ":hidden:", "", *runs, "```", ""])
-    write(tree, "results/index.md", f"{index}\n\n{hidden}")
+            text = f"# {TITLES.get(path.stem, path.stem.replace('_', ' '))}\n\n{text}"
+        pages[path.name] = levels(text)[0]
+        write(tree, here, pages[path.name])
+    origin = f"results/reference/{run.name}/index.md"
+    page = relink(run_page(run, pages), origin, place(origin))
+    write(tree, f"results/{run.name}/index.md", page)
+
+
+def add_results(tree: Path):
+    "The reference runs, in reading order."
+    reference = ROOT / "results/reference"
+    found = [p.name for p in reference.iterdir() if p.is_dir()]
+    found = sorted(found, key=lambda n: (list(RUNS).index(n) if n in RUNS else len(RUNS), n))
+    for name in found:
+        add_run(tree, reference / name)
+    origin = "results/reference/README.md"
+    text = relink((ROOT / origin).read_text(encoding="utf-8"), origin, place(origin))
+    text = levels(text)[0]
+    for name in found:
+        text = text.replace(
+            f"- `{name}/`:", f"- [{RUNS.get(name, name)}]({name}/index.md), `{name}/`:"
+        )
+    write(tree, place(origin), f"{text}\n\n{hidden(f'{n}/index' for n in found)}")
 
 
 # --- API
 
 
-def modules(room: str) -> list[str]:
-    "Modules of a room, in the order of their notebooks."
+def modules(room: str) -> list[tuple[str, str]]:
+    "Modules of a room and their notebooks, in the order of the notebooks."
     names = []
     for path in sorted((ROOT / "nbs" / room).glob("[0-9]*.ipynb")):
         name = path.stem.partition("_")[2]
         if (ROOT / "mssync" / room / f"{name}.py").exists():
-            names.append(name)
+            names.append((name, path.stem))
     return names
 
 
-def parameters(what) -> str:
+ALONE = re.compile(r"^\s*#\s*(.*)$")  # a line that is a comment
+
+
+def comment(lines: list[str], number: int) -> str:
+    "The comment at the end of a line of code; without one, the comment above it."
+    found = re.search(r"\s#\s*(.*)$", lines[number - 1])
+    parts, k = [found[1]] if found else [], number - 2
+    while not found and k >= 0 and (above := ALONE.match(lines[k])):
+        parts.insert(0, above[1])
+        k -= 1
+    return " ".join(parts).replace("|", "\\|")
+
+
+def comment_below(lines: list[str], number: int) -> str:
+    "The comment at the end of a line of code, and on the lines below."
+    parts, k = [comment(lines, number)], number
+    while parts[0] and k < len(lines) and (below := ALONE.match(lines[k])):
+        parts.append(below[1].replace("|", "\\|"))
+        k += 1
+    return " ".join(parts)
+
+
+def arguments(node: ast.FunctionDef) -> list[tuple[str, ast.expr | None, int]]:
+    "Names, defaults and last lines of a function's arguments."
+    spec = node.args
+    places = spec.posonlyargs + spec.args
+    defaults = [None] * (len(places) - len(spec.defaults)) + spec.defaults
+    found = list(zip(places, defaults))
+    found += [(spec.vararg, None)] if spec.vararg else []
+    found += list(zip(spec.kwonlyargs, spec.kw_defaults))
+    found += [(spec.kwarg, None)] if spec.kwarg else []
+    return [(a.arg, d, (d or a).end_lineno) for a, d in found if a.arg not in ("self", "cls")]
+
+
+def fields(node: ast.ClassDef) -> list[tuple[str, ast.expr | None, int]]:
+    "The same of the fields of a dataclass or named tuple."
+    found = [
+        n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
+    ]
+    return [(n.target.id, n.value, n.end_lineno) for n in found if n.target.id[0] != "_"]
+
+
+def parameters(rows, returns: str, lines: list[str]) -> str:
     "A table of parameters with the comments that stand beside them in the code."
-    from fastcore.docments import docments
-
-    try:
-        found = docments(what, full=True, returns=True)
-    except (ValueError, TypeError, OSError, SyntaxError, AttributeError, KeyError, IndexError):
+    said = [(f"`{name}`", default, comment(lines, line)) for name, default, line in rows]
+    said = [(n, f"`{ast.unparse(d)[:40]}`" if d is not None else "", c) for n, d, c in said]
+    said += [("*returns*", "", returns)] if returns else []
+    if not any(c for _, _, c in said):
         return ""
-    rows = []
-    for name, about in found.items():
-        if name in ("self", "cls"):
-            continue
-        said = " ".join((about.docment or "").split()).replace("|", "\\|")
-        if name == "return":
-            if said:
-                rows.append(f"| *returns* | | {said} |")
-            continue
-        default = about.default
-        shown = "" if default is inspect.Parameter.empty else f"`{str(default)[:40]}`"
-        rows.append(f"| `{name}` | {shown} | {said} |")
-    if not rows:
-        return ""
-    return "\n".join(["| parameter | default | |", "|---|---|---|", *rows]) + "\n"
+    if not any(d for _, d, _ in said):
+        table = [f"| {n} | {c} |" for n, _, c in said]
+        return "\n".join(["| parameter | what |", "|---|---|", *table]) + "\n"
+    table = [f"| {n} | {c} | {d} |" for n, d, c in said]
+    return "\n".join(["| parameter | what | default |", "|---|---|---|", *table]) + "\n"
 
 
-def entry(name: str, what, level: int = 2) -> str:
-    "One function or class."
-    try:
-        signature = str(inspect.signature(what))
-    except (ValueError, TypeError):
-        signature = ""
-    brief = re.sub(r"\s+", " ", re.sub(r" at 0x[0-9a-f]+", "", signature))
-    doc = inspect.cleandoc(what.__doc__ or "") if not signature.startswith(doc_start(what)) else ""
-    text = f"{'#' * level} `{name}`\n\n```python\n{name}{brief}\n```\n\n{html.escape(doc, quote=False)}\n\n"
-    return text + parameters(what) + "\n"
+def signature(name: str, node: ast.FunctionDef) -> str:
+    "A call as it stands in the code, without `self`; one argument a line where it is long."
+    whole = ast.unparse(node.args)
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    whole = re.sub(r"^(self|cls)(, |$)", "", whole)
+    if len(name + whole + returns) <= 86:
+        return f"{name}({whole}){returns}"
+    lines = "".join(f"    {part},\n" for part in split(whole))
+    return f"{name}(\n{lines}){returns}"
 
 
-def doc_start(what) -> str:
-    "Dataclasses without a docstring get their signature as one."
-    doc = what.__doc__ or ""
-    return doc if inspect.isclass(what) and doc.startswith(what.__name__ + "(") else "\0"
+def split(arguments: str) -> list[str]:
+    "Split a list of arguments at the commas outside of brackets."
+    parts, depth = [""], 0
+    for letter in arguments:
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
 
 
-def public_methods(cls) -> list[tuple[str, object]]:
-    "Methods that a class defines itself."
-    found = []
-    for name, value in vars(cls).items():
-        value = getattr(value, "__func__", value)
-        if inspect.isfunction(value) and not name.startswith("_"):
-            found.append((name, value))
-    return found
+def members(node: ast.ClassDef, nodes: dict[str, ast.AST]) -> dict[str, ast.FunctionDef]:
+    "Functions of a class and of its private bases in the same module."
+    found = {}
+    for base in node.bases:
+        above = nodes.get(ast.unparse(base))
+        if isinstance(above, ast.ClassDef) and above.name[0] == "_":
+            found |= members(above, nodes)
+    return found | {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
 
 
-def api_page(room: str, name: str) -> str:
+def entry(name: str, node, call: str, rows, returns: str, lines: list[str]) -> str:
+    "A function, class or method: its call, what is said of it, its parameters."
+    level = "###" if "." in name else "##"
+    doc = html.escape(ast.get_docstring(node) or "", quote=False)
+    text = f"{level} {name}\n\n```python\n{call}\n```\n\n{doc}\n\n"
+    return text + parameters(rows, returns, lines) + "\n"
+
+
+def function_entry(name: str, node: ast.FunctionDef, lines: list[str]) -> str:
+    "A function or method."
+    returns = comment_below(lines, node.returns.end_lineno) if node.returns else ""
+    return entry(name, node, signature(name, node), arguments(node), returns, lines)
+
+
+def class_entry(node: ast.ClassDef, nodes: dict[str, ast.AST], lines: list[str]) -> str:
+    "A class and its public methods."
+    found = members(node, nodes)
+    bases = ", ".join(b for b in map(ast.unparse, node.bases) if b[0] != "_")
+    call, rows = f"class {node.name}" + (f"({bases})" if bases else ""), fields(node)
+    if init := found.get("__init__"):
+        call, rows = "class " + signature(node.name, init), arguments(init)
+    text = [entry(node.name, node, call, rows, "", lines)]
+    for name, method in found.items():
+        if name[0] != "_":
+            text.append(function_entry(f"{node.name}.{name}", method, lines))
+    return "\n".join(text)
+
+
+def exported(tree: ast.Module) -> list[str]:
+    "The names in `__all__`."
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return ast.literal_eval(node.value)
+    return []
+
+
+def api_page(room: str, name: str, notebook: str) -> str:
     "The reference of a module."
-    module = importlib.import_module(f"mssync.{room}.{name}")
-    text = [f"# mssync.{room}.{name}\n\n{module.__doc__ or ''}\n"]
-    for public in getattr(module, "__all__", []):
-        what = getattr(module, public)
-        if not (inspect.isfunction(what) or inspect.isclass(what)):
-            continue
-        text.append(entry(public, what))
-        if inspect.isclass(what) and not issubclass(what, BaseException):
-            text += [entry(f"{public}.{n}", m, 3) for n, m in public_methods(what)]
+    source = (ROOT / "mssync" / room / f"{name}.py").read_text(encoding="utf-8")
+    tree, lines = ast.parse(source), source.splitlines()
+    nodes = {getattr(n, "name", ""): n for n in tree.body}
+    why = f"[{notebook}](../notebooks/{room}/{notebook}.ipynb) says why."
+    text = [f"# mssync.{room}.{name}\n\n{ast.get_docstring(tree) or ''}. {why}\n"]
+    for public in exported(tree):
+        node = nodes.get(public)
+        if isinstance(node, ast.ClassDef):
+            text.append(class_entry(node, nodes, lines))
+        elif isinstance(node, ast.FunctionDef):
+            text.append(function_entry(public, node, lines))
     return "\n".join(text)
 
 
 def add_api(tree: Path):
-    "A page a module, and the list of them."
-    listed = []
-    for room in ROOMS:
-        for name in modules(room):
-            write(tree, f"api/{room}.{name}.md", api_page(room, name))
-            listed.append(f"{room}.{name}")
-    text = (
-        "Every public function and class, with the comments that stand beside its parameters. "
-        "The notebooks say why; this says how."
-    )
-    write(tree, "api/index.md", contents("API", listed, text))
+    "A page a module, a list of them a room."
+    text = [
+        "# API\n",
+        "Every public function and class, with the comments that stand beside its parameters.",
+        "The notebooks say why; this says how.\n",
+    ]
+    for room, title in ROOMS.items():
+        found = modules(room)
+        for name, notebook in found:
+            write(tree, f"api/{room}.{name}.md", api_page(room, name, notebook))
+        if found:
+            listed = [f"{room}.{name} <{room}.{name}>" for name, _ in found]
+            text += [f"## {title}\n", "```{toctree}", ":maxdepth: 1\n", *listed, "```\n"]
+    write(tree, "api/index.md", "\n".join(text))
 
 
 # --- everything
@@ -312,7 +511,7 @@ if __name__ == "__main__":
     out = Path(parser.parse_args().out)
     assemble(out / "source")
     if MISSING:
-        print("\n".join(MISSING))
+        sys.exit("\n".join(MISSING))
     status = build(out / "source", out / "html")
     if not status:
         print(f"the book: {out / 'html' / 'index.html'}")
