@@ -30,7 +30,7 @@ from ..model.generator import Generator, GeneratorConfig
 from ..model.syncer import SyncerConfig, SyncerPyramid
 
 
-# %% ../../nbs/training/20_models.ipynb #4870fa2f
+# %% ../../nbs/training/20_models.ipynb #ac42d1bc
 class CheckpointError(ValueError):
     "A file of weights that cannot be used; the message names the file and the reason."
 
@@ -41,25 +41,24 @@ def checksum(
 ) -> str:  # 8 hexadecimal digits
     "CRC-32 of names, tensors and a text."
     crc = zlib.crc32(text.encode())
-    for k in sorted(tensors):
-        crc = zlib.crc32(
-            tensors[k].detach().contiguous().reshape(-1).view(torch.uint8).numpy(),
-            zlib.crc32(k.encode(), crc),
-        )
+    for name in sorted(tensors):
+        crc = zlib.crc32(name.encode(), crc)
+        as_bytes = tensors[name].detach().contiguous().reshape(-1).view(torch.uint8)
+        crc = zlib.crc32(as_bytes.numpy(), crc)
     return f"{crc:08x}"
 
 
+# %% ../../nbs/training/20_models.ipynb #4870fa2f
 def write_tensors(
     path: str | Path,  # .safetensors file, written atomically
     tensors: dict[str, Tensor],
     header: dict,  # JSON-able
 ):
     "Write tensors and their header."
-    t, text = (
-        {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
-        json.dumps(header),
-    )
-    write_atomic(path, save(t, metadata=dict(mssync=text, crc32=checksum(t, text))))
+    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    text = json.dumps(header)
+    about = dict(mssync=text, crc32=checksum(tensors, text))
+    write_atomic(path, save(tensors, metadata=about))
 
 
 def read_tensors(
@@ -68,17 +67,22 @@ def read_tensors(
     "Read them back. Raises CheckpointError where the file is missing or damaged."
     if not Path(path).exists():
         raise CheckpointError(f"{path}: no such file")
+
     try:
         with safe_open(path, "pt") as f:
-            meta, t = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
-        header = json.loads(meta.get("mssync", "{}"))
+            about = f.metadata() or {}
+            tensors = {k: f.get_tensor(k) for k in f.keys()}
+        header = json.loads(about.get("mssync", "{}"))
     except Exception as e:
         raise CheckpointError(f"{path}: no whole safetensors file ({e})") from e
-    if "crc32" in meta and (found := checksum(t, meta.get("mssync", ""))) != meta["crc32"]:
-        raise CheckpointError(
-            f"{path}: damaged, its content has checksum {found}, {meta['crc32']} was written"
-        )
-    return t, header
+
+    if "crc32" in about:
+        found, written = checksum(tensors, about.get("mssync", "")), about["crc32"]
+        if found != written:
+            raise CheckpointError(
+                f"{path}: damaged, its content has checksum {found}, {written} was written"
+            )
+    return tensors, header
 
 
 # %% ../../nbs/training/20_models.ipynb #7a4babf1
@@ -89,9 +93,10 @@ MODELS = dict(
 )
 
 
-def _config(cls, values: dict):
-    "A dataclass from JSON, lists back to tuples."
-    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+def _halved(name: str, t: Tensor) -> Tensor:
+    "A weight as float16; axes, audio statistics and whole numbers as they are."
+    keep = "axes" in name or "audio_" in name or not t.is_floating_point()
+    return t if keep else t.half()
 
 
 def save_model(
@@ -101,37 +106,41 @@ def save_model(
     **meta,  # more to remember (steps, corpus, ...), JSON-able
 ):
     "Write a model and its configuration."
-    kw = dict(levels=model.levels) if isinstance(model, SyncerPyramid) else {}
     weights = model.state_dict()
     if half:
-        weights = {
-            k: v.half() if "axes" not in k and "audio_" not in k and v.is_floating_point() else v
-            for k, v in weights.items()
-        }
-    write_tensors(
-        path,
-        weights,
-        dict(model=type(model).__name__, config=asdict(model.cfg), kwargs=kw, meta=meta),
+        weights = {k: _halved(k, v) for k, v in weights.items()}
+    header = dict(
+        model=type(model).__name__,
+        config=asdict(model.cfg),
+        kwargs=dict(levels=model.levels) if isinstance(model, SyncerPyramid) else {},
+        meta=meta,
     )
+    write_tensors(path, weights, header)
+
+
+# %% ../../nbs/training/20_models.ipynb #ded34b1c
+def _config(cls, values: dict):
+    "A dataclass from JSON, lists back to tuples."
+    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
 def load_model(
     path: str | Path,
-    device="cpu",
+    device="cpu",  # torch device, or its name
 ) -> nn.Module:  # in eval mode; `.meta` holds what was remembered
     "Build a model from its file. Raises CheckpointError that names the file and the reason."
     weights, header = read_tensors(path)
-    if header.get("model") not in MODELS:
+    name = header.get("model")
+    if name not in MODELS:
         raise CheckpointError(f"{path}: not a model of mssync")
-    cls, cfg = MODELS[header["model"]]
+
+    cls, config = MODELS[name]
+    weights = {k: v.float() if v.dtype == torch.float16 else v for k, v in weights.items()}
     try:
-        model = cls(_config(cfg, header["config"]), **header["kwargs"])
-        model.load_state_dict(
-            {k: v.float() if v.dtype == torch.float16 else v for k, v in weights.items()}
-        )
+        model = cls(_config(config, header["config"]), **header["kwargs"])
+        model.load_state_dict(weights)
     except (TypeError, ValueError, RuntimeError) as e:
-        raise CheckpointError(
-            f"{path}: weights do not fit this version's {header['model']} ({e})"
-        ) from e
+        raise CheckpointError(f"{path}: weights do not fit this version's {name} ({e})") from e
+
     model.meta = header["meta"]
     return model.to(device).eval()

@@ -4,12 +4,18 @@
 
 # %% auto #0
 __all__ = [
+    "toy_corpus",
     "check_data",
     "data_facts",
     "fit_axes",
-    "SyncerTraining",
+    "set_audio_stats",
     "crop_steps",
+    "SyncerTraining",
     "syncer_losses",
+    "syncer_rate",
+    "new_syncers",
+    "held_out_row",
+    "progress_bar",
     "train_syncers",
 ]
 
@@ -17,19 +23,81 @@ __all__ = [
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..data.corpus import CorpusError
+from ..data.corpus import Clip, CorpusError, write_clip, write_index
+from ..data.landmarks import L, neutral_face
 from ..data.packed import Packed
 from ..model.layers import Axes
 from ..model.pyramid import LEVELS, WINDOW, audio_pyramid, position_pyramid
 from ..model.syncer import SyncerConfig, SyncerPyramid, info_nce, margin_loss, negatives
 from .processes import ALONE, Processes, full
 from .runs import Run, adam, descend
+
+
+# %% ../../nbs/training/23_syncers.ipynb #dbef08e2
+def _toy_clip(
+    i: int,
+    frames: int,
+    rng: np.random.Generator,
+) -> Clip:
+    "Clip i: every third one is held out."
+    n = 4 * frames
+    signal = np.convolve(rng.normal(size=n + 20), np.ones(9) / 3, "same")[:n]
+    audio = np.concatenate([signal[:, None], 0.3 * rng.normal(size=(n, 25))], 1)
+
+    face = 0.5 + 0.18 * neutral_face()[:, :2]
+    x = np.repeat(face[None], frames, 0) + 0.002 * rng.normal(size=(frames, L, 2))
+    opening = 0.02 * (signal[::4, None] + 1.5).clip(0)
+    x[:, [*range(55, 60), *range(65, 68)], 1] += opening  # lower lip
+    x[:, 6:11, 1] += 0.7 * opening  # chin
+
+    split = ("train", "train", "val")[i % 3]
+    x, audio = x.astype(np.float32), audio.astype(np.float32)
+    return Clip(f"c{i:02}", f"s{i}", "toy", split, "none", x, audio)
+
+
+def toy_corpus(
+    folder: str | Path,  # where it goes
+    clips: int = 30,
+    frames: int = 100,  # of every clip
+) -> Path:  # the folder
+    "Write a corpus whose mouths open with the first audio feature; two thirds are training clips."
+    rng = np.random.default_rng(0)
+    write_index(folder, [write_clip(folder, _toy_clip(i, frames, rng)) for i in range(clips)])
+    return Path(folder)
+
+
+# %% ../../nbs/training/23_syncers.ipynb #1747212a
+def _check_batch(batch: int, processes: Processes, pairs: bool):
+    "Raises ValueError where the processes cannot have equal shares, or not in whole pairs."
+    n = processes.world
+    if batch < 1 or batch % n:
+        raise ValueError(
+            f"batch is {batch}: {n} process{'es' * (n > 1)} cannot take equal shares of it"
+        )
+    share = batch // n
+    if pairs and share % 2:
+        each = f", {share} for each of {n} processes" if n > 1 else ""
+        raise ValueError(
+            f"batch is {batch}{each}: D_s^j joins samples into pairs and needs an even batch"
+        )
+
+
+def _check_finite(packed: Packed):
+    "Raises CorpusError that names the first clip with NaN or infinite values."
+    starts, lengths = packed.start.tolist(), packed.lengths.tolist()
+    for name, t in (("landmarks", packed.x), ("audio", packed.a)):
+        whole = [t[s : s + n].isfinite().all() for s, n in zip(starts, lengths)]
+        whole = torch.stack(whole).tolist()  # read from the device at once
+        if not all(whole):
+            clip = packed.ids[whole.index(False)]
+            raise CorpusError(f"clip {clip}: {name} hold NaN or infinite values")
 
 
 # %% ../../nbs/training/23_syncers.ipynb #dac75acb
@@ -42,36 +110,22 @@ def check_data(
     processes: Processes = ALONE,
     pairs: bool = False,  # every process needs whole pairs
 ):
-    "Raises ValueError on settings that do not fit each other or the corpus, CorpusError that names the clip on NaN or infinite values."
-    if (width := packed.a.shape[-1]) != audio_dim:
+    """Raises ValueError on settings that do not fit each other or the corpus,
+    CorpusError that names the clip on NaN or infinite values."""
+    width = packed.a.shape[-1]
+    if width != audio_dim:
         raise ValueError(
-            f"the corpus has {width} audio features a column, the model takes {audio_dim} (audio_dim)"
+            f"the corpus has {width} audio features a column, "
+            f"the model takes {audio_dim} (audio_dim)"
         )
-    if frames < (span := WINDOW * 2 ** (levels - 1)):
+    span = WINDOW * 2 ** (levels - 1)
+    if frames < span:
         raise ValueError(
-            f"frames is {frames}: the coarsest of {levels} levels has windows of {span} frames, so T={span} ({span + 1} frames with the first) or more is needed"
+            f"frames is {frames}: the coarsest of {levels} levels has windows of {span} frames, "
+            f"so T={span} ({span + 1} frames with the first) or more is needed"
         )
-    share, n = batch // processes.world, processes.world
-    if batch < 1 or batch % n:
-        raise ValueError(
-            f"batch is {batch}: {n} process{'es' * (n > 1)} cannot take equal shares of it"
-        )
-    if pairs and share % 2:
-        raise ValueError(
-            f"batch is {batch}"
-            + (f", {share} for each of {n} processes" if n > 1 else "")
-            + ": D_s^j joins samples into pairs and needs an even batch"
-        )
-    rows = [
-        (i, slice(s, s + n))
-        for i, s, n in zip(packed.ids, packed.start.tolist(), packed.lengths.tolist())
-    ]
-    for name, t in (("landmarks", packed.x), ("audio", packed.a)):
-        whole = torch.stack([t[r].isfinite().all() for _, r in rows]).tolist()
-        if not all(whole):
-            raise CorpusError(
-                f"clip {rows[whole.index(False)][0]}: {name} hold NaN or infinite values"
-            )
+    _check_batch(batch, processes, pairs)
+    _check_finite(packed)
 
 
 def data_facts(packed: Packed) -> dict:  # what a checkpoint remembers of them
@@ -90,6 +144,29 @@ def fit_axes(
     "Principal axes of normalised positions and of velocities, measured on training windows."
     x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
     return Axes.fit(x, floor=floor), Axes.fit(torch.diff(x, dim=1), centre=False, floor=floor)
+
+
+def set_audio_stats(model: nn.Module, packed: Packed):
+    "Mean and deviation of the training set's audio, into the model's buffers."
+    for name, value in zip(("audio_mean", "audio_std"), packed.stats):
+        getattr(model, name).copy_(torch.as_tensor(value))
+
+
+# %% ../../nbs/training/23_syncers.ipynb #6f31350c
+def crop_steps(
+    levels: int,
+    batch: int,  # crops over all processes
+    processes: Processes = ALONE,
+) -> list[int]:  # level i takes every n-th crop
+    "Raises ValueError where the processes would not have equal shares of a level."
+    steps = [max(1, min(2 ** (levels - 1 - i), batch // 2)) for i in range(levels)]
+    needed = processes.world * max(steps)
+    if processes.world > 1 and batch % needed:
+        raise ValueError(
+            f"batch is {batch}: the finest of {levels} levels takes every {max(steps)}th crop, "
+            f"so {processes.world} processes need a multiple of {needed}"
+        )
+    return steps
 
 
 # %% ../../nbs/training/23_syncers.ipynb #2f3f3104
@@ -113,51 +190,119 @@ class SyncerTraining:
     floor: float = 1e-4  # see Axes.fit
     eval_every: int = 100  # steps between measurements on held-out windows
     precision: str = "no"  # "bf16": forward passes in bfloat16
-    limit: float = 1e6  # a loss beyond it stops the training, or a gradient norm where nothing clips it; 0: only NaN and infinities do
+    # a loss beyond it stops the training, or a gradient norm where nothing clips it;
+    # 0: only NaN and infinities do
+    limit: float = 1e6
 
 
-def crop_steps(
-    levels: int,
-    batch: int,  # crops over all processes
-    processes: Processes = ALONE,
-) -> list[int]:  # level i takes every n-th crop
-    "Raises ValueError where the processes would not have equal shares of a level."
-    steps = [max(1, min(2 ** (levels - 1 - i), batch // 2)) for i in range(levels)]
-    if processes.world > 1 and batch % (processes.world * max(steps)):
-        raise ValueError(
-            f"batch is {batch}: the finest of {levels} levels takes every {max(steps)}th crop, so {processes.world} processes need a multiple of {processes.world * max(steps)}"
-        )
-    return steps
-
-
+# %% ../../nbs/training/23_syncers.ipynb #96c8d307
 def syncer_losses(
     syncers: SyncerPyramid,
     x: Tensor,  # (B, T+1, 68, 2), this process's share
     a: Tensor,  # (B, 4(T+1), 26)
     cfg: SyncerTraining,
-    rng: torch.Generator,
+    rng: torch.Generator,  # draws the negatives
     processes: Processes = ALONE,
 ) -> tuple[Tensor, Tensor]:  # loss and retrieval accuracy of the whole batch, (levels,) each
     "Loss of every level on one batch."
     out, n = [], syncers.levels
-    for s, x_i, a_i, step in zip(
-        syncers.syncers,
-        position_pyramid(x, n),
-        audio_pyramid(a, n),
-        crop_steps(n, len(x) * processes.world, processes),
-    ):
+    steps = crop_steps(n, len(x) * processes.world, processes)
+    levels = zip(syncers.syncers, position_pyramid(x, n), audio_pyramid(a, n), steps)
+    for syncer, x_i, a_i, step in levels:
         with processes.autocast():
-            e = s(x_i[::step], a_i[::step])
+            e = syncer(x_i[::step], a_i[::step])
         e_x, e_a = (processes.gather(full(v)) for v in e)
+
         neg = negatives(*e_x.shape[:2], cfg.negatives, rng)
-        out.append(
-            info_nce(e_a, e_x, neg, cfg.temperature, cfg.log)
-            if cfg.loss == "info_nce"
-            else margin_loss(e_a, e_x, neg, cfg.margin, cfg.loss)
-        )
-    return tuple(map(torch.stack, zip(*out)))
+        if cfg.loss == "info_nce":
+            out.append(info_nce(e_a, e_x, neg, cfg.temperature, cfg.log))  # Eq. 2
+        else:
+            out.append(margin_loss(e_a, e_x, neg, cfg.margin, cfg.loss))
+    losses, retrieval = zip(*out)
+    return torch.stack(losses), torch.stack(retrieval)
 
 
+# %% ../../nbs/training/23_syncers.ipynb #ccb09ac8
+def syncer_rate(cfg: SyncerTraining, step: int) -> float:
+    "The rate of a step, counted from 0: linear to zero over the last fifth."
+    return cfg.lr * min(1.0, 5 * (1 - step / cfg.steps))
+
+
+def new_syncers(
+    packed: Packed,  # training clips
+    shape: SyncerConfig,
+    cfg: SyncerTraining,
+    seed: int,
+) -> SyncerPyramid:
+    "Untrained syncers with the statistics of the data, on the data's device."
+    torch.manual_seed(seed)
+    axes = fit_axes(packed, cfg.frames, cfg.floor)[0] if cfg.whiten else None
+    syncers = SyncerPyramid(shape, cfg.levels, axes).to(packed.x.device)
+    set_audio_stats(syncers, packed)
+    return syncers
+
+
+def _by_level(
+    losses: Tensor,  # (levels,)
+    retrieval: Tensor,  # (levels,)
+    prefix: str = "",
+) -> dict[str, Tensor]:
+    "Both with their names in the log: loss_1, ..., retrieval_1, ..."
+    names = [f"{prefix}loss_{i + 1}" for i in range(len(losses))]
+    names += [f"{prefix}retrieval_{i + 1}" for i in range(len(retrieval))]
+    return dict(zip(names, [*losses, *retrieval]))
+
+
+# %% ../../nbs/training/23_syncers.ipynb #77a84ae2
+@torch.no_grad()
+def held_out_row(
+    syncers: SyncerPyramid,
+    held_out: Packed,
+    cfg: SyncerTraining,
+    processes: Processes = ALONE,
+) -> dict[str, float]:  # held_out_loss_1, ..., held_out_retrieval_1, ...
+    "Losses and retrieval on held-out windows, the same ones at every call."
+    rng = torch.Generator().manual_seed(0)
+    rank, world = processes.rank, processes.world
+    x, a = held_out.sample(cfg.batch, cfg.frames, rng, (), rank, world)
+    measured = syncer_losses(syncers, x, a, cfg, rng, processes)
+    return {k: v.item() for k, v in _by_level(*measured, "held_out_").items()}
+
+
+def progress_bar(run: Run, total: int, name: str, show: bool) -> tqdm:
+    "A bar that begins where the run does, shown by the first process only."
+    hidden = not (show and run.processes.main)
+    return tqdm(total=total, initial=run.step, desc=name, disable=hidden, mininterval=1)
+
+
+# %% ../../nbs/training/23_syncers.ipynb #86d29d5f
+def _syncer_steps(
+    run: Run,
+    bar: tqdm,
+    syncers: SyncerPyramid,
+    packed: Packed,
+    held_out: Packed,
+    cfg: SyncerTraining,
+):
+    "All steps that the run has still to make."
+    team, opt = run.processes, run.optimisers["opt"]
+    while run.step < cfg.steps:
+        opt.param_groups[0]["lr"] = syncer_rate(cfg, run.step)
+        x, a = packed.sample(cfg.batch, cfg.frames, run.rng, cfg.augment, team.rank, team.world)
+        loss, found = syncer_losses(syncers, x, a, cfg, run.rng, team)
+        terms, step = _by_level(loss, found), run.step + 1
+        row = descend(opt, loss.sum(), terms, step, cfg.limit, processes=team, reduction="sum")
+
+        if step % cfg.eval_every == 0 or step == cfg.steps:
+            held = held_out_row(syncers, held_out, cfg, team)
+            run.log(**row, **held)
+            shown = {k[9:].replace("_", " "): f"{v:.2f}" for k, v in held.items() if "retr" in k}
+            bar.set_postfix(shown)
+        run.done(cfg.steps)
+        bar.update()
+
+
+# %% ../../nbs/training/23_syncers.ipynb #236783f4
 def train_syncers(
     packed: Packed,  # clips to train on
     held_out: Packed,  # clips to measure retrieval on
@@ -170,81 +315,24 @@ def train_syncers(
     accelerator: Accelerator | None = None,  # made by default
     checkpoint_every: int = 200,  # steps
 ) -> tuple[SyncerPyramid, pd.DataFrame]:  # the syncers, and a log of loss and retrieval by level
-    """Train a pyramid of syncers. Raises FloatingPointError where a loss or the gradient is not finite or beyond the limit, CheckpointError on a checkpoint of another run,
+    """Train a pyramid of syncers (Section 3.1).
+    Raises FloatingPointError where a loss or the gradient is not finite or beyond the limit,
+    CheckpointError on a checkpoint of another run,
     ValueError or CorpusError on settings or data that cannot be trained on."""
     team = Processes.of(packed.x.device, cfg.precision, accelerator)
     for p in (packed, held_out):
         check_data(p, shape.audio_dim, cfg.frames, cfg.levels, cfg.batch, team)
     crop_steps(cfg.levels, cfg.batch, team)
-    torch.manual_seed(seed)
-    syncers = SyncerPyramid(
-        shape, cfg.levels, fit_axes(packed, cfg.frames, cfg.floor)[0] if cfg.whiten else None
-    ).to(packed.x.device)
-    for n, s in zip(("audio_mean", "audio_std"), packed.stats):
-        getattr(syncers, n).copy_(torch.as_tensor(s))
+
+    syncers = new_syncers(packed, shape, cfg, seed)
     opt = adam(syncers, cfg.lr, torch.optim.AdamW, weight_decay=cfg.weight_decay)
     about = dict(
         kind="syncers", syncer=asdict(shape), training=asdict(cfg), data=data_facts(packed)
     )
-
-    def names(k):
-        return [f"{k}_{i + 1}" for i in range(cfg.levels)]
-
+    state = (dict(syncers=syncers), dict(opt=opt), seed)
     with (
-        Run(
-            dict(syncers=syncers),
-            dict(opt=opt),
-            seed,
-            checkpoint,
-            checkpoint_every,
-            about,
-            logdir,
-            team,
-        ) as run,
-        tqdm(
-            total=cfg.steps,
-            initial=run.step,
-            desc="syncers",
-            disable=not (progress and team.main),
-            mininterval=1,
-        ) as bar,
+        Run(*state, checkpoint, checkpoint_every, about, logdir, team) as run,
+        progress_bar(run, cfg.steps, "syncers", progress) as bar,
     ):
-        while run.step < cfg.steps:
-            opt.param_groups[0]["lr"] = cfg.lr * min(
-                1.0, 5 * (1 - run.step / cfg.steps)
-            )  # linear to zero over the last fifth
-            x, a = packed.sample(cfg.batch, cfg.frames, run.rng, cfg.augment, team.rank, team.world)
-            loss, found = syncer_losses(syncers, x, a, cfg, run.rng, team)
-            row = descend(
-                opt,
-                loss.sum(),
-                dict(zip(names("loss") + names("retrieval"), [*loss, *found])),
-                run.step + 1,
-                cfg.limit,
-                processes=team,
-                reduction="sum",
-            )
-            if (run.step + 1) % cfg.eval_every == 0 or run.step + 1 == cfg.steps:
-                with torch.no_grad():
-                    rng = torch.Generator().manual_seed(0)
-                    held = torch.cat(
-                        syncer_losses(
-                            syncers,
-                            *held_out.sample(cfg.batch, cfg.frames, rng, (), team.rank, team.world),
-                            cfg,
-                            rng,
-                            team,
-                        )
-                    ).tolist()
-                run.log(
-                    **row,
-                    **{
-                        f"held_out_{n}": v for n, v in zip(names("loss") + names("retrieval"), held)
-                    },
-                )
-                bar.set_postfix(
-                    {f"retrieval {i + 1}": f"{v:.2f}" for i, v in enumerate(held[cfg.levels :])}
-                )
-            run.done(cfg.steps)
-            bar.update()
+        _syncer_steps(run, bar, syncers, packed, held_out, cfg)
     return syncers.eval(), pd.DataFrame(run.rows)
