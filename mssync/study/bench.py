@@ -4,19 +4,31 @@
 
 # %% auto #0
 __all__ = [
+    "VERSIONS",
     "best",
     "peak_flops",
     "read_rate",
     "ordinary_products",
     "matrix_flops",
     "floor",
+    "Machine",
     "race",
     "ratio",
     "resident_memory",
+    "beside_floor",
     "weight_bytes",
     "GANBench",
     "SyncerBench",
+    "loop_weights",
+    "GenerationBench",
+    "race_generation",
+    "stream_sound",
     "SyncBench",
+    "version_ratios",
+    "readable",
+    "benchmark_figure",
+    "roofline_points",
+    "roofline_figure",
 ]
 
 # %% ../../nbs/study/72_bench.ipynb #7aee3ef7
@@ -27,8 +39,11 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -41,6 +56,7 @@ from ..model.discriminators import DiscriminatorConfig, Discriminators, plain_sc
 from ..model.generator import Generator, GeneratorConfig, plain_rollout
 from ..model.losses import discriminator_hinge, generator_hinge, total_loss
 from ..model.pyramid import WINDOW, audio_pyramid, position_pyramid
+from ..model.stream import Stream
 from ..model.syncer import SyncerConfig, SyncerPyramid, info_nce, negatives, plain_embeddings
 from ..training.gan import GANState, GANTraining
 from ..training.runs import adam
@@ -62,18 +78,18 @@ def best(
     return min(times)
 
 
+# %% ../../nbs/study/72_bench.ipynb #8d462f79
 def peak_flops(
     n: int = 1536,  # products of n x n matrices
-    library: str = "best",  # "torch": torch's ordinary product; "onednn"; or the faster of the two
+    library: str = "best",  # "torch": its ordinary product; "onednn"; or the faster of the two
 ) -> float:  # floating-point operations a second
     "Of large float32 matrix products."
     a, b, zero = torch.randn(n, n), torch.randn(n, n), torch.zeros(n)
     with torch.no_grad():
-        seconds = dict(
-            torch=best(lambda: a @ b),
-            onednn=best(lambda: fast.dense(a, b, zero)) if fast.ONEDNN else torch.inf,
-        )
-    return 2 * n**3 / (min(seconds.values()) if library == "best" else seconds[library])
+        ordinary = best(lambda: a @ b)
+        onednn = best(lambda: fast.dense(a, b, zero)) if fast.ONEDNN else torch.inf
+    seconds = dict(torch=ordinary, onednn=onednn, best=min(ordinary, onednn))
+    return 2 * n**3 / seconds[library]
 
 
 def read_rate(
@@ -84,6 +100,7 @@ def read_rate(
     return size / best(lambda: w.sum(), 5)
 
 
+# %% ../../nbs/study/72_bench.ipynb #5d249a4d
 @contextmanager
 def ordinary_products():
     "Inside, torch's ordinary product takes the place of oneDNN."
@@ -98,20 +115,37 @@ def matrix_flops(
     f: Callable,  # without arguments
 ) -> int:  # floating-point operations in matrix products
     "Counted while it runs."
+    # the counter does not know oneDNN
     with ordinary_products(), FlopCounterMode(display=False) as counter:
-        f()  # the counter does not know oneDNN
-    return sum(
-        n for op, n in counter.get_flop_counts()["Global"].items() if "convolution" not in str(op)
-    )
+        f()
+    counts = counter.get_flop_counts()["Global"]
+    return sum(n for op, n in counts.items() if "convolution" not in str(op))
 
 
 def floor(
     flops: float,
     weights: float,  # bytes that must be read
-    peak: float,  # see `peak_flops`
-    rate: float,  # see `read_rate`
+    peak: float,  # operations a second, see `peak_flops`
+    rate: float,  # bytes a second, see `read_rate`
 ) -> float:  # s
+    "The least that a machine could take."
     return max(flops / peak, weights / rate)
+
+
+# %% ../../nbs/study/72_bench.ipynb #82cba9ec
+@dataclass
+class Machine:
+    "What a machine can do at best."
+
+    torch: float  # operations a second, torch's ordinary product
+    onednn: float  # operations a second, oneDNN
+    best: float  # operations a second, the faster of the two
+    rate: float  # bytes a second from main memory
+
+    @classmethod
+    def measured(cls, n: int = 1536) -> "Machine":
+        "This one, now."
+        return cls(*(peak_flops(n, k) for k in ("torch", "onednn", "best")), read_rate())
 
 
 # %% ../../nbs/study/72_bench.ipynb #451833a4
@@ -146,12 +180,51 @@ def ratio(
     return statistics.median(r), min(r), max(r)
 
 
+# %% ../../nbs/study/72_bench.ipynb #ef60db05
 def resident_memory() -> float:  # MB
     "What this process holds now (on Linux; elsewhere the most that it has held)."
     try:
-        return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        with open("/proc/self/statm") as f:
+            pages = int(f.read().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+# %% ../../nbs/study/72_bench.ipynb #a35b3f94
+def beside_floor(
+    task: str,
+    times: dict[str, list[float]],  # of `race`; one of them is "ours"
+    floors: list[float],  # s, round by round
+    floors_torch: list[float],  # s, round by round, with the peak of torch's ordinary product
+    flops: float,  # of the task
+    weights: float,  # bytes
+    wanted: str = "",  # what was aimed at
+) -> list[dict]:  # rows
+    "One row for every candidate of a race, beside the floor."
+    rows = []
+    for name, seconds in times.items():
+        middle, least, most = ratio(times, name, "ours")
+        near = [t / f for t, f in zip(seconds, floors)]
+        near_torch = [t / f for t, f in zip(seconds, floors_torch)]
+        ours = name == "ours"
+        rows.append(
+            {
+                "task": task,
+                "version": name,
+                "time over ours": middle,
+                "least": least,
+                "most": most,
+                "time over floor": statistics.median(near),
+                "nearest": min(near),
+                "farthest": max(near),
+                "over floor by torch's product": statistics.median(near_torch),
+                "GFLOP": flops / 1e9 if ours else float("nan"),
+                "MB of weights": weights / 1e6 if ours else float("nan"),
+                "wanted": wanted if ours else "",
+            }
+        )
+    return rows
 
 
 # %% ../../nbs/study/72_bench.ipynb #c4ad1be4
@@ -160,6 +233,47 @@ def weight_bytes(*modules) -> int:
     return sum(p.numel() * p.element_size() for m in modules for p in m.parameters())
 
 
+def _slices(start: int, stop: int, each: int) -> list[slice]:
+    "The numbers from start to stop, `each` at a time."
+    return [slice(i, i + each) for i in range(start, stop, each)]
+
+
+# %% ../../nbs/study/72_bench.ipynb #dc47c684
+class _PlainGAN:
+    "The equations of one part of the batch, read literally."
+
+    def __init__(self, gan: GANState, real: Tensor, a: Tensor, state: tuple, at_once: bool):
+        self.gan, self.real, self.a, self.state = gan, real, a, state
+        self.each = len(real) if at_once else 1  # samples at a time within a part
+
+    def roll_out(self, p: slice) -> Tensor:  # Eq. 6 to 8
+        G, out = self.gan.G, []
+        for q in _slices(p.start, p.stop, min(self.each, p.stop - p.start)):
+            state = tuple(s[q] for s in self.state)
+            out.append(plain_rollout(G, self.real[q, 0], self.a[q], state))
+        return torch.cat(out)
+
+    def discriminators(self, p: slice) -> tuple[Tensor, dict]:
+        D = self.gan.D
+        with torch.no_grad():
+            fake = self.roll_out(p)  # the first pass of the generator
+        d = discriminator_hinge(plain_scores(D, fake), plain_scores(D, self.real[p]))  # Eq. 12
+        loss = total_loss(d, fake.new_zeros(()), 0.0)  # Eq. 13
+        return loss, {f"L_{k}": v for k, v in d.items()}
+
+    def generator(self, p: slice) -> tuple[Tensor, dict]:
+        fake, levels = self.roll_out(p), []  # the second pass
+        pyramids = position_pyramid(fake), audio_pyramid(self.a[p])
+        for s, x_i, a_i in zip(self.gan.syncers.syncers, *pyramids):
+            parts = _slices(0, len(fake), min(self.each, len(fake)))
+            e = [plain_embeddings(s, x_i[q], a_i[q]) for q in parts]
+            levels.append(sum(-(e_x * e_a).sum(-1).mean() for e_x, e_a in e) / len(e))  # Eq. 4
+        av, g = sum(levels) / len(levels), generator_hinge(plain_scores(self.gan.D, fake))  # 9-11
+        loss = total_loss(g, av, self.gan.cfg.lam)  # Eq. 14
+        return loss, {f"L_G_{k}": v for k, v in g.items()} | dict(L_AV=av)
+
+
+# %% ../../nbs/study/72_bench.ipynb #b3a3bbb6
 class GANBench:
     "One training step on fixed data, ours and the plain ones, from the same weights."
 
@@ -175,10 +289,8 @@ class GANBench:
         torch.manual_seed(seed)
         self.cfg = GANTraining(frames=frames, batch=batch)
         self.gan = GANState(Generator(shape), Discriminators(disc), SyncerPyramid(syncer), self.cfg)
-        self.real, self.a = (
-            torch.randn(batch, frames + 1, L, 2),
-            torch.randn(batch, COLUMNS * (frames + 1), shape.audio_dim),
-        )
+        self.real = torch.randn(batch, frames + 1, L, 2)
+        self.a = torch.randn(batch, COLUMNS * (frames + 1), shape.audio_dim)
         self.weights = weight_bytes(self.gan.G, self.gan.D, self.gan.syncers)
 
     def double(self) -> "GANBench":  # itself
@@ -190,83 +302,60 @@ class GANBench:
 
     def ours(self) -> dict[str, float]:  # the terms
         "`GANState.adversarial_step`."
-        return self.gan.adversarial_step(
-            SimpleNamespace(sample=lambda *_: (self.real, self.a)),
-            SimpleNamespace(step=0, rng=torch.Generator().manual_seed(0)),
-        )
+        packed = SimpleNamespace(sample=lambda *_: (self.real, self.a))
+        run = SimpleNamespace(step=0, rng=torch.Generator().manual_seed(0))
+        return self.gan.adversarial_step(packed, run)
 
-    def plain(
-        self,
-        each: int = 2,  # samples that go through the networks together
-    ) -> dict[str, float]:  # the terms of Eq. 13 and 14
-        "The equations, read literally."
-        G, D, S, B = self.gan.G, self.gan.D, self.gan.syncers, len(self.real)
-        state, terms = G.start(B, torch.Generator().manual_seed(0)), {}
+    def plain(self, each: int = 2) -> dict[str, float]:
+        "The equations, read literally, `each` samples at a time; gives the terms of Eq. 13 and 14."
+        return _plain_gan_step(self, each)
 
-        def rolled(p):
-            return torch.cat(
-                [
-                    plain_rollout(G, self.real[q, 0], self.a[q], tuple(s[q] for s in state))
-                    for q in (
-                        [slice(i, i + 1) for i in range(p.start, p.stop)] if each < B else [p]
-                    )
-                ]
-            )
 
-        def add(loss, found):
+# %% ../../nbs/study/72_bench.ipynb #13e197a2
+def _plain_gan_step(bench: GANBench, each: int) -> dict[str, float]:
+    "Both updates, part of the batch by part; gives the terms."
+    B, D, opt_d, opt_g = len(bench.real), bench.gan.D, bench.gan.opt_d, bench.gan.opt_g
+    state = bench.gan.G.start(B, torch.Generator().manual_seed(0))
+    plain = _PlainGAN(bench.gan, bench.real, bench.a, state, at_once=each >= B)
+    terms = {}
+
+    def update(opt, equations):
+        opt.zero_grad()
+        for part in _slices(0, B, each):
+            loss, found = equations(part)
             (loss * each / B).backward()
             for k, v in found.items():
                 terms[k] = terms.get(k, 0.0) + v.item() * each / B
 
-        parts = [slice(i, i + each) for i in range(0, B, each)]
-        self.gan.opt_d.zero_grad()
-        for p in parts:
-            with torch.no_grad():
-                fake = rolled(p)  # the first pass of the generator
-            d = discriminator_hinge(plain_scores(D, fake), plain_scores(D, self.real[p]))  # Eq. 12
-            add(
-                total_loss(d, fake.new_zeros(()), 0.0), {f"L_{k}": v for k, v in d.items()}
-            )  # Eq. 13
-        self.gan.opt_d.step()
-        self.gan.opt_g.zero_grad()
-        D.requires_grad_(False)
-        for p in parts:
-            fake = rolled(p)  # the second
-            levels = []
-            for s, x_i, a_i in zip(S.syncers, position_pyramid(fake), audio_pyramid(self.a[p])):
-                embedded = [
-                    plain_embeddings(s, x_i[q], a_i[q])
-                    for q in ([slice(i, i + 1) for i in range(each)] if each < B else [slice(0, B)])
-                ]
-                levels.append(
-                    sum(-(e_x * e_a).sum(-1).mean() for e_x, e_a in embedded) / len(embedded)
-                )  # Eq. 4
-            av, g = sum(levels) / len(levels), generator_hinge(plain_scores(D, fake))  # Eq. 9-11
-            add(
-                total_loss(g, av, self.cfg.lam),
-                {f"L_G_{k}": v for k, v in g.items()} | dict(L_AV=av),
-            )  # Eq. 14
-        D.requires_grad_(True)
-        self.gan.opt_g.step()
-        return terms
+    update(opt_d, plain.discriminators)
+    opt_d.step()
+    D.requires_grad_(False)
+    update(opt_g, plain.generator)
+    D.requires_grad_(True)
+    opt_g.step()
+    return terms
 
 
 # %% ../../nbs/study/72_bench.ipynb #f56200a0
+def _plain_info_nce(e_x: Tensor, e_a: Tensor, neg: Tensor) -> Tensor:
+    "Eq. 2 with its logarithm, anchor by anchor."
+    e_x, e_a, anchors = e_x.flatten(0, 1), e_a.flatten(0, 1), []
+    for t in range(len(e_x)):
+        S = torch.cat([e_x[t : t + 1], e_x[neg[t]]]) @ e_a[t]  # Eq. 3
+        anchors.append(-(S[0].exp() / S.exp().sum()).log())
+    return sum(anchors) / len(anchors)
+
+
 class SyncerBench:
     "One training step on fixed data, ours and the plain ones, from the same weights."
 
-    def __init__(
-        self, batch: int, frames: int, shape: SyncerConfig = SyncerConfig(), seed: int = 0
-    ):
+    def __init__(self, batch: int, frames: int, shape: SyncerConfig = SyncerConfig(), seed=0):
         torch.manual_seed(seed)
         self.cfg, self.syncers = SyncerTraining(batch=batch, frames=frames), SyncerPyramid(shape)
-        self.opt = adam(
-            self.syncers, self.cfg.lr, torch.optim.AdamW, weight_decay=self.cfg.weight_decay
-        )
-        self.x, self.a = (
-            torch.randn(batch, frames + 1, L, 2),
-            torch.randn(batch, COLUMNS * (frames + 1), shape.audio_dim),
-        )
+        decay = self.cfg.weight_decay
+        self.opt = adam(self.syncers, self.cfg.lr, torch.optim.AdamW, weight_decay=decay)
+        self.x = torch.randn(batch, frames + 1, L, 2)
+        self.a = torch.randn(batch, COLUMNS * (frames + 1), shape.audio_dim)
         self.weights = weight_bytes(self.syncers)
 
     def _step(self, losses: Tensor) -> list[float]:
@@ -277,39 +366,136 @@ class SyncerBench:
 
     def ours(self) -> list[float]:  # the losses, level by level
         "As `train_syncers`."
-        return self._step(
-            syncer_losses(self.syncers, self.x, self.a, self.cfg, torch.Generator().manual_seed(0))[
-                0
-            ]
-        )
+        rng = torch.Generator().manual_seed(0)
+        return self._step(syncer_losses(self.syncers, self.x, self.a, self.cfg, rng)[0])
 
-    def plain(
-        self,
-        each: int = 1,  # crops that go through the networks together; 0: all
-    ) -> list[float]:  # the losses, level by level
-        "The equations, read literally."
-        losses, rng, n = [], torch.Generator().manual_seed(0), self.cfg.levels
-        for s, x, a, step in zip(
-            self.syncers.syncers,
-            position_pyramid(self.x),
-            audio_pyramid(self.a),
-            crop_steps(n, len(self.x)),
-        ):
-            x, a = x[::step], a[::step]
-            parts = [slice(i, i + (each or len(x))) for i in range(0, len(x), each or len(x))]
-            e_x, e_a = (
-                torch.cat(e) for e in zip(*(plain_embeddings(s, x[p], a[p]) for p in parts))
-            )
-            neg = negatives(*e_x.shape[:2], self.cfg.negatives, rng)
-            if not each:
-                losses.append(info_nce(e_a, e_x, neg)[0])
-                continue
-            e_x, e_a, anchors = e_x.flatten(0, 1), e_a.flatten(0, 1), []
-            for t in range(len(e_x)):
-                S = torch.cat([e_x[t : t + 1], e_x[neg[t]]]) @ e_a[t]  # Eq. 3
-                anchors.append(-(S[0].exp() / S.exp().sum()).log())  # Eq. 2 with its logarithm
-            losses.append(sum(anchors) / len(anchors))
-        return self._step(torch.stack(losses))
+    def plain(self, each: int = 1) -> list[float]:
+        "The equations, read literally, `each` crops at a time (0: all); gives losses by level."
+        return self._step(torch.stack(_plain_syncer_losses(self, each)))
+
+
+# %% ../../nbs/study/72_bench.ipynb #6802933f
+def _plain_syncer_losses(bench: SyncerBench, each: int) -> list[Tensor]:
+    "Loss of every level, `each` crops at a time; 0: all, and Eq. 2 of all anchors at once."
+    losses, rng = [], torch.Generator().manual_seed(0)
+    steps = crop_steps(bench.cfg.levels, len(bench.x))
+    pyramids = position_pyramid(bench.x), audio_pyramid(bench.a)
+    for s, x, a, step in zip(bench.syncers.syncers, *pyramids, steps):
+        x, a = x[::step], a[::step]
+        parts = _slices(0, len(x), each or len(x))
+        e_x, e_a = (torch.cat(e) for e in zip(*(plain_embeddings(s, x[p], a[p]) for p in parts)))
+        neg = negatives(*e_x.shape[:2], bench.cfg.negatives, rng)
+        if each:
+            losses.append(_plain_info_nce(e_x, e_a, neg))
+        else:
+            losses.append(info_nce(e_a, e_x, neg)[0])
+    return losses
+
+
+# %% ../../nbs/study/72_bench.ipynb #12772a15
+def loop_weights(G: Generator) -> int:  # bytes
+    "The weights that are read once a frame."
+    inside = weight_bytes(G.stem, G.encode, G.temporal, G.trunk, G.head, G.first.project)
+    return inside + 4 * G.first.fold().matrix.numel()
+
+
+class GenerationBench:
+    "A number of sequences by one generator: ready, from cold, in bfloat16, and the weights alone."
+
+    def __init__(self, G: Generator, n: int, frames: int):
+        self.G, self.frames = G, frames
+        self.x0 = torch.randn(n, L, 2)
+        self.a = torch.randn(n, COLUMNS * (frames + 1), G.cfg.audio_dim)
+        with torch.no_grad():
+            self.state = G.start(n, torch.Generator().manual_seed(0))
+            self.loop = G.loop()
+            f = G.audio_features(self.a, self.loop)
+            self.outside = matrix_flops(lambda: G.audio_features(self.a, self.loop))
+            first = self.x0.flatten(1), f[1], self.state, self.loop
+            self.inside = matrix_flops(lambda: G.step(*first))  # of a frame
+            with torch.autocast("cpu", torch.bfloat16):
+                self.low = G.loop()
+        self.flops = self.inside * frames + self.outside
+        self.weights = torch.ones(2**29 // 4).split(loop_weights(G) // 4)
+
+    def run(self, loop=None, low: bool = False) -> Tensor:  # (n, T+1, 68, 2)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=low):
+            return self.G(self.x0, self.a, state=self.state, loop=loop)
+
+    def read(self):
+        "As many bytes as the loop's weights, once a frame, from memory."
+        for t in range(self.frames):
+            self.weights[t % (len(self.weights) - 1)].sum()
+
+
+# %% ../../nbs/study/72_bench.ipynb #d03a6c75
+def race_generation(
+    bench: GenerationBench,
+    rounds: int,
+    machine: Machine,
+) -> tuple[dict, list[float], list[float]]:  # times; floors round by round, with either peak
+    "Time the ways of generating in turns with reading the weights."
+    moved = bench.run(bench.low, True)
+    exact = bench.run(bench.loop)
+    off = (moved - exact).norm() / (moved - bench.x0[:, None]).norm()
+    candidates = {
+        "ours": lambda: bench.run(bench.loop),
+        "from cold": bench.run,
+        f"bfloat16, off by {off:.1%}": lambda: bench.run(bench.low, True),
+        "reading": bench.read,
+    }
+    times = race(candidates, rounds)
+    reading = times.pop("reading")
+
+    def floors(peak):
+        once = weight_bytes(bench.G) - loop_weights(bench.G)
+        audio = floor(bench.outside, once, peak, machine.rate)
+        return [max(t, bench.frames * bench.inside / peak) + audio for t in reading]
+
+    return times, floors(machine.best), floors(machine.torch)
+
+
+# %% ../../nbs/study/72_bench.ipynb #d72120b0
+def stream_sound(
+    G: Generator,
+    seconds: int,  # of sound, two seconds at a time
+) -> dict[str, float]:  # frames; columns of sound kept; seconds taken; MB early, and grown since
+    "Stream random sound, and see how long it takes and what the process holds."
+    stream = Stream(G, torch.randn(1, L, 2), block=50)
+    blocks, start = seconds // 2, time.perf_counter()
+    for k in range(blocks):
+        stream.push(torch.randn(1, COLUMNS * 50, G.cfg.audio_dim))
+        if k == max(0, blocks // 12 - 1):
+            early = resident_memory()
+    took = time.perf_counter() - start
+    grown = resident_memory() - early
+    kept = stream.a.shape[1]
+    return dict(frames=stream.next, columns=kept, seconds=took, early=early, grown=grown)
+
+
+# %% ../../nbs/study/72_bench.ipynb #e6a656f6
+def _window_embeddings(syncer, x: Tensor, a: Tensor, each: int) -> tuple[Tensor, Tensor]:
+    "Of every window of one clip (1, n, ...), `each` windows at a time: (W, dim) twice."
+    early = torch.cat([a[:, [2, 1]], a], 1)  # two mirrored columns: windows are centred
+    W = x.shape[1] - WINDOW + 1
+    xs = [x[:, t : t + WINDOW] for t in range(W)]
+    sounds = [early[:, COLUMNS * t : COLUMNS * (t + WINDOW)] for t in range(W)]
+    e_x, e_a = [], []
+    for q in _slices(0, W, each):
+        e_x.append(syncer.positions(syncer.axes(torch.cat(xs[q]).flatten(2)))[:, 0])
+        e_a.append(syncer.audio(torch.cat(sounds[q]))[:, 0])
+    return torch.cat(e_x), torch.cat(e_a)
+
+
+def _distances(e_x: Tensor, e_a: Tensor, S: int) -> Tensor:  # (2S + 1,)
+    "Mean distance at every shift from -S to S, window by window."
+    W = len(e_x)
+    sums, n = [0.0] * (2 * S + 1), [0] * (2 * S + 1)
+    for t in range(W):
+        for k in range(max(-S, -t), min(S, W - 1 - t) + 1):
+            sums[k + S] += torch.linalg.vector_norm(e_x[t] - e_a[t + k])
+            n[k + S] += 1
+    return torch.stack([u / m for u, m in zip(sums, n)])
 
 
 # %% ../../nbs/study/72_bench.ipynb #e2cb9e74
@@ -325,55 +511,174 @@ class SyncBench:
     ):
         torch.manual_seed(seed)
         self.syncers = SyncerPyramid(shape).eval().requires_grad_(False)
-        self.x, self.a = (
-            torch.randn(clips, frames, L, 2),
-            torch.randn(clips, COLUMNS * frames, shape.audio_dim),
-        )
+        self.x = torch.randn(clips, frames, L, 2)
+        self.a = torch.randn(clips, COLUMNS * frames, shape.audio_dim)
         self.weights = weight_bytes(self.syncers)
 
-    def ours(
-        self,
-        batch: int = 64,  # clips at once
-    ) -> tuple[Tensor, Tensor]:  # offsets and confidences (clips, levels)
-        parts = [
-            av_scores(self.syncers, x, a) for x, a in zip(self.x.split(batch), self.a.split(batch))
-        ]
+    def ours(self, batch: int = 64) -> tuple[Tensor, Tensor]:
+        "Offsets and confidences (clips, levels), `batch` clips at once."
+        batches = zip(self.x.split(batch), self.a.split(batch))
+        parts = [av_scores(self.syncers, x, a) for x, a in batches]
         return tuple(torch.cat([p[k] for p in parts]) for k in ("offset", "confidence"))
 
-    def plain(
-        self,
-        each: int = 20,  # windows that go through the network together
-    ) -> tuple[Tensor, Tensor]:  # as `ours`
-        "Clip by clip, level by level, `each` windows at a time, then window by window over the shifts."
+    def plain(self, each: int = 20) -> tuple[Tensor, Tensor]:
+        "The same clip by clip, level by level, `each` windows at a time."
         offsets, confidences = [], []
         for x, a in zip(self.x.split(1), self.a.split(1)):
-            for i, (s, x_i, a_i) in enumerate(
-                zip(self.syncers.syncers, position_pyramid(x), audio_pyramid(a))
-            ):
-                early = torch.cat(
-                    [a_i[:, [2, 1]], a_i], 1
-                )  # two columns before the first, mirrored: windows are centred
-                W = x_i.shape[1] - WINDOW + 1
-                xs, sounds = (
-                    [x_i[:, t : t + WINDOW] for t in range(W)],
-                    [early[:, COLUMNS * t : COLUMNS * (t + WINDOW)] for t in range(W)],
-                )
-                e_x = torch.cat(
-                    [
-                        s.positions(s.axes(torch.cat(xs[k : k + each]).flatten(2)))[:, 0]
-                        for k in range(0, W, each)
-                    ]
-                )
-                e_a = torch.cat(
-                    [s.audio(torch.cat(sounds[k : k + each]))[:, 0] for k in range(0, W, each)]
-                )
-                S = shift_range(W, SHIFTS[i])
-                sums, n = [0.0] * (2 * S + 1), [0] * (2 * S + 1)
-                for t in range(W):
-                    for k in range(max(-S, -t), min(S, W - 1 - t) + 1):
-                        sums[k + S] += torch.linalg.vector_norm(e_x[t] - e_a[t + k])
-                        n[k + S] += 1
-                d = torch.stack([u / m for u, m in zip(sums, n)])
+            levels = zip(self.syncers.syncers, position_pyramid(x), audio_pyramid(a), SHIFTS)
+            for syncer, x_i, a_i, shifts in levels:
+                e_x, e_a = _window_embeddings(syncer, x_i, a_i, each)
+                S = shift_range(len(e_x), shifts)
+                d = _distances(e_x, e_a, S)
                 offsets.append(d.argmin() - S)
                 confidences.append(d.median() - d.min())
-        return tuple(torch.stack(v).unflatten(0, (len(self.x), -1)) for v in (offsets, confidences))
+        n = len(self.x)
+        return tuple(torch.stack(v).unflatten(0, (n, -1)) for v in (offsets, confidences))
+
+
+# %% ../../nbs/study/72_bench.ipynb #d13342e8
+VERSIONS = {
+    "floor": "least a machine could take",
+    "bfloat16": "ours in bfloat16",
+    "ours": "ours",
+    "from cold": "ours, weights not yet readied",
+    "batched": "ordinary PyTorch, the batch at once",
+    "plain, 20 windows at a time": "SyncNet's way, 20 windows at a time",
+    "plain": "equations read literally, one by one",
+}
+
+
+def version_ratios(
+    table: pd.DataFrame,  # benchmark.csv
+    task: str,
+    column: str = "time over ours",
+) -> dict[str, float]:  # key of VERSIONS -> ratio, in their order
+    "The numbers of one task; the floor's is that of ours to it, turned over."
+    rows = table[table.task == task].set_index("version")
+    found = {}
+    for version in VERSIONS:
+        if version == "floor" and column == "time over ours":
+            found[version] = 1 / rows.loc["ours", "time over floor"]
+        elif version == "bfloat16":
+            for name in rows.index[rows.index.str.startswith("bfloat16, ")]:
+                found[version] = rows.loc[name, column]
+        elif version in rows.index:
+            found[version] = rows.loc[version, column]
+    return {k: float(v) for k, v in found.items()}
+
+
+def readable(table: pd.DataFrame, digits: str = ".2f") -> pd.DataFrame:
+    "Numbers as texts, nothing where there is none."
+    columns = {}
+    for k in table.select_dtypes("number"):
+        columns[k] = ["" if pd.isna(v) else f"{v:{digits}}" for v in table[k]]
+    return table.assign(**columns)
+
+
+# %% ../../nbs/study/72_bench.ipynb #d1023bd6
+def _colour(version: str) -> str:
+    "One colour a version in all figures."
+    return "0.6" if version == "floor" else f"C{list(VERSIONS).index(version) - 1}"
+
+
+def _draw_versions(ax, table: pd.DataFrame):
+    "Bars of all tasks, a group a task, from the top."
+    y, ticks, drawn = 0, [], {}
+    tasks = list(table.task.unique())
+    for task in tasks:
+        found = version_ratios(table, task)
+        ticks.append(y + (len(found) - 1) / 2)
+        for version, value in found.items():
+            drawn[version] = ax.barh(y, value, height=0.85, color=_colour(version))
+            ax.text(value * 1.08, y, f"{value:.2g}", va="center", fontsize=7)
+            y += 1
+        y += 0.8
+    ax.axvline(1, color="k", lw=0.8, ls=":")
+    ax.set(xscale="log", xlim=(0.2, 100), ylim=(y - 0.8, -0.8), yticks=ticks)
+    ax.set_yticklabels([t.replace(", batch", ",\nbatch").replace(", 8", ",\n8") for t in tasks])
+    ax.set_xticks([0.25, 0.5, 1, 2, 5, 10, 20, 50], ["¼", "½", "1", "2", "5", "10", "20", "50"])
+    ax.set_xlabel("time, as a multiple of ours (1 = ours; less is faster)")
+    order = [v for v in VERSIONS if v in drawn]
+    return [drawn[v] for v in order], [VERSIONS[v] for v in order]
+
+
+# %% ../../nbs/study/72_bench.ipynb #bbed4fa8
+def benchmark_figure(
+    table: pd.DataFrame,  # benchmark.csv: a row a task and version
+    linear: pd.DataFrame,  # linear.csv: time a frame and a sequence
+):  # matplotlib figure
+    "The benchmark: time of every version over ours, and how time grows with length and number."
+    import matplotlib.pyplot as plt
+
+    fig, (left, right) = plt.subplots(1, 2, figsize=(11, 5), width_ratios=(3, 2))
+    bars, names = _draw_versions(left, table)
+    left.set_title("How long each way takes")
+    fig.legend(bars, names, loc="outside lower center", ncols=3)
+    for k, (of, g) in enumerate(linear.groupby("of")):
+        marker, label = "os"[k], f"per {of.removesuffix('s')}"
+        right.plot(g.number, g["time each over the largest"], f"{marker}-", label=label)
+    right.axhline(1, color="k", lw=0.8, ls=":")
+    right.set_xscale("log", base=2)
+    ticks = sorted(set(linear.number))
+    right.set_xticks(ticks, ticks, rotation=45)
+    right.set(ylim=(0, None), xlabel="frames, or sequences, in a run")
+    right.set_ylabel("time, as a multiple of the largest run's")
+    right.set_title("Time per frame and per sequence (1 = linear)")
+    right.legend()
+    return fig
+
+
+# %% ../../nbs/study/72_bench.ipynb #3ae2f785
+def roofline_points(
+    table: pd.DataFrame,  # benchmark.csv
+    loop_bytes: float,  # read once a frame of generation, see `loop_weights`
+    machine: Machine,
+) -> pd.DataFrame:  # task, version, intensity (operations a byte); roof, attained (a second)
+    "Where every version of every task stands under the roof."
+    points = []
+    for task in table.task.unique():
+        ours = table[(table.task == task) & (table.version == "ours")].iloc[0]
+        read = ours["MB of weights"] * 1e6
+        if task.startswith("generation"):
+            frames = int(task.split(", ")[-1].split()[0])
+            read += (frames - 1) * loop_bytes
+        intensity = ours["GFLOP"] * 1e9 / read
+        roof = min(machine.best, intensity * machine.rate)
+        for version, r in version_ratios(table, task, "time over floor").items():
+            at = dict(intensity=intensity, roof=roof, attained=roof / r)
+            points.append(dict(task=task, version=version) | at)
+    return pd.DataFrame(points)
+
+
+# %% ../../nbs/study/72_bench.ipynb #25cf20d9
+def _draw_roof(ax, machine: Machine, left: float, right: float):
+    "The most that a machine gives, over intensity."
+    x = np.array([left, machine.best / machine.rate, right])
+    ax.plot(x, np.minimum(machine.best, x * machine.rate) / 1e9, color="k")
+    ax.axhline(machine.torch / 1e9, color="k", lw=0.8, ls=":")
+    note = dict(ha="right", va="bottom", fontsize=8)
+    ax.text(right, machine.best / 1e9 * 1.05, "peak of the faster library", **note)
+    ax.text(right, machine.torch / 1e9 * 1.05, "torch's ordinary product", **note)
+    middle = np.sqrt(left * x[1])
+    ax.text(middle, middle * machine.rate / 1e9 * 1.3, "weights from memory", **note)
+
+
+def roofline_figure(points: pd.DataFrame, machine: Machine):  # matplotlib figure
+    "The roof of a machine, and every version of every task under it."
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(7.5, 4.4))
+    _draw_roof(ax, machine, points.intensity.min() / 4, points.intensity.max() * 4)
+    for version, g in points.groupby("version", sort=False):
+        style = dict(color=_colour(version), label=VERSIONS[version])
+        ax.plot(g.intensity, g.attained / 1e9, "o", **style)
+    for task, g in points.groupby("task", sort=False):
+        x, low = g.intensity.iloc[0], g.attained.min() / 1e9
+        ax.plot([x, x], [low, g.roof.iloc[0] / 1e9], color="0.8", zorder=0)
+        name = task.split(", T=")[0].replace(", ", "\n")
+        ax.text(x, low / 1.25, name, ha="center", va="top", fontsize=7)
+    ax.set(xscale="log", yscale="log", ylim=(2, None))
+    ax.set(xlabel="operations for every byte of weights", ylabel="GFLOP a second")
+    ax.set_title("What each task attains, and the most that the machine could give")
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return fig

@@ -13,7 +13,10 @@ __all__ = [
     "tensor_bytes",
     "Assumptions",
     "step_seconds",
+    "Training",
+    "trainings",
     "cost",
+    "arithmetic_figure",
 ]
 
 # %% ../../nbs/study/73_cost.ipynb #5738fd04
@@ -46,8 +49,14 @@ from ..training.syncers import syncer_losses
 
 
 # %% ../../nbs/study/73_cost.ipynb #144d84f5
+def _tensors(tree) -> list[Tensor]:
+    "All tensors among arguments, lists and dicts."
+    return [t for t in tree_leaves(tree) if isinstance(t, Tensor)]
+
+
 class Watch(TorchDispatchMode):
-    "Counts, while it is entered, operators that write memory, the bytes that they read and write, and the bytes that are alive."
+    """Counts, while it is entered, operators that write memory, the bytes that they read and write,
+    and the bytes that are alive."""
 
     def __init__(self):
         super().__init__()
@@ -55,129 +64,128 @@ class Watch(TorchDispatchMode):
         self.owned = set()  # storages that were made inside and are alive
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        def tensors(tree):
-            return [t for t in tree_leaves(tree) if isinstance(t, Tensor)]
-
-        given = tensors((args, kwargs or {}))
-        out, there = func(*args, **(kwargs or {})), {t.untyped_storage()._cdata for t in given}
-        new = [t for t in tensors(out) if t.untyped_storage()._cdata not in there]
+        given = _tensors((args, kwargs or {}))
+        out = func(*args, **(kwargs or {}))
+        there = {t.untyped_storage()._cdata for t in given}
+        new = [t for t in _tensors(out) if t.untyped_storage()._cdata not in there]
         if new or func._schema.is_mutable:
             self.launches += 1
             self.traffic += sum(t.numel() * t.element_size() for t in (*given, *new))
         for t in new:
-            s = t.untyped_storage()
-            key, n = s._cdata, s.nbytes()
-            if key in self.owned:
-                continue
-            self.owned.add(key)
-            self.live += n
-            self.peak = max(self.peak, self.live)
-            weakref.finalize(s, self._gone, key, n)
+            self._born(t.untyped_storage())
         return out
+
+    def _born(self, storage):
+        key, n = storage._cdata, storage.nbytes()
+        if key in self.owned:
+            return
+        self.owned.add(key)
+        self.live += n
+        self.peak = max(self.peak, self.live)
+        weakref.finalize(storage, self._gone, key, n)
 
     def _gone(self, key, n):
         self.owned.discard(key)
         self.live -= n
 
 
+# %% ../../nbs/study/73_cost.ipynb #4f4740ce
+def _products(counter: FlopCounterMode) -> int:
+    "Operations of matrix products so far."
+    counts = counter.get_flop_counts().get("Global", {})
+    return sum(n for op, n in counts.items() if "convolution" not in str(op))
+
+
 def counted(
-    f: Callable,  # without arguments; it may call the `mark` that it is given: f(mark)
-) -> dict[
-    str, float
-]:  # flops, launches, traffic and peak (bytes); "flops: NAME" and "launches: NAME" of the part that ends at mark(NAME)
-    "Run once and count."
-    marks = []
+    f: Callable,  # without arguments but the `mark`: f(mark)
+) -> dict[str, float]:  # flops, launches, traffic and peak (bytes); see below for marks
+    """Run once and count. For every mark("NAME") there are also "flops: NAME" and "launches: NAME",
+    of the part that ends there."""
+    marks = [("", 0, 0)]
     with ordinary_products(), Watch() as w, FlopCounterMode(display=False) as counter:
-
-        def flops():
-            return sum(
-                n
-                for op, n in counter.get_flop_counts().get("Global", {}).items()
-                if "convolution" not in str(op)
-            )
-
-        f(lambda name: marks.append((name, flops(), w.launches)))
-        out = dict(flops=flops(), launches=w.launches, traffic=w.traffic, peak=w.peak)
-    for (name, flop, launch), (_, flop_before, launch_before) in zip(marks, [("", 0, 0), *marks]):
-        out |= {f"flops: {name}": flop - flop_before, f"launches: {name}": launch - launch_before}
+        f(lambda name: marks.append((name, _products(counter), w.launches)))
+        flops = _products(counter)
+        out = dict(flops=flops, launches=w.launches, traffic=w.traffic, peak=w.peak)
+    for (_, flops_before, launches_before), (name, flops, launches) in zip(marks, marks[1:]):
+        out[f"flops: {name}"] = flops - flops_before
+        out[f"launches: {name}"] = launches - launches_before
     return out
 
 
 # %% ../../nbs/study/73_cost.ipynb #62d8f47d
+def _random_batch(batch: int, frames: int, audio_dim: int) -> tuple[Tensor, Tensor]:
+    "Landmarks and audio of the right shapes."
+    x = torch.randn(batch, frames + 1, L, 2)
+    return x, torch.randn(batch, COLUMNS * (frames + 1), audio_dim)
+
+
+def _new_gan(profile: dict, shape, disc, cfg) -> GANState:
+    "Untrained networks, and their optimisers."
+    torch.manual_seed(0)
+    axes = (None, None)
+    if cfg.whiten:
+        positions = Axes.fit(torch.randn(300, 2 * L))
+        axes = positions, Axes.fit(torch.randn(300, 2 * L), centre=False)
+    G, D = Generator(shape, *axes), Discriminators(disc, *axes)
+    return GANState(G, D, SyncerPyramid(syncer_config(profile, "loss")), cfg)
+
+
 def gan_step(
     profile: dict,
     variant: str,
     batch: int,  # sequences; even where D_s^j is used
     frames: int | None = None,  # T; that of the variant by default
     teacher: bool = False,  # a teacher-forced step (training: {teacher_steps})
-) -> tuple[
-    GANState, Callable
-]:  # networks and optimisers, and the step, to be called with a mark (or nothing)
+) -> tuple[GANState, Callable]:  # networks and optimisers; the step, called with a mark or nothing
     "A training step of a variant. Raises ProfileError on an unknown one."
     shape, disc, cfg = gan_configs(profile, variant)
     cfg = replace(cfg, batch=batch, teacher_batch=batch, frames=frames or cfg.frames, limit=0.0)
-    torch.manual_seed(0)
-    axes = (
-        (Axes.fit(torch.randn(300, 2 * L)), Axes.fit(torch.randn(300, 2 * L), centre=False))
-        if cfg.whiten
-        else (None, None)
-    )
-    gan = GANState(
-        Generator(shape, *axes),
-        Discriminators(disc, *axes),
-        SyncerPyramid(syncer_config(profile, "loss")),
-        cfg,
-    )
-    real, a = (
-        torch.randn(batch, cfg.frames + 1, L, 2),
-        torch.randn(batch, COLUMNS * (cfg.frames + 1), shape.audio_dim),
-    )
-    packed, run = (
-        SimpleNamespace(sample=lambda *_: (real, a)),
-        SimpleNamespace(
-            step=cfg.teacher_steps * (not teacher), rng=torch.Generator().manual_seed(0)
-        ),
-    )
-
-    def step(mark=lambda name: None):
-        descend, hook = GANState._descend, gan.G.register_forward_hook(lambda *_: mark("roll-out"))
-
-        def marked(*args):
-            row = descend(gan, *args)
-            mark({"D": "discriminators", "G": "teacher" if teacher else "generator"}[args[-1]])
-            return row
-
-        gan._descend = marked
-        try:
-            return (gan.teacher_step if teacher else gan.adversarial_step)(packed, run)
-        finally:
-            hook.remove()
-
-    return gan, step
+    gan = _new_gan(profile, shape, disc, cfg)
+    data = _random_batch(batch, cfg.frames, shape.audio_dim)
+    packed = SimpleNamespace(sample=lambda *_: data)
+    rng = torch.Generator().manual_seed(0)
+    run = SimpleNamespace(step=0 if teacher else cfg.teacher_steps, rng=rng)
+    return gan, lambda mark=lambda name: None: _marked_step(gan, packed, run, mark, teacher)
 
 
+# %% ../../nbs/study/73_cost.ipynb #ef94ed8c
+def _marked_step(gan: GANState, packed, run, mark: Callable, teacher: bool):
+    "A step of the GAN, with marks behind the roll-out and the updates."
+    names = dict(D="discriminators", G="teacher" if teacher else "generator")
+    hook = gan.G.register_forward_hook(lambda *_: mark("roll-out"))
+
+    def descend_and_mark(*args):
+        row = GANState._descend(gan, *args)
+        mark(names[args[-1]])
+        return row
+
+    gan._descend = descend_and_mark
+    try:
+        return (gan.teacher_step if teacher else gan.adversarial_step)(packed, run)
+    finally:
+        hook.remove()
+
+
+# %% ../../nbs/study/73_cost.ipynb #43389f2f
 def syncer_step(
     profile: dict,
     role: str,  # "loss" or "metric"
     batch: int,  # crops
-    frames: int | None = None,
+    frames: int | None = None,  # T; that of the profile by default
 ) -> tuple[SimpleNamespace, Callable]:  # networks and optimiser, and the step
     "A training step of the syncers."
     shape, cfg = syncer_config(profile, role), syncer_training(profile, role)
     cfg = replace(cfg, batch=batch, frames=frames or cfg.frames)
     torch.manual_seed(0)
-    syncers = SyncerPyramid(
-        shape, cfg.levels, Axes.fit(torch.randn(300, 2 * L)) if cfg.whiten else None
-    )
+    axes = Axes.fit(torch.randn(300, 2 * L)) if cfg.whiten else None
+    syncers = SyncerPyramid(shape, cfg.levels, axes)
     opt = adam(syncers, cfg.lr, torch.optim.AdamW, weight_decay=cfg.weight_decay)
-    x, a = (
-        torch.randn(batch, cfg.frames + 1, L, 2),
-        torch.randn(batch, COLUMNS * (cfg.frames + 1), shape.audio_dim),
-    )
+    x, a = _random_batch(batch, cfg.frames, shape.audio_dim)
 
     def step(mark=lambda name: None):
         opt.zero_grad()
-        syncer_losses(syncers, x, a, cfg, torch.Generator().manual_seed(0))[0].sum().backward()
+        losses, _ = syncer_losses(syncers, x, a, cfg, torch.Generator().manual_seed(0))
+        losses.sum().backward()
         opt.step()
 
     return SimpleNamespace(syncers=syncers, opt=opt), step
@@ -189,14 +197,16 @@ def at_batch(
     batch: int,
     points: tuple,  # small batches
 ) -> dict[str, float]:  # counts of the batch
-    "Count small batches and carry the polynomial through them on to the batch; a batch that is no larger than those is counted itself."
+    """Count small batches and carry the polynomial through them on to the batch; a batch that is no
+    larger than those is counted itself."""
     if batch <= max(points):
         return count(batch)
-    found, out = [count(p) for p in points], {}
+    out = {}
+    found = [count(p) for p in points]
     for p, c in zip(points, found):
         share = 1.0
         for q in points:
-            share *= 1 if q == p else (batch - q) / (p - q)  # Lagrange
+            share *= 1 if q == p else (batch - q) / (p - q)
         for k, v in c.items():
             out[k] = out.get(k, 0.0) + share * v
     return out
@@ -204,25 +214,24 @@ def at_batch(
 
 # %% ../../nbs/study/73_cost.ipynb #1a8d2240
 def tensor_bytes(
-    *holders,
-) -> int:  # of modules (parameters and buffers) and optimisers (their state)
+    *holders,  # modules (parameters and buffers) and optimisers (their state)
+) -> int:
     "What they hold."
-    tensors = [
-        t
-        for h in holders
-        for t in (
-            h.state_dict().values()
-            if isinstance(h, torch.nn.Module)
-            else [v for s in h.state.values() for v in s.values()]
-        )
-    ]
-    return sum(t.numel() * t.element_size() for t in tensors)
+    total = 0
+    for h in holders:
+        if isinstance(h, torch.nn.Module):
+            tensors = list(h.state_dict().values())
+        else:
+            tensors = [v for state in h.state.values() for v in state.values()]
+        total += sum(t.numel() * t.element_size() for t in tensors)
+    return total
 
 
 # %% ../../nbs/study/73_cost.ipynb #d04572e6
 @dataclass
 class Assumptions:
-    "Of a GPU; the defaults are the published peaks of an NVIDIA H100 SXM (data sheet, and the white paper of the Hopper architecture)."
+    """Of a GPU; the defaults are the published peaks of an NVIDIA H100 SXM (data sheet, and the
+    white paper of the Hopper architecture)."""
 
     float32: float = 66.9e12  # operations a second, dense products
     tf32: float = 494.7e12
@@ -231,7 +240,9 @@ class Assumptions:
     memory: float = 3.35e12  # bytes a second
     launch: float = 5e-6  # s an operator
     clips: int = 18_000  # of the corpus (Section 4.1)
-    clip_frames: int = 200  # frames a clip: VoxCeleb2's utterances last 7.8 s on average (Chung et al., VoxCeleb2, 2018, Table 1)
+    # frames a clip: VoxCeleb2's utterances last 7.8 s on average
+    # (Chung et al., VoxCeleb2, 2018, Table 1)
+    clip_frames: int = 200
 
 
 def step_seconds(
@@ -239,6 +250,7 @@ def step_seconds(
     peak: float,  # operations a second
     given: Assumptions = Assumptions(),
 ) -> tuple[float, float]:  # s: the longest of the three floors, and their sum
+    "The least that a step takes on a GPU, and what it takes where nothing overlaps."
     floors = (
         counts["flops"] / (given.share * peak),
         counts["traffic"] / given.memory,
@@ -251,104 +263,168 @@ def step_seconds(
 POINTS = dict(gan=(8, 16), syncers=(16, 32, 48))  # small batches that are run
 
 
+@dataclass
+class Training:
+    "One training of a profile, as far as its cost goes."
+
+    name: str
+    make: Callable[[int], tuple]  # batch -> state and step
+    batch: int
+    frames: int  # T
+    points: tuple  # small batches that are run
+    steps: int
+    weights: Callable  # state -> modules that are trained
+    kept: Callable  # state -> what a checkpoint holds
+    held: Callable  # state -> what lies in memory
+
+
+def _syncer_training(profile: dict, role: str) -> Training:
+    cfg = syncer_training(profile, role)
+
+    def all_of_it(s):
+        return [s.syncers, s.opt]
+
+    return Training(
+        f"{role} syncers",
+        lambda n: syncer_step(profile, role, n),
+        cfg.batch,
+        cfg.frames,
+        POINTS["syncers"],
+        cfg.steps,
+        weights=lambda s: [s.syncers],
+        kept=all_of_it,
+        held=all_of_it,
+    )
+
+
+# %% ../../nbs/study/73_cost.ipynb #b42bd50b
+def _gan_training(profile: dict, variant: str, label: str, teacher: bool) -> Training:
+    cfg = gan_configs(profile, variant)[2]
+
+    def kept(s):
+        return [s.G, s.D, s.average, s.opt_g, s.opt_d, s.opt_t]
+
+    return Training(
+        f"{label}, teacher forcing" if teacher else label,
+        lambda n: gan_step(profile, variant, n, teacher=teacher),
+        cfg.teacher_batch if teacher else cfg.batch,
+        cfg.frames,
+        POINTS["gan"],
+        cfg.teacher_steps if teacher else cfg.steps + cfg.decay_steps,
+        weights=lambda s: [s.G] if teacher else [s.G, s.D],
+        kept=kept,
+        held=lambda s: [*kept(s), s.syncers],
+    )
+
+
+def trainings(profile: dict) -> list[Training]:
+    "All trainings of one seed. Raises ProfileError on a profile that cannot be used."
+    found = [_syncer_training(profile, role) for role in ("loss", "metric")]
+    for variant, about in profile["variants"].items():
+        if gan_configs(profile, variant)[2].teacher_steps:
+            found.append(_gan_training(profile, variant, about["label"], True))
+        found.append(_gan_training(profile, variant, about["label"], False))
+    return found
+
+
+# %% ../../nbs/study/73_cost.ipynb #1b2feaf0
+def _counted_columns(training: Training, state, counts: dict) -> dict:
+    "What is counted."
+    parts = {k.removeprefix("flops: "): v for k, v in counts.items() if k.startswith("flops: ")}
+    row = {
+        "training": training.name,
+        "batch": training.batch,
+        "T": training.frames,
+        "steps": training.steps,
+        "M parameters": parameters(*training.weights(state)) / 1e6,
+        "TFLOP a step": counts["flops"] / 1e12,
+    }
+    row |= {f"of it {name}": v / 1e12 for name, v in parts.items()}
+    return row | {
+        "PFLOP": training.steps * counts["flops"] / 1e15,
+        "operators a step": round(counts["launches"]),
+        "operators of the roll-out": counts.get("launches: roll-out"),
+        "GB moved a step": counts["traffic"] / 1e9,
+        "GB of state": tensor_bytes(*training.held(state)) / 1e9,
+        "GB alive in a step": counts["peak"] / 1e9,
+        "GB a checkpoint": tensor_bytes(*training.kept(state)) / 1e9,
+    }
+
+
+def _gpu_columns(steps: int, counts: dict, given: Assumptions) -> dict:
+    "What is assumed."
+    row = {}
+    for kind in ("float32", "tf32", "bf16"):
+        best, most = step_seconds(counts, getattr(given, kind), given)
+        row[f"GPU ms a step, {kind}"] = 1e3 * best
+        row[f"GPU hours, {kind}"] = steps * best / 3600
+        row[f"GPU hours, {kind}, nothing overlaps"] = steps * most / 3600
+    return row
+
+
+# %% ../../nbs/study/73_cost.ipynb #59580a6b
+def _row(training: Training, given: Assumptions, seconds: bool) -> dict:
+    "One training's row."
+    least = min(training.batch, max(training.points))
+    state, step = training.make(least)
+    step()  # the optimiser's state is there after a step
+    took = time.process_time()
+    step()
+    took = time.process_time() - took
+
+    def count(n):
+        _, step = training.make(n)
+        step()
+        return counted(step)
+
+    counts = at_batch(count, training.batch, training.points)
+    row = _counted_columns(training, state, counts)
+    if seconds:
+        each = took * training.batch / least
+        row |= {"CPU s a step": each, "CPU days": each * training.steps / 86400}
+    return row | _gpu_columns(training.steps, counts, given)
+
+
 def cost(
     profile: dict | str,  # or its name
     given: Assumptions = Assumptions(),
     seconds: bool = True,  # also measure seconds of this machine's cores, all threads together
 ) -> pd.DataFrame:  # one row a training: counted, measured here ("CPU") and assumed ("GPU")
     "What the trainings of one seed cost. Raises ProfileError on a profile that cannot be used."
-    profile, rows = load_profile(profile) if isinstance(profile, str) else profile, []
+    profile = load_profile(profile) if isinstance(profile, str) else profile
+    return pd.DataFrame([_row(t, given, seconds) for t in trainings(profile)])
 
-    def row(name, make, batch, frames, points, steps, weights, kept, held):
-        least = min(batch, max(points))
-        state, step = make(least)
-        step()  # the optimiser's state is there after a step
-        took = time.process_time()
-        step()
-        took = time.process_time() - took
 
-        def count(n):
-            s = make(n)[1]
-            s()
-            return counted(s)
+# %% ../../nbs/study/73_cost.ipynb #a4f30b11
+def arithmetic_figure(
+    table: pd.DataFrame,  # of `cost`
+):  # matplotlib figure
+    "Where the arithmetic of a step goes, and the three floors of a step on a GPU."
+    import matplotlib.pyplot as plt
 
-        c = at_batch(count, batch, points)
-        out = {
-            "training": name,
-            "batch": batch,
-            "T": frames,
-            "steps": steps,
-            "M parameters": parameters(*weights(state)) / 1e6,
-            "TFLOP a step": c["flops"] / 1e12,
-        }
-        out |= {
-            f"of it {k.removeprefix('flops: ')}": v / 1e12
-            for k, v in c.items()
-            if k.startswith("flops: ")
-        }
-        out |= {
-            "PFLOP": steps * c["flops"] / 1e15,
-            "operators a step": round(c["launches"]),
-            "operators of the roll-out": c.get("launches: roll-out"),
-            "GB moved a step": c["traffic"] / 1e9,
-            "GB of state": tensor_bytes(*held(state)) / 1e9,
-            "GB alive in a step": c["peak"] / 1e9,
-            "GB a checkpoint": tensor_bytes(*kept(state)) / 1e9,
-        }
-        if seconds:
-            out |= {
-                "CPU s a step": took * batch / least,
-                "CPU days": took * batch / least * steps / 86400,
-            }
-        for kind in ("float32", "tf32", "bf16"):
-            best, most = step_seconds(c, getattr(given, kind), given)
-            out |= {
-                f"GPU ms a step, {kind}": 1e3 * best,
-                f"GPU hours, {kind}": steps * best / 3600,
-                f"GPU hours, {kind}, nothing overlaps": steps * most / 3600,
-            }
-        rows.append(out)
-
-    for role in ("loss", "metric"):
-        cfg = syncer_training(profile, role)
-        row(
-            f"{role} syncers",
-            lambda n: syncer_step(profile, role, n),
-            cfg.batch,
-            cfg.frames,
-            POINTS["syncers"],
-            cfg.steps,
-            lambda s: [s.syncers],
-            lambda s: [s.syncers, s.opt],
-            lambda s: [s.syncers, s.opt],
-        )
-    for variant, about in profile["variants"].items():
-        cfg = gan_configs(profile, variant)[2]
-
-        def hold(s):
-            return [s.G, s.D, s.average, s.opt_g, s.opt_d, s.opt_t]
-
-        if cfg.teacher_steps:
-            row(
-                f"{about['label']}, teacher forcing",
-                lambda n: gan_step(profile, variant, n, teacher=True),
-                cfg.teacher_batch,
-                cfg.frames,
-                POINTS["gan"],
-                cfg.teacher_steps,
-                lambda s: [s.G],
-                hold,
-                lambda s: [*hold(s), s.syncers],
-            )
-        row(
-            about["label"],
-            lambda n: gan_step(profile, variant, n),
-            cfg.batch,
-            cfg.frames,
-            POINTS["gan"],
-            cfg.steps + cfg.decay_steps,
-            lambda s: [s.G, s.D],
-            hold,
-            lambda s: [*hold(s), s.syncers],
-        )
-    return pd.DataFrame(rows)
+    shares = {"roll-out": "C0", "discriminators": "C1", "generator": "C2", "teacher": "C3"}
+    names = dict(
+        discriminators="discriminators' update",
+        generator="generator's update (back through discriminators, syncers and roll-out)",
+        teacher="teacher-forced update",
+    )
+    rows = table.set_index("training")
+    large = rows["TFLOP a step"].max() > 0.1
+    unit, scale = ("TFLOP", 1) if large else ("GFLOP", 1000)
+    fig, ax = plt.subplots(figsize=(8, 0.45 * len(rows) + 1.4))
+    start = pd.Series(0.0, index=rows.index)
+    for part, colour in shares.items():
+        column = f"of it {part}"
+        if column in rows:
+            width = scale * rows[column].fillna(0.0)
+            ax.barh(rows.index, width, left=start, color=colour, label=names.get(part, part))
+            start = start + width
+    total = scale * rows["TFLOP a step"]
+    ax.barh(rows.index, total.where(start == 0, 0), color="0.6", label="syncers' step")
+    for y, value in enumerate(total):
+        ax.text(value, y, f" {value:.3g}", va="center", fontsize=8)
+    ax.invert_yaxis()
+    ax.set(xlabel=f"{unit} a step", xlim=(0, 1.12 * total.max()))
+    ax.set_title("Where the arithmetic of a step goes")
+    fig.legend(loc="outside lower center", ncols=2)
+    return fig

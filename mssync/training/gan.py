@@ -10,11 +10,18 @@ __all__ = [
     "perturbed_start",
     "start_states",
     "teacher_loss",
+    "teacher_rate",
     "discriminator_loss",
     "synchrony_weight",
+    "reconstruction_fade",
     "reconstruction",
+    "adversarial_rate",
     "generator_loss",
+    "GANNetworks",
     "GANState",
+    "leave_taught",
+    "take_taught",
+    "new_gan",
     "train_gan",
 ]
 
@@ -42,7 +49,13 @@ from ..model.syncer import SyncerPyramid, av_loss
 from .models import CheckpointError, checksum, read_tensors, write_tensors
 from .processes import ALONE, Processes, full
 from .runs import Run, adam, check_terms, descend, differences, read_terms
-from .syncers import check_data, data_facts, fit_axes
+from mssync.training.syncers import (
+    check_data,
+    data_facts,
+    fit_axes,
+    progress_bar,
+    set_audio_stats,
+)
 
 
 # %% ../../nbs/training/24_gan.ipynb #3e9cb0c1
@@ -63,7 +76,7 @@ class GANTraining:
     teacher_steps: int = 0  # before the others
     teacher_batch: int = 64
     teacher_lr: float = 3e-3
-    teacher_noise: float = 0.3  # largest disturbance of a sequence that is continued, in standard deviations along each axis
+    teacher_noise: float = 0.3  # largest disturbance, in standard deviations along each axis
     l2: float = 0.0
     l2_steps: int = 0
     l2_velocity: float = 0.0  # the same on velocities
@@ -77,7 +90,9 @@ class GANTraining:
     clips: int = 0  # train on the first so many clips; 0: on all
     eval_every: int = 500
     precision: str = "no"  # "bf16": forward passes in bfloat16
-    limit: float = 1e6  # a term beyond it stops the training, or a gradient norm where nothing clips it; 0: only NaN and infinities do
+    # a term beyond it stops the training, or a gradient norm where nothing clips it;
+    # 0: only NaN and infinities do
+    limit: float = 1e6
 
 
 # %% ../../nbs/training/24_gan.ipynb #c8b4c413
@@ -100,7 +115,8 @@ def perturbed_start(
 ) -> Tensor:  # (B, 68, 2), each moved or not with equal chance
     "Move half of the starts off along the data's axes."
     noise = size * disturbance(len(x0), (2 * x0.shape[1],), rng, processes)
-    noise = noise * (processes.cut(torch.rand(len(x0) * processes.world, 1, generator=rng)) < 0.5)
+    chance = torch.rand(len(x0) * processes.world, 1, generator=rng)
+    noise = noise * (processes.cut(chance) < 0.5)
     return x0 + (noise.to(x0.device) @ axes.colour).view_as(x0)
 
 
@@ -119,25 +135,27 @@ def teacher_loss(
     G: Generator,
     x: Tensor,  # (B, T+1, 68, 2) data, this process's share
     a: Tensor,  # (B, 4(T+1), 26)
-    noise: float,  # of the most disturbed sequence, in standard deviations of the data along each axis
+    noise: float,  # of the most disturbed sequence, in standard deviations along each axis
     rng: torch.Generator,
     processes: Processes = ALONE,
 ) -> Tensor:  # scalar; 1 is what standing still gets
-    "Unexplained share of the whitened velocity that leads from disturbed frames of the data to the next frame, mean over sequences."
-    size = noise * processes.cut(torch.rand(len(x) * processes.world, 1, 1, generator=rng)) ** 2
-    seen = x + (
-        (size * disturbance(len(x), (x.shape[1], 2 * x.shape[2]), rng, processes)).to(x.device)
-        @ G.axes_x.colour
-    ).view_as(x)
+    """Unexplained share of the whitened velocity that leads from disturbed frames of the data to
+    the next frame, mean over sequences."""
+    u = torch.rand(len(x) * processes.world, 1, 1, generator=rng)
+    size = noise * processes.cut(u) ** 2
+    z = size * disturbance(len(x), (x.shape[1], 2 * x.shape[2]), rng, processes)
+    seen = x + (z.to(x.device) @ G.axes_x.colour).view_as(x)
+
     target = G.axes_v((x[:, 1:] - seen[:, :-1]).flatten(2))
     with processes.autocast():
         v = G.teacher_forced(seen, a, state=start_states(G, len(x), rng, processes))
-    return (
-        ((G.axes_v(full(v)) - target) ** 2)
-        .mean((1, 2))
-        .div((target**2).mean((1, 2)) + 1e-12)
-        .mean()
-    )
+    error = ((G.axes_v(full(v)) - target) ** 2).mean((1, 2))
+    return error.div((target**2).mean((1, 2)) + 1e-12).mean()
+
+
+def teacher_rate(cfg: GANTraining, step: int) -> float:
+    "The rate of a teacher-forced step, counted from 0: up over 20 steps, down over the last third."
+    return cfg.teacher_lr * min(1.0, (step + 1) / 20, 3 * (1 - step / cfg.teacher_steps))
 
 
 # %% ../../nbs/training/24_gan.ipynb #29c95a15
@@ -147,16 +165,18 @@ def discriminator_loss(
     fake: Tensor,  # (B, T+1, 68, 2), its graph is not followed
     processes: Processes = ALONE,
 ) -> tuple[Tensor, dict[str, Tensor]]:  # Eq. 13, and its terms
+    "The discriminators' loss on data and generated motion."
     with processes.autocast():
         scores = D(torch.cat([fake.detach(), real]))
-    of_fake, of_real = ({k: full(v).chunk(2)[i] for k, v in scores.items()} for i in (0, 1))
+    of_fake = {k: full(v).chunk(2)[0] for k, v in scores.items()}
+    of_real = {k: full(v).chunk(2)[1] for k, v in scores.items()}
+
     terms = discriminator_hinge(of_fake, of_real)  # Eq. 12
-    return total_loss(terms, real.new_zeros(()), 0.0), {
-        f"L_{k}": v for k, v in terms.items()
-    }  # Eq. 13
+    loss = total_loss(terms, real.new_zeros(()), 0.0)  # Eq. 13
+    return loss, {f"L_{k}": v for k, v in terms.items()}
 
 
-# %% ../../nbs/training/24_gan.ipynb #c58627a8
+# %% ../../nbs/training/24_gan.ipynb #1d0d0743
 def synchrony_weight(
     cfg: GANTraining,
     step: int,  # adversarial steps done
@@ -165,22 +185,37 @@ def synchrony_weight(
     return cfg.lam * min(1.0, (step + 1) / cfg.ramp) if cfg.ramp else cfg.lam
 
 
+def reconstruction_fade(
+    cfg: GANTraining,
+    step: int,  # adversarial steps done
+) -> float:
+    "What is left of the reconstruction term: 1 at first, 0 after `l2_steps`."
+    return max(0.0, 1 - step / cfg.l2_steps) if cfg.l2_steps else 1.0
+
+
 def reconstruction(
     G: Generator,  # whose axes are used
     fake: Tensor,  # (B, T+1, 68, 2)
     real: Tensor,  # (B, T+1, 68, 2)
     cfg: GANTraining,
-    step: int,
+    step: int,  # adversarial steps done
 ) -> Tensor:  # scalar
     "The weighted squared error that fades out over `l2_steps`; 0 where it is not asked for."
-    fade = max(0.0, 1 - step / cfg.l2_steps) if cfg.l2_steps else 1.0
+    fade = reconstruction_fade(cfg, step)
     if not fade * (cfg.l2 + cfg.l2_velocity):
         return fake.new_zeros(())
     positions = F.mse_loss(G.axes_x(fake.flatten(2)), G.axes_x(real.flatten(2)))
-    velocities = F.mse_loss(*(G.axes_v(torch.diff(s.flatten(2), dim=1)) for s in (fake, real)))
+    v_fake, v_real = (torch.diff(s.flatten(2), dim=1) for s in (fake, real))
+    velocities = F.mse_loss(G.axes_v(v_fake), G.axes_v(v_real))
     return fade * (cfg.l2 * positions + cfg.l2_velocity * velocities)
 
 
+def adversarial_rate(cfg: GANTraining, rate: float, step: int) -> float:
+    "Of generator or discriminators: as it is, and a tenth (`decay`) of it in the decay steps."
+    return rate * (1.0 if step < cfg.steps else cfg.decay)
+
+
+# %% ../../nbs/training/24_gan.ipynb #c58627a8
 def generator_loss(
     G: Generator,
     D: Discriminators,
@@ -192,6 +227,8 @@ def generator_loss(
     step: int,  # adversarial steps done
     processes: Processes = ALONE,
 ) -> tuple[Tensor, dict[str, Tensor]]:  # Eq. 14, and its terms
+    "The generator's loss on its own motion."
+
     def embeddings(x, a, n):  # of the syncers, in float32
         with processes.autocast():
             return [(full(e_x), full(e_a)) for e_x, e_a in syncers(x, a, n)]
@@ -200,18 +237,21 @@ def generator_loss(
     with processes.autocast():
         scores = D(fake)
     D.requires_grad_(True)
+
     av, levels = av_loss(embeddings, fake, a, cfg.loss_levels)  # Eq. 4
     terms = generator_hinge({k: full(v) for k, v in scores.items()})  # Eq. 9-11
-    l2, lam = reconstruction(G, fake, real, cfg, step), synchrony_weight(cfg, step)
+    l2 = reconstruction(G, fake, real, cfg, step)
+    lam = synchrony_weight(cfg, step)
     loss = total_loss(terms, av, lam, l2)  # Eq. 14
-    return loss, {f"L_G_{k}": v for k, v in terms.items()} | dict(L_AV=av, L2=l2) | {
-        f"L_AV_{i + 1}": v for i, v in enumerate(levels)
-    } | {"lambda": torch.full_like(av, lam)}
+
+    logged = {f"L_G_{k}": v for k, v in terms.items()} | dict(L_AV=av, L2=l2)
+    logged |= {f"L_AV_{i + 1}": v for i, v in enumerate(levels)}
+    return loss, logged | {"lambda": torch.full_like(av, lam)}
 
 
-# %% ../../nbs/training/24_gan.ipynb #8300c43d
-class GANState:
-    "The modules and optimisers of a GAN training, and its two kinds of step."
+# %% ../../nbs/training/24_gan.ipynb #3e02cdeb
+class GANNetworks:
+    "The modules and optimisers of a GAN training, and what both kinds of step need."
 
     def __init__(
         self,
@@ -221,22 +261,12 @@ class GANState:
         cfg: GANTraining,
         processes: Processes = ALONE,
     ):
-        self.G, self.D, self.syncers, self.cfg, self.processes = (
-            G,
-            D,
-            syncers.eval().requires_grad_(False),
-            cfg,
-            processes,
-        )
+        self.G, self.D, self.cfg, self.processes = G, D, cfg, processes
+        self.syncers = syncers.eval().requires_grad_(False)
         self.average = copy.deepcopy(G).requires_grad_(False)
-        self.opt_g, self.opt_d, self.opt_t = (
-            adam(m, lr, betas=tuple(b))
-            for m, lr, b in (
-                (G, cfg.lr_g, cfg.betas),
-                (D, cfg.lr_d, cfg.betas),
-                (G, cfg.teacher_lr, (0.9, 0.999)),
-            )
-        )
+        self.opt_g = adam(G, cfg.lr_g, betas=tuple(cfg.betas))
+        self.opt_d = adam(D, cfg.lr_d, betas=tuple(cfg.betas))
+        self.opt_t = adam(G, cfg.teacher_lr, betas=(0.9, 0.999))
 
     @torch.no_grad()
     def follow(self, decay: float):
@@ -245,99 +275,63 @@ class GANState:
             p.lerp_(q, 1 - decay)
 
     def _descend(self, opt, loss, terms, run, name):
-        return descend(
-            opt,
-            loss,
-            terms,
-            run.step + 1,
-            self.cfg.limit,
-            self.cfg.clip,
-            self.processes,
-            norm=f"norm_{name}",
-        )
+        kw = dict(limit=self.cfg.limit, clip=self.cfg.clip, norm=f"norm_{name}")
+        return descend(opt, loss, terms, run.step + 1, processes=self.processes, **kw)
 
     def _check(self, run, **tensors):
         "What goes into a network, before it goes in: all processes stop together."
-        check_terms(
-            run.step + 1,
-            read_terms({k: v.detach().abs().amax() for k, v in tensors.items()}, self.processes),
-            self.cfg.limit,
-        )
+        largest = {k: v.detach().abs().amax() for k, v in tensors.items()}
+        check_terms(run.step + 1, read_terms(largest, self.processes), self.cfg.limit)
 
-    def _sample(self, packed, batch, run):  # x, a
-        x, a = packed.sample(
-            batch,
-            self.cfg.frames,
-            run.rng,
-            self.cfg.augment,
-            self.processes.rank,
-            self.processes.world,
-        )
+    def _sample(self, packed, batch, run):
+        "This process's share of a batch: landmarks and audio."
+        share = (self.processes.rank, self.processes.world)
+        x, a = packed.sample(batch, self.cfg.frames, run.rng, self.cfg.augment, *share)
         self._check(run, landmarks=x, audio=a)
         return x, a
 
-    def teacher_step(self, packed: Packed, run: Run) -> dict[str, float]:  # the terms
+
+# %% ../../nbs/training/24_gan.ipynb #8300c43d
+class GANState(GANNetworks):
+    "The modules and optimisers of a GAN training, and its two kinds of step."
+
+    def teacher_step(self, packed: Packed, run: Run) -> dict[str, float]:
+        "Continue the data by one frame; gives the terms."
         cfg = self.cfg
         real, a = self._sample(packed, cfg.teacher_batch, run)
-        self.opt_t.param_groups[0]["lr"] = cfg.teacher_lr * min(
-            1.0, (run.step + 1) / 20, 3 * (1 - run.step / cfg.teacher_steps)
-        )
+        self.opt_t.param_groups[0]["lr"] = teacher_rate(cfg, run.step)
         loss = teacher_loss(self.G, real, a, cfg.teacher_noise, run.rng, self.processes)
         row = self._descend(self.opt_t, loss, dict(teacher=loss), run, "G")
         self.follow(0.0)
         return row
 
-    def adversarial_step(self, packed: Packed, run: Run) -> dict[str, float]:  # the terms
-        G, cfg, step = self.G, self.cfg, run.step - self.cfg.teacher_steps
-        for o, lr in ((self.opt_g, cfg.lr_g), (self.opt_d, cfg.lr_d)):
-            o.param_groups[0]["lr"] = lr * (1.0 if step < cfg.steps else cfg.decay)
+    def _roll_out(self, real: Tensor, a: Tensor, run: Run) -> tuple[Tensor, Tensor]:
+        "Generated motion, and the data from the same starts."
+        G, team, x0 = self.G, self.processes, real[:, 0]
+        if self.cfg.perturb:
+            x0 = perturbed_start(x0, G.axes_x, self.cfg.perturb, run.rng, team)
+        with team.autocast():
+            fake = G(x0, a, state=start_states(G, len(x0), run.rng, team))
+        return full(fake), torch.cat([x0[:, None], real[:, 1:]], 1)
+
+    def adversarial_step(self, packed: Packed, run: Run) -> dict[str, float]:
+        "Update the discriminators (Eq. 13), then the generator (Eq. 14); gives the terms."
+        G, D, cfg, team = self.G, self.D, self.cfg, self.processes
+        step = run.step - cfg.teacher_steps
+        self.opt_g.param_groups[0]["lr"] = adversarial_rate(cfg, cfg.lr_g, step)
+        self.opt_d.param_groups[0]["lr"] = adversarial_rate(cfg, cfg.lr_d, step)
         real, a = self._sample(packed, cfg.batch, run)
-        x0 = (
-            perturbed_start(real[:, 0], G.axes_x, cfg.perturb, run.rng, self.processes)
-            if cfg.perturb
-            else real[:, 0]
-        )
-        with self.processes.autocast():
-            fake = G(
-                x0, a, state=start_states(G, len(x0), run.rng, self.processes)
-            )  # once, for both
-        fake, shown = (
-            full(fake),
-            torch.cat([x0[:, None], real[:, 1:]], 1),
-        )  # data from the same starts
+        fake, shown = self._roll_out(real, a, run)  # once, for both updates
         self._check(run, motion=fake)
-        row = self._descend(
-            self.opt_d, *discriminator_loss(self.D, shown, fake, self.processes), run, "D"
-        )
-        row |= self._descend(
-            self.opt_g,
-            *generator_loss(G, self.D, self.syncers, fake, real, a, cfg, step, self.processes),
-            run,
-            "G",
-        )
+
+        row = self._descend(self.opt_d, *discriminator_loss(D, shown, fake, team), run, "D")
+        loss = generator_loss(G, D, self.syncers, fake, real, a, cfg, step, team)
+        row |= self._descend(self.opt_g, *loss, run, "G")
         self.follow(min(cfg.ema, (1 + step) / (10 + step)))
         return row
 
-    def leave(self, run: Run, path: str | Path, about: dict):
-        "Keep the generator that has just been taught, for other trainings."
-        t = {f"G/{k}": v for k, v in self.G.state_dict().items()}
-        write_tensors(path, t | dict(rng=run.rng.get_state()), dict(taught=about, rows=run.rows))
 
-    def take(self, run: Run, path: str | Path, about: dict):
-        "Begin where another training has left it, as if its steps had been made here. Raises CheckpointError on a damaged file or one of another training."
-        t, header = read_tensors(path)
-        if "taught" not in header:
-            raise CheckpointError(f"{path}: a taught generator expected; nothing was changed")
-        if wrong := differences(header["taught"], about):
-            raise CheckpointError(
-                f"{path}: taught in another way: {'; '.join(wrong)}; nothing was changed; give another path, or delete the file"
-            )
-        self.G.load_state_dict({k[2:]: v for k, v in t.items() if k.startswith("G/")})
-        self.follow(0.0)
-        run.rng.set_state(t["rng"])
-        run.resume(self.cfg.teacher_steps, header["rows"])
-
-
+# %% ../../nbs/training/24_gan.ipynb #58f96921
 TEACHING = (
     "frames",
     "teacher_steps",
@@ -354,6 +348,135 @@ TEACHING = (
 )  # what the teacher-forced steps depend on
 
 
+def leave_taught(gan: GANState, run: Run, path: str | Path, about: dict):
+    "Keep the generator that has just been taught, for other trainings."
+    tensors = {f"G/{k}": v for k, v in gan.G.state_dict().items()} | dict(rng=run.rng.get_state())
+    write_tensors(path, tensors, dict(taught=about, rows=run.rows))
+
+
+def take_taught(gan: GANState, run: Run, path: str | Path, about: dict):
+    """Begin where another training has left it, as if its steps had been made here.
+    Raises CheckpointError on a damaged file or one of another training."""
+    tensors, header = read_tensors(path)
+    if "taught" not in header:
+        raise CheckpointError(f"{path}: a taught generator expected; nothing was changed")
+    wrong = differences(header["taught"], about)
+    if wrong:
+        raise CheckpointError(
+            f"{path}: taught in another way: {'; '.join(wrong)}; nothing was changed; "
+            "give another path, or delete the file"
+        )
+    gan.G.load_state_dict({k[2:]: v for k, v in tensors.items() if k.startswith("G/")})
+    gan.follow(0.0)
+    run.rng.set_state(tensors["rng"])
+    run.resume(gan.cfg.teacher_steps, header["rows"])
+
+
+# %% ../../nbs/training/24_gan.ipynb #743e0c13
+def _check_gan(
+    packed: Packed,
+    syncers: SyncerPyramid,
+    shape: GeneratorConfig,
+    disc: DiscriminatorConfig,
+    cfg: GANTraining,
+    team: Processes,
+):
+    "Raises ValueError or CorpusError on settings or data that cannot be trained on."
+    batches = [(cfg.loss_levels, cfg.batch, disc.joint)]
+    if cfg.teacher_steps:
+        batches.append((1, cfg.teacher_batch, False))
+    for levels, batch, pairs in batches:
+        check_data(packed, shape.audio_dim, cfg.frames, levels, batch, team, pairs)
+
+    if packed.features != shape.features:
+        raise ValueError(
+            f"the corpus has audio features {packed.features!r}, "
+            f"the generator takes {shape.features!r} (features)"
+        )
+    theirs = syncers.cfg.audio_dim
+    if theirs != shape.audio_dim:
+        raise ValueError(
+            f"the loss syncers take {theirs} audio features a column, "
+            f"the generator {shape.audio_dim} (audio_dim)"
+        )
+    if cfg.loss_levels > syncers.levels:
+        raise ValueError(
+            f"loss_levels is {cfg.loss_levels}, the loss syncers have {syncers.levels} levels"
+        )
+
+
+# %% ../../nbs/training/24_gan.ipynb #20e61799
+def new_gan(
+    packed: Packed,  # training clips
+    syncers: SyncerPyramid,  # loss syncers
+    shape: GeneratorConfig,
+    disc: DiscriminatorConfig,
+    cfg: GANTraining,
+    seed: int,
+    processes: Processes = ALONE,
+) -> GANState:
+    "Untrained networks with the statistics of the data, on the data's device."
+    torch.manual_seed(seed)
+    device = packed.x.device
+    axes = fit_axes(packed, cfg.frames, cfg.floor) if cfg.whiten else (None, None)
+    G = Generator(shape, *axes).to(device)
+    D = Discriminators(disc, *axes).to(device)
+    gan = GANState(G, D, syncers.to(device), cfg, processes)
+    for model in (gan.G, gan.average):
+        set_audio_stats(model, packed)
+    return gan
+
+
+def _facts(gan: GANState, packed: Packed, seed: int) -> tuple[dict, dict]:
+    "What the run is, for its checkpoint, and what its taught start is, for other trainings."
+    G, D, S, cfg, data = gan.G, gan.D, gan.syncers, gan.cfg, data_facts(packed)
+    run = dict(
+        kind="gan",
+        generator=asdict(G.cfg),
+        discriminators=asdict(D.cfg),
+        training=asdict(cfg),
+        data=data,
+        loss_syncers=checksum({k: v.cpu() for k, v in S.state_dict().items()}),
+    )
+    teaching = {k: getattr(cfg, k) for k in TEACHING}
+    start = dict(generator=asdict(G.cfg), training=teaching, data=data, seed=seed)
+    return run, json.loads(json.dumps(start))
+
+
+# %% ../../nbs/training/24_gan.ipynb #d5add5ac
+def _gan_steps(
+    run: Run,
+    bar: tqdm,
+    gan: GANState,
+    packed: Packed,
+    evaluate: Callable[[Generator], dict[str, float]] | None,
+    taught: str | Path | None,
+    start: dict,  # what the taught start is
+):
+    "All steps that the run has still to make."
+    cfg, team = gan.cfg, run.processes
+    if taught and cfg.teacher_steps:
+        there = run.step == 0 and Path(taught).exists()
+        if all(team.agree(int(there))):
+            take_taught(gan, run, taught, start)
+            bar.update(run.step)
+
+    while run.step < bar.total:
+        teach = run.step < cfg.teacher_steps
+        row = gan.teacher_step(packed, run) if teach else gan.adversarial_step(packed, run)
+        if (run.step + 1) % cfg.eval_every == 0 or run.step + 1 == bar.total:
+            measured = evaluate(gan.average.eval()) if evaluate else {}
+            run.log(**row, **measured)
+        if run.step % 10 == 0:
+            shown = [k for k in ("teacher", "L_AV", "L_D_f", "L_D_s") if k in row]
+            bar.set_postfix({k: f"{row[k]:.2f}" for k in shown})
+        run.done(bar.total)
+        bar.update()
+        if taught and run.step == cfg.teacher_steps and team.main:
+            leave_taught(gan, run, taught, start)
+
+
+# %% ../../nbs/training/24_gan.ipynb #97f401ca
 def train_gan(
     packed: Packed,  # training clips
     syncers: SyncerPyramid,  # loss syncers; frozen here
@@ -362,108 +485,32 @@ def train_gan(
     cfg: GANTraining,
     seed: int = 0,
     checkpoint: str | Path | None = None,  # resumes from it where it exists
-    evaluate: Callable[[Generator], dict[str, float]]
-    | None = None,  # measured every `eval_every` steps on every process, goes into the log
-    taught: str
-    | Path
-    | None = None,  # file with the generator after the teacher-forced steps: taken from there where another training with the same start has left it, else left there
+    # measured every `eval_every` steps on every process, goes into the log
+    evaluate: Callable[[Generator], dict[str, float]] | None = None,
+    # file of a generator after the teacher-forced steps: taken where it exists, else left there
+    taught: str | Path | None = None,
     progress: bool = True,
     name: str = "generator",  # label of the progress bar
     logdir: str | Path | None = None,  # folder of log.csv and of TensorBoard's events
     accelerator: Accelerator | None = None,  # made by default
     checkpoint_every: int = 200,  # steps
-) -> tuple[
-    Generator, pd.DataFrame
-]:  # the generator (its average where `ema` is set), and a log of all terms
-    """Train MS-Sync. Raises FloatingPointError where a term or a gradient is not finite or beyond the limit, CheckpointError on a checkpoint of another run,
-    ValueError or CorpusError on settings or data that cannot be trained on (an odd batch with D_s^j among them)."""
-    device, total = packed.x.device, cfg.teacher_steps + cfg.steps + cfg.decay_steps
+) -> tuple[Generator, pd.DataFrame]:  # its average where `ema` is set; and a log of all terms
+    """Train MS-Sync (Section 3.3). Raises FloatingPointError where a term or a gradient is not
+    finite or beyond the limit, CheckpointError on a checkpoint of another run, ValueError or
+    CorpusError on settings or data that cannot be trained on (as an odd batch with D_s^j)."""
     if cfg.clips:
         packed = packed.only(cfg.clips)
-    team = Processes.of(device, cfg.precision, accelerator)
-    check_data(packed, shape.audio_dim, cfg.frames, cfg.loss_levels, cfg.batch, team, disc.joint)
-    if cfg.teacher_steps:
-        check_data(packed, shape.audio_dim, cfg.frames, 1, cfg.teacher_batch, team)
-    if packed.features != shape.features:
-        raise ValueError(
-            f"the corpus has audio features {packed.features!r}, the generator takes {shape.features!r} (features)"
-        )
-    if syncers.cfg.audio_dim != shape.audio_dim:
-        raise ValueError(
-            f"the loss syncers take {syncers.cfg.audio_dim} audio features a column, the generator {shape.audio_dim} (audio_dim)"
-        )
-    if cfg.loss_levels > syncers.levels:
-        raise ValueError(
-            f"loss_levels is {cfg.loss_levels}, the loss syncers have {syncers.levels} levels"
-        )
-    torch.manual_seed(seed)
-    axes = fit_axes(packed, cfg.frames, cfg.floor) if cfg.whiten else (None, None)
-    gan = GANState(
-        Generator(shape, *axes).to(device),
-        Discriminators(disc, *axes).to(device),
-        syncers.to(device),
-        cfg,
-        team,
-    )
-    for m in (gan.G, gan.average):
-        for n, s in zip(("audio_mean", "audio_std"), packed.stats):
-            getattr(m, n).copy_(torch.as_tensor(s))
-    start = json.loads(
-        json.dumps(
-            dict(
-                generator=asdict(shape),
-                training={k: getattr(cfg, k) for k in TEACHING},
-                data=data_facts(packed),
-                seed=seed,
-            )
-        )
-    )
-    about = dict(
-        kind="gan",
-        generator=asdict(shape),
-        discriminators=asdict(disc),
-        training=asdict(cfg),
-        data=data_facts(packed),
-        loss_syncers=checksum({k: v.cpu() for k, v in syncers.state_dict().items()}),
-    )
+    team = Processes.of(packed.x.device, cfg.precision, accelerator)
+    _check_gan(packed, syncers, shape, disc, cfg, team)
+    gan = new_gan(packed, syncers, shape, disc, cfg, seed, team)
+    about, start = _facts(gan, packed, seed)
+    modules = dict(G=gan.G, D=gan.D, average=gan.average)
+    optimisers = dict(G=gan.opt_g, D=gan.opt_d, teacher=gan.opt_t)
+    files = (checkpoint, checkpoint_every, about, logdir)
+    total = cfg.teacher_steps + cfg.steps + cfg.decay_steps
     with (
-        Run(
-            dict(G=gan.G, D=gan.D, average=gan.average),
-            dict(G=gan.opt_g, D=gan.opt_d, teacher=gan.opt_t),
-            seed,
-            checkpoint,
-            checkpoint_every,
-            about,
-            logdir,
-            team,
-        ) as run,
-        tqdm(
-            total=total,
-            initial=run.step,
-            desc=name,
-            disable=not (progress and team.main),
-            mininterval=1,
-        ) as bar,
+        Run(modules, optimisers, seed, *files, team) as run,
+        progress_bar(run, total, name, progress) as bar,
     ):
-        if (
-            taught
-            and cfg.teacher_steps
-            and all(team.agree(int(run.step == 0 and Path(taught).exists())))
-        ):
-            gan.take(run, taught, start)
-            bar.update(run.step)
-        while run.step < total:
-            row = (gan.teacher_step if run.step < cfg.teacher_steps else gan.adversarial_step)(
-                packed, run
-            )
-            if (run.step + 1) % cfg.eval_every == 0 or run.step + 1 == total:
-                run.log(**row, **(evaluate(gan.average.eval()) if evaluate else {}))
-            if run.step % 10 == 0:
-                bar.set_postfix(
-                    {k: f"{row[k]:.2f}" for k in ("teacher", "L_AV", "L_D_f", "L_D_s") if k in row}
-                )
-            run.done(total)
-            bar.update()
-            if taught and run.step == cfg.teacher_steps and team.main:
-                gan.leave(run, taught, start)
+        _gan_steps(run, bar, gan, packed, evaluate, taught, start)
     return gan.average.eval(), pd.DataFrame(run.rows)
