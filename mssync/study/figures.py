@@ -8,6 +8,7 @@ __all__ = [
     "house_style",
     "banded",
     "few_methods",
+    "ablated",
     "density",
     "figure3",
     "figure4",
@@ -29,7 +30,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..data.landmarks import EDGES, FPS
-from .tables import method_styles, whiskers
+from .tables import ABLATION, method_styles, whiskers
 
 
 # %% ../../nbs/study/66_figures.ipynb #ada25d26
@@ -53,6 +54,7 @@ def banded(ax, at, curves, label: str, **how):
         ax.fill_between(at, curves.min(0), curves.max(0), color=how["color"], alpha=0.15, lw=0)
 
 
+# %% ../../nbs/study/66_figures.ipynb #5499d0e6
 def few_methods(
     methods: list[str],  # all that a figure could show
     full: list[str],  # labels of MS-Sync itself
@@ -66,6 +68,19 @@ def few_methods(
     chance = [f"{m}, shuffled audio" for m in full[:1]]
     wanted = ["Ground truth", *full[:2], *baseline[:1], *chance, "Static"]
     return [m for m in wanted if m in methods][:most]
+
+
+def ablated(
+    labels: dict[str, str],  # variant -> label, of all that was trained
+    full: dict[str, str],  # of MS-Sync itself
+    most: int = 5,
+) -> list[str]:
+    "What Figure 5 shows: the 2 x 2 of loss and generator, else the first variants of short length."
+    four = [labels[v] for v in ABLATION if v in labels]
+    if len(four) > 1:
+        return four
+    first = next(iter(full), None)
+    return [n for v, n in labels.items() if v == first or v not in full][:most]
 
 
 def _legend_above(fig, ax, columns: int):

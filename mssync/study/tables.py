@@ -143,8 +143,8 @@ def summary(
     """Means over clips and seeds, one row a method, cell and metric: mean, std, low, high,
     seeds_std (from two seeds on), clips, speakers, seeds, drawn (the resampling unit), and the mean
     of each seed as seed_0, ... Raises ValueError where a clip is missing for a method or a seed,
-    stands twice or has no finite value, and below 5 clips. Clips may differ from cell to cell: a longer
-    duration has fewer."""
+    stands twice or has no finite value, and below 5 clips. Clips may differ from cell to cell: a
+    longer duration has fewer."""
     cells = list(cells)
     seeds, found = _checked(df, cells, values, method)
     out = []
@@ -369,7 +369,8 @@ def plain_legend(
     seeds = int(rows.seeds.iloc[0])
     what = "Bias-corrected value" if "bias" in rows else "Mean over clips"
     if seeds > 1:
-        what += f", mean ± standard deviation over {seeds} seeds (trainings of everything)"
+        what += f", mean over {seeds} seeds ± their standard deviation "
+        what += "(each trains everything anew)"
     else:
         what += ", one seed, so without a deviation"
     what += f"{_clips_of(rows)}. Bold: the best of what is compared; ground truth, Static and "
