@@ -30,7 +30,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..data.landmarks import EDGES, FPS
-from .tables import ABLATION, method_styles, whiskers
+from .tables import ABLATION, COLOURS, method_styles, whiskers
 
 
 # %% ../../nbs/study/66_figures.ipynb #ada25d26
@@ -302,7 +302,8 @@ def _ratio_panel(ax, ratios: pd.DataFrame, curves: list[tuple[str, int, str]], l
     "Ratios to real motion: (metric, frames, what it is called) a curve."
     for k, (metric, frames, name) in enumerate(curves):
         rows = ratios[(ratios.metric == metric) & (ratios.frames == frames)]
-        _sweep_curve(ax, rows.set_index("method").loc[labels], f"C{k}", f"{name}, {frames} frames")
+        rows = rows.set_index("method").loc[labels]
+        _sweep_curve(ax, rows, COLOURS[k], f"{name}, {frames} frames")
     ax.axhline(1, color="0.5", lw=0.9, ls="--", zorder=0)
     low, high = ax.dataLim.intervaly
     if low > 0 and high / low > 5:
@@ -319,14 +320,15 @@ def plot_sweep(
 ):
     "What each swept number does to synchrony, speed and shape."
     fig, axes = plt.subplots(len(swept), 3, figsize=(11.5, 3.7 * len(swept)), squeeze=False)
+    fig.get_layout_engine().set(w_pad=0.12)
     speeds = [("lip_speed", frames[0], "lips"), ("head_speed", frames[0], "head")]
     shapes = [("shape_residual", n, "shape residual") for n in dict.fromkeys(frames)]
     for row, (field, values) in zip(axes, swept.items()):
         labels = list(values.values())
         for i in range(1, 5):
             own = conf[conf.level == i].set_index("method")
-            _sweep_curve(row[0], own.loc[labels], f"C{i - 1}", f"{100 * 2**i} ms")
-            row[0].axhline(own.loc["Ground truth", "mean"], color=f"C{i - 1}", lw=0.9, ls="--")
+            _sweep_curve(row[0], own.loc[labels], COLOURS[i - 1], f"{100 * 2**i} ms")
+            row[0].axhline(own.loc["Ground truth", "mean"], color=COLOURS[i - 1], lw=0.9, ls="--")
         _ratio_panel(row[1], ratios, speeds, labels)
         _ratio_panel(row[2], ratios, shapes, labels)
         row[0].set(title="Synchrony (dashed: ground truth)", ylabel="AV-Conf (higher is better)")

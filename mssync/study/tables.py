@@ -6,6 +6,7 @@
 __all__ = [
     "AIMS",
     "ABLATION",
+    "COLOURS",
     "summary",
     "differences",
     "over_seeds",
@@ -484,14 +485,16 @@ def plot_seeds(
 
 
 # %% ../../nbs/study/64_tables.ipynb #87907029
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito
+
+
 def method_styles(
     methods: list[str],  # all methods of a figure
     trained: list[str],  # labels of what was trained, in the order of the profile
 ) -> dict[str, dict]:  # method -> color, ls and lw for matplotlib
     "Colours and lines of methods; with the same `trained` they are the same in every figure."
-    # six colours of the style, the seventh is black
     style = {
-        m: dict(color=f"C{k % 6}", ls=["-", "--", "-."][k // 6 % 3], lw=1.4)
+        m: dict(color=COLOURS[k % 6], ls=["-", "--", "-."][k // 6 % 3], lw=1.4)
         for k, m in enumerate(trained)
     }
     style["Ground truth"] = dict(color="k", ls="-", lw=2.0)

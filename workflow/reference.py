@@ -1,0 +1,156 @@
+"""Write anew what readers see in results/reference, from the CSV files that are stored there.
+
+    python workflow/reference.py            every run that has a run.json
+    python workflow/reference.py loss full  only these
+
+The measurements of single clips are not stored, so this makes what the stored tables say alone: the
+texts of Tables 2 and 3, lips, heads and claims, the pictures of the claims, of the training curves
+(Figure 5, without the lines of ground truth and Static, whose validation scores are not stored) and of
+what a profile sweeps, and the claims of the main runs together (claims.md and claims.png beside the
+runs). The other pictures stay as the runs drew them. No CSV file is touched.
+"""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from mssync.study import report
+from mssync.study.figures import ablated, figure5, plot_sweep
+from mssync.study.outputs import markdown, write_figure, write_text
+from mssync.study.profiles import full_models, sweeps
+from mssync.study.run import finished_run
+from mssync.study.tables import method_styles
+from mssync.study.verdicts import (
+    HOW,
+    about_run,
+    best_evidence,
+    claims_text,
+    grid_cells,
+    grid_table,
+    plot_claims,
+    plot_grid,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "results/reference"
+TOGETHER = ("loss", "full", "grid_s1", "heads")  # the runs whose claims stand beside one another
+
+
+def read(folder: Path, name: str) -> pd.DataFrame | None:
+    "A stored table, where the run has it."
+    path = folder / f"{name}.csv"
+    return pd.read_csv(path, dtype=dict(letter=str)) if path.is_file() else None
+
+
+def note_of(run) -> str:
+    "Which lengths the corpus' short clips have reduced."
+    short = run.facts["shortened"]
+    return f"Lengths reduced because the clips are short: {short} frames. " if short else ""
+
+
+def why_no_pauses(lips: pd.DataFrame) -> str:
+    "What lips.md says where the stored rows have no pauses."
+    has = lips.metric.isin(report.IN_PAUSES.values()).any()
+    return (
+        "" if has else "Not computed: too few clips with a pause, or no loudness in the features."
+    )
+
+
+def texts(run, folder: Path):
+    "Tables 2 and 3, lips and heads."
+    note, lengths = note_of(run), run.lengths
+    table3, table2 = read(folder, "table3"), read(folder, "table2")
+    lips, heads = read(folder, "lips"), read(folder, "heads")
+    text = report.synchrony_text(table3, run.labels, lengths["sync"], note)
+    write_text(text, folder / "table3.md")
+
+    why = "they need `evaluation: {images: true}` in the profile"
+    absent = [f"{what}: not computed, {why}" for what in ("FID and t-FID", "FVD")]
+    motion, ratios = list(lengths["motion"].values()), read(folder, "dynamics_ratios")
+    write_text(
+        report.dynamics_text(table2, ratios, motion, absent, note=note), folder / "table2.md"
+    )
+    write_text(report.lips_text(lips, run.title, why_no_pauses(lips), note), folder / "lips.md")
+    write_text(report.heads_text(heads, run.title, note), folder / "heads.md")
+
+
+def pictures(run, folder: Path):
+    "Figure 5 and the sweep."
+    labels, logs = run.labels, read(folder, "figure5")
+    table3, ratios = read(folder, "table3"), read(folder, "dynamics_ratios")
+    conf = table3[(table3.metric == "AV-Conf") & (table3.scoring == "overlap")]
+    full = full_models(run.settings)
+    style = method_styles(list(labels.values()), list(labels.values()))
+    begin = run.settings["training"].get("teacher_steps") or 0
+    fig = figure5(logs, ablated(labels, full), style, begin=begin)
+    write_figure(fig, folder / "figure5.png")
+
+    clips = next(s["clips"] for s in run.facts["splits"] if s["split"] == "train")
+    swept = sweeps(run.settings, clips)
+    if swept:
+        swept = {k: {x: labels[v] for x, v in of.items()} for k, of in swept.items()}
+        durations = run.lengths["durations"]
+        fig = plot_sweep(conf, ratios, swept, (durations[0], durations[-1]))
+        write_figure(fig, folder / "sweep.png")
+
+
+def about_stored(parts: pd.DataFrame, folder: Path) -> list[str]:
+    "A line for each run of a stored claims.csv: this folder's own, and those beside it."
+    known = {r.title: r for r in map(finished_run, [*map(REFERENCE.joinpath, TOGETHER), folder])}
+    lines = []
+    for name in parts.run.unique():
+        run = known[name]
+        line = about_run(name, run.record, run.facts, run.seeds)
+        lines.append(line + ("" if run.results == folder else f" (../{run.results.name})"))
+    return lines
+
+
+def claims(folder: Path):
+    "claims.md and the two pictures of a run."
+    parts = read(folder, "claims")
+    if parts is None:
+        return
+    write_text(claims_text(parts, about_stored(parts, folder)), folder / "claims.md")
+    title = f"The paper's claims: {'; '.join(parts.run.unique())}"
+    write_figure(plot_grid(grid_cells(parts), title), folder / "claims.png")
+    write_figure(plot_claims(parts), folder / "claims_intervals.png", 80)
+
+
+def claims_together():
+    "The claims of the main runs in one grid, best evidence first."
+    all_parts, corpora, lines = [], {}, []
+    for name in TOGETHER:
+        folder = REFERENCE / name
+        run, parts = finished_run(folder), read(folder, "claims")
+        called = f"{run.facts['name']} ({name})"
+        own = parts[parts.run == run.title]
+        all_parts.append(own.assign(run=called))
+        corpora[called] = run.title
+        n = len(run.seeds)
+        lines.append(
+            f"- {called}: {run.title}, {n} training{'s' if n > 1 else ''}, every part in "
+            f"[{name}/claims.md]({name}/claims.md)"
+        )
+    cells = best_evidence(grid_cells(pd.concat(all_parts, ignore_index=True)), corpora)
+    title = "The paper's claims, on simulated and on real talkers"
+    write_figure(plot_grid(cells, title), REFERENCE / "claims.png")
+    text = ["# The paper's claims", "\n".join(lines), markdown(grid_table(cells)), HOW]
+    write_text("\n\n".join(text) + "\n", REFERENCE / "claims.md")
+
+
+def main(names: list[str]):
+    folders = [REFERENCE / n for n in names] or sorted(REFERENCE.iterdir())
+    for folder in folders:
+        if not (folder / "run.json").is_file():
+            continue
+        run = finished_run(folder)
+        print(f"{folder.name}: {run.title}")
+        texts(run, folder)
+        pictures(run, folder)
+        claims(folder)
+    claims_together()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
