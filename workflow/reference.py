@@ -5,14 +5,15 @@
 
 The measurements of single clips are not stored, so this makes what the stored tables say alone: the
 texts of Tables 2 and 3, lips, heads and claims, the pictures of the claims, of the training curves
-(Figure 5, without the lines of ground truth and Static, whose validation scores are not stored) and of
-what a profile sweeps, and the claims of the main runs together (claims.md and claims.png beside the
-runs). The other pictures stay as the runs drew them. No CSV file is touched.
+(Figure 5, without the lines of ground truth and Static, whose validation scores are not stored) and
+of what a profile sweeps, and the claims of the main runs together (claims.md and claims.png beside
+the runs). The other pictures stay as the runs drew them. No CSV file is touched.
 """
 
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 
 from mssync.study import report
@@ -35,6 +36,12 @@ from mssync.study.verdicts import (
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "results/reference"
 TOGETHER = ("loss", "full", "grid_s1", "heads")  # the runs whose claims stand beside one another
+
+
+def draw(fig, path: Path, dpi: int = 110):
+    "Write a figure and forget it."
+    write_figure(fig, path, dpi)
+    plt.close(fig)
 
 
 def read(folder: Path, name: str) -> pd.DataFrame | None:
@@ -84,7 +91,7 @@ def pictures(run, folder: Path):
     style = method_styles(list(labels.values()), list(labels.values()))
     begin = run.settings["training"].get("teacher_steps") or 0
     fig = figure5(logs, ablated(labels, full), style, begin=begin)
-    write_figure(fig, folder / "figure5.png")
+    draw(fig, folder / "figure5.png")
 
     clips = next(s["clips"] for s in run.facts["splits"] if s["split"] == "train")
     swept = sweeps(run.settings, clips)
@@ -92,7 +99,7 @@ def pictures(run, folder: Path):
         swept = {k: {x: labels[v] for x, v in of.items()} for k, of in swept.items()}
         durations = run.lengths["durations"]
         fig = plot_sweep(conf, ratios, swept, (durations[0], durations[-1]))
-        write_figure(fig, folder / "sweep.png")
+        draw(fig, folder / "sweep.png")
 
 
 def about_stored(parts: pd.DataFrame, folder: Path) -> list[str]:
@@ -113,8 +120,8 @@ def claims(folder: Path):
         return
     write_text(claims_text(parts, about_stored(parts, folder)), folder / "claims.md")
     title = f"The paper's claims: {'; '.join(parts.run.unique())}"
-    write_figure(plot_grid(grid_cells(parts), title), folder / "claims.png")
-    write_figure(plot_claims(parts), folder / "claims_intervals.png", 80)
+    draw(plot_grid(grid_cells(parts), title), folder / "claims.png")
+    draw(plot_claims(parts), folder / "claims_intervals.png", 80)
 
 
 def claims_together():
@@ -134,7 +141,7 @@ def claims_together():
         )
     cells = best_evidence(grid_cells(pd.concat(all_parts, ignore_index=True)), corpora)
     title = "The paper's claims, on simulated and on real talkers"
-    write_figure(plot_grid(cells, title), REFERENCE / "claims.png")
+    draw(plot_grid(cells, title), REFERENCE / "claims.png")
     text = ["# The paper's claims", "\n".join(lines), markdown(grid_table(cells)), HOW]
     write_text("\n\n".join(text) + "\n", REFERENCE / "claims.md")
 
