@@ -30,7 +30,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..data.landmarks import EDGES, FPS
-from .tables import ABLATION, COLOURS, method_styles, whiskers
+from .tables import ABLATION, COLOURS, whiskers
 
 
 # %% ../../nbs/study/66_figures.ipynb #ada25d26
