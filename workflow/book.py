@@ -6,14 +6,14 @@ notebook is run, and no module is imported: the API reference is read from the s
 """
 
 import argparse
-import ast
-import html
 import json
 import posixpath
 import re
 import shutil
 import sys
 from pathlib import Path
+
+from book_api import reference
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = {
@@ -154,12 +154,6 @@ def write(tree: Path, name: str, text: str):
     path.write_text(text, encoding="utf-8")
 
 
-def contents(title: str, entries, text: str = "", depth: int = 1) -> str:
-    "A page with a table of contents."
-    listed = "\n".join(entries)
-    return f"# {title}\n\n{text}\n\n```{{toctree}}\n:maxdepth: {depth}\n\n{listed}\n```\n"
-
-
 def hidden(entries) -> str:
     "A table of contents for the side bar only."
     return "\n".join(["```{toctree}", ":maxdepth: 1", ":hidden:", "", *entries, "```", ""])
@@ -180,6 +174,19 @@ def levels(text: str, depth: int = 0) -> tuple[str, int]:
     return "\n".join(out), depth
 
 
+def note(text: str) -> dict:
+    "A cell of Markdown."
+    return dict(cell_type="markdown", id="reference", metadata={}, source=[text])
+
+
+def heading(path: Path) -> tuple[str, str]:
+    "Title and summary of a notebook."
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    text = "".join(next(c["source"] for c in cells if c["cell_type"] == "markdown"))
+    said = re.search(r"^> *(.*)$", text, flags=re.M)
+    return title_of(text), said[1] if said else ""
+
+
 def add_notebook(tree: Path, path: Path):
     "Copy a notebook as it is stored: links turned, nbdev's directives hidden."
     origin = path.relative_to(ROOT).as_posix()
@@ -196,8 +203,29 @@ def add_notebook(tree: Path, path: Path):
             source = re.sub(r"^#\|.*\n?", "", source, flags=re.M)
         cell["source"] = source.splitlines(keepends=True)
         kept.append(cell)
+    room, name = path.parent.name, path.stem.partition("_")[2]
+    if (ROOT / "mssync" / room / f"{name}.py").exists():
+        kept.append(note(f"[Reference of `mssync.{room}.{name}`](../../api/{room}.{name}.md)"))
     nb["cells"] = kept
     write(tree, here, json.dumps(nb, ensure_ascii=False))
+
+
+def room_page(room: str, title: str, found: list[Path]) -> str:
+    "A room's notebooks with what each is about."
+    readme = ROOT / "nbs" / room / "README.md"
+    text = f"# {title}\n"
+    if readme.exists():
+        origin = readme.relative_to(ROOT).as_posix()
+        said = relink(readme.read_text(encoding="utf-8"), origin, place(origin))
+        text += said.partition("\n")[2]
+    text += "\n"
+    entries = []
+    for path in found:
+        number, (name, said) = path.stem.partition("_")[0], heading(path)
+        if not readme.exists():
+            text += f"- [{number} {name}]({path.name}): {said}\n"
+        entries.append(f"{number} {name} <{path.stem}>")
+    return f"{text}\n{hidden(entries)}"
 
 
 def add_notebooks(tree: Path):
@@ -206,13 +234,7 @@ def add_notebooks(tree: Path):
         found = sorted((ROOT / "nbs" / room).glob("[0-9]*.ipynb"))
         for path in found:
             add_notebook(tree, path)
-        readme = ROOT / "nbs" / room / "README.md"
-        text = ""
-        if readme.exists():
-            origin = readme.relative_to(ROOT).as_posix()
-            text = relink(readme.read_text(encoding="utf-8"), origin, place(origin))
-            text = text.partition("\n")[2]
-        write(tree, f"notebooks/{room}/index.md", contents(title, [p.stem for p in found], text))
+        write(tree, f"notebooks/{room}/index.md", room_page(room, title, found))
     shutil.copytree(ROOT / "nbs/images", tree / "notebooks/images")
 
 
@@ -245,8 +267,9 @@ def shown(run: Path, name: str, pages: dict[str, str]) -> str:
     if name.endswith(".png"):
         said = CAPTIONS.get(name[:-4], name[:-4].replace("_", " "))
         return f"![{said}]({name})\n\n*{said}*\n"
+    link = f"[{title_of(pages[name])}]({name})\n"
     table = first_table(pages[name]) if name in INLINE else ""
-    return f"{table}\n[{title_of(pages[name])}]({name})\n"
+    return f"{table}\nThe whole page: {link}" if table else link
 
 
 def run_page(run: Path, pages: dict[str, str]) -> str:
@@ -317,147 +340,6 @@ def modules(room: str) -> list[tuple[str, str]]:
     return names
 
 
-ALONE = re.compile(r"^\s*#\s*(.*)$")  # a line that is a comment
-
-
-def comment(lines: list[str], number: int) -> str:
-    "The comment at the end of a line of code; without one, the comment above it."
-    found = re.search(r"\s#\s*(.*)$", lines[number - 1])
-    parts, k = [found[1]] if found else [], number - 2
-    while not found and k >= 0 and (above := ALONE.match(lines[k])):
-        parts.insert(0, above[1])
-        k -= 1
-    return " ".join(parts).replace("|", "\\|")
-
-
-def comment_below(lines: list[str], number: int) -> str:
-    "The comment at the end of a line of code, and on the lines below."
-    parts, k = [comment(lines, number)], number
-    while parts[0] and k < len(lines) and (below := ALONE.match(lines[k])):
-        parts.append(below[1].replace("|", "\\|"))
-        k += 1
-    return " ".join(parts)
-
-
-def arguments(node: ast.FunctionDef) -> list[tuple[str, ast.expr | None, int]]:
-    "Names, defaults and last lines of a function's arguments."
-    spec = node.args
-    places = spec.posonlyargs + spec.args
-    defaults = [None] * (len(places) - len(spec.defaults)) + spec.defaults
-    found = list(zip(places, defaults))
-    found += [(spec.vararg, None)] if spec.vararg else []
-    found += list(zip(spec.kwonlyargs, spec.kw_defaults))
-    found += [(spec.kwarg, None)] if spec.kwarg else []
-    return [(a.arg, d, (d or a).end_lineno) for a, d in found if a.arg not in ("self", "cls")]
-
-
-def fields(node: ast.ClassDef) -> list[tuple[str, ast.expr | None, int]]:
-    "The same of the fields of a dataclass or named tuple."
-    found = [
-        n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
-    ]
-    return [(n.target.id, n.value, n.end_lineno) for n in found if n.target.id[0] != "_"]
-
-
-def parameters(rows, returns: str, lines: list[str]) -> str:
-    "A table of parameters with the comments that stand beside them in the code."
-    said = [(f"`{name}`", default, comment(lines, line)) for name, default, line in rows]
-    said = [(n, f"`{ast.unparse(d)[:40]}`" if d is not None else "", c) for n, d, c in said]
-    said += [("*returns*", "", returns)] if returns else []
-    if not any(c for _, _, c in said):
-        return ""
-    if not any(d for _, d, _ in said):
-        table = [f"| {n} | {c} |" for n, _, c in said]
-        return "\n".join(["| parameter | what |", "|---|---|", *table]) + "\n"
-    table = [f"| {n} | {c} | {d} |" for n, d, c in said]
-    return "\n".join(["| parameter | what | default |", "|---|---|---|", *table]) + "\n"
-
-
-def signature(name: str, node: ast.FunctionDef) -> str:
-    "A call as it stands in the code, without `self`; one argument a line where it is long."
-    whole = ast.unparse(node.args)
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    whole = re.sub(r"^(self|cls)(, |$)", "", whole)
-    if len(name + whole + returns) <= 86:
-        return f"{name}({whole}){returns}"
-    lines = "".join(f"    {part},\n" for part in split(whole))
-    return f"{name}(\n{lines}){returns}"
-
-
-def split(arguments: str) -> list[str]:
-    "Split a list of arguments at the commas outside of brackets."
-    parts, depth = [""], 0
-    for letter in arguments:
-        depth += (letter in "([{") - (letter in ")]}")
-        if letter == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part.strip() for part in parts]
-
-
-def members(node: ast.ClassDef, nodes: dict[str, ast.AST]) -> dict[str, ast.FunctionDef]:
-    "Functions of a class and of its private bases in the same module."
-    found = {}
-    for base in node.bases:
-        above = nodes.get(ast.unparse(base))
-        if isinstance(above, ast.ClassDef) and above.name[0] == "_":
-            found |= members(above, nodes)
-    return found | {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
-
-
-def entry(name: str, node, call: str, rows, returns: str, lines: list[str]) -> str:
-    "A function, class or method: its call, what is said of it, its parameters."
-    level = "###" if "." in name else "##"
-    doc = html.escape(ast.get_docstring(node) or "", quote=False)
-    text = f"{level} {name}\n\n```python\n{call}\n```\n\n{doc}\n\n"
-    return text + parameters(rows, returns, lines) + "\n"
-
-
-def function_entry(name: str, node: ast.FunctionDef, lines: list[str]) -> str:
-    "A function or method."
-    returns = comment_below(lines, node.returns.end_lineno) if node.returns else ""
-    return entry(name, node, signature(name, node), arguments(node), returns, lines)
-
-
-def class_entry(node: ast.ClassDef, nodes: dict[str, ast.AST], lines: list[str]) -> str:
-    "A class and its public methods."
-    found = members(node, nodes)
-    bases = ", ".join(b for b in map(ast.unparse, node.bases) if b[0] != "_")
-    call, rows = f"class {node.name}" + (f"({bases})" if bases else ""), fields(node)
-    if init := found.get("__init__"):
-        call, rows = "class " + signature(node.name, init), arguments(init)
-    text = [entry(node.name, node, call, rows, "", lines)]
-    for name, method in found.items():
-        if name[0] != "_":
-            text.append(function_entry(f"{node.name}.{name}", method, lines))
-    return "\n".join(text)
-
-
-def exported(tree: ast.Module) -> list[str]:
-    "The names in `__all__`."
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return ast.literal_eval(node.value)
-    return []
-
-
-def api_page(room: str, name: str, notebook: str) -> str:
-    "The reference of a module."
-    source = (ROOT / "mssync" / room / f"{name}.py").read_text(encoding="utf-8")
-    tree, lines = ast.parse(source), source.splitlines()
-    nodes = {getattr(n, "name", ""): n for n in tree.body}
-    why = f"[{notebook}](../notebooks/{room}/{notebook}.ipynb) says why."
-    text = [f"# mssync.{room}.{name}\n\n{ast.get_docstring(tree) or ''}. {why}\n"]
-    for public in exported(tree):
-        node = nodes.get(public)
-        if isinstance(node, ast.ClassDef):
-            text.append(class_entry(node, nodes, lines))
-        elif isinstance(node, ast.FunctionDef):
-            text.append(function_entry(public, node, lines))
-    return "\n".join(text)
-
-
 def add_api(tree: Path):
     "A page a module, a list of them a room."
     text = [
@@ -465,14 +347,19 @@ def add_api(tree: Path):
         "Every public function and class, with the comments that stand beside its parameters.",
         "The notebooks say why; this says how.\n",
     ]
+    entries = []
     for room, title in ROOMS.items():
         found = modules(room)
+        text += [f"## {title}\n"] if found else []
         for name, notebook in found:
-            write(tree, f"api/{room}.{name}.md", api_page(room, name, notebook))
-        if found:
-            listed = [f"{room}.{name} <{room}.{name}>" for name, _ in found]
-            text += [f"## {title}\n", "```{toctree}", ":maxdepth: 1\n", *listed, "```\n"]
-    write(tree, "api/index.md", "\n".join(text))
+            source = (ROOT / "mssync" / room / f"{name}.py").read_text(encoding="utf-8")
+            why = f"[{notebook}](../notebooks/{room}/{notebook}.ipynb) says why."
+            write(tree, f"api/{room}.{name}.md", reference(f"mssync.{room}.{name}", source, why))
+            said = heading(ROOT / "nbs" / room / f"{notebook}.ipynb")[1]
+            text.append(f"- [mssync.{room}.{name}]({room}.{name}.md): {said}")
+            entries.append(f"{room}.{name} <{room}.{name}>")
+        text.append("")
+    write(tree, "api/index.md", "\n".join([*text, hidden(entries)]))
 
 
 # --- everything
