@@ -53,11 +53,17 @@ SECTIONS = {
         "calibration_damage.png",
         "calibration_generated.png",
     ],
-    "Speed": ["benchmark.md", "benchmark.png"],
+    "Speed": ["benchmark.png", "benchmark.md", "linear.md", "metrics.md", "tried.md"],
     "More tables": [],
     "More figures": [],
 }
-INLINE = ("claims.md", "table3.md", "table2.md", "benchmark.md")  # first tables shown on the page
+INLINE = (
+    "claims.md",
+    "table3.md",
+    "table2.md",
+    "linear.md",
+    "metrics.md",
+)  # first tables shown on the page
 CAPTIONS = {
     "claims": "Every comparison behind the claims, with its intervals",
     "figure1": "Figure 1, from this run's networks: the syncers and the loss",
