@@ -43,7 +43,7 @@ RUNS = {
 
 # A run's page: sections, and what stands in them if the run has it
 SECTIONS = {
-    "The paper's claims": ["claims.md", "claims.png"],
+    "The paper's claims": ["claims.png", "claims.md"],
     "Synchrony": ["table3.md", "figure3.png", "figure5.png", "sweep.png", "transfer.png"],
     "Quality of motion": ["table2.md", "residual.png", "drift.png", "figure4.png"],
     "Planted truth": ["truth.md", "truth.png", "masks.md", "masks.png"],
@@ -57,15 +57,10 @@ SECTIONS = {
     "More tables": [],
     "More figures": [],
 }
-INLINE = (
-    "claims.md",
-    "table3.md",
-    "table2.md",
-    "linear.md",
-    "metrics.md",
-)  # first tables shown on the page
+INLINE = ("table3.md", "table2.md", "linear.md", "metrics.md")  # first tables stand on the page
 CAPTIONS = {
-    "claims": "Every comparison behind the claims, with its intervals",
+    "claims": "The paper's claims, scale by scale",
+    "claims_intervals": "Every comparison behind the claims, with its intervals",
     "figure1": "Figure 1, from this run's networks: the syncers and the loss",
     "figure2": "Figure 2, from this run's networks: the generator",
     "figure3": "Figure 3: AV-Conf over the shift of the sound",
@@ -248,13 +243,16 @@ def add_notebooks(tree: Path):
 
 
 def said_of(run: str) -> str:
-    "What the README of the reference runs says of one."
-    readme = (ROOT / "results/reference/README.md").read_text(encoding="utf-8")
-    item = re.search(rf"^- `{run}/`:\s*(.*?)(?=^- |^\s*$|\Z)", readme, flags=re.M | re.S)
-    if not item:
-        MISSING.append(f"results/reference/README.md says nothing of {run}/")
+    "What the README of the reference runs says of one, in a row of its table or in its list."
+    origin = "results/reference/README.md"
+    readme = (ROOT / origin).read_text(encoding="utf-8")
+    row = re.search(rf"^\| `{run}` \| (.*?) \|", readme, flags=re.M)
+    item = re.search(rf"^- `{run}/?`:\s*(.*?)(?=^- |^\s*$|\Z)", readme, flags=re.M | re.S)
+    if not (row or item):
+        MISSING.append(f"{origin} says nothing of {run}")
         return ""
-    return " ".join(item[1].split())
+    said = " ".join((row or item)[1].split())
+    return relink(said, origin, f"results/{run}/index.md")
 
 
 def title_of(text: str) -> str:
@@ -263,9 +261,12 @@ def title_of(text: str) -> str:
 
 
 def first_table(text: str) -> str:
-    "The first table of a page, or nothing."
+    "The first table of a page, below its heading if that is not the page's title; or nothing."
     table = re.search(r"(?:^\|.*\n?)+", text, flags=re.M)
-    return table[0] if table else ""
+    if not table:
+        return ""
+    above = re.findall(r"^##+ (.*)$", text[: table.start()], flags=re.M)
+    return (f"**{above[-1]}**\n\n" if above else "") + table[0]
 
 
 def shown(run: Path, name: str, pages: dict[str, str]) -> str:
@@ -286,12 +287,16 @@ def run_page(run: Path, pages: dict[str, str]) -> str:
     sections["More tables"] = sorted(n for n in there - placed if n.endswith(".md"))
     sections["More figures"] = sorted(n for n in there - placed if n.endswith(".png"))
     title = RUNS.get(run.name, run.name)
-    text = [f"# {title}\n\n`results/reference/{run.name}/`: {said_of(run.name)}\n"]
+    text = [f"# {title}\n\n{said_of(run.name)}\n"]
     for title, names in sections.items():
         if names:
             text += [f"## {title}\n", *(shown(run, n, pages) for n in names)]
     files = sorted(p.name for p in run.iterdir() if p.suffix in (".csv", ".json"))
-    text += ["## All numbers\n", " ·\n".join(f"[{n}]({n})" for n in files), ""]
+    text += [
+        f"## All numbers\n\nIn `results/reference/{run.name}/`:\n",
+        " ·\n".join(f"[{n}]({n})" for n in files),
+        "",
+    ]
     order = [n for names in sections.values() for n in names if n.endswith(".md")]
     return "\n".join([*text, hidden(n[:-3] for n in order)])
 
@@ -311,9 +316,7 @@ def add_run(tree: Path, run: Path):
             text = f"# {TITLES.get(path.stem, path.stem.replace('_', ' '))}\n\n{text}"
         pages[path.name] = levels(text)[0]
         write(tree, here, pages[path.name])
-    origin = f"results/reference/{run.name}/index.md"
-    page = relink(run_page(run, pages), origin, place(origin))
-    write(tree, f"results/{run.name}/index.md", page)
+    write(tree, f"results/{run.name}/index.md", run_page(run, pages))
 
 
 def add_results(tree: Path):
@@ -323,14 +326,18 @@ def add_results(tree: Path):
     found = sorted(found, key=lambda n: (list(RUNS).index(n) if n in RUNS else len(RUNS), n))
     for name in found:
         add_run(tree, reference / name)
-    origin = "results/reference/README.md"
-    text = relink((ROOT / origin).read_text(encoding="utf-8"), origin, place(origin))
-    text = levels(text)[0]
-    for name in found:
-        text = text.replace(
-            f"- `{name}/`:", f"- [{RUNS.get(name, name)}]({name}/index.md), `{name}/`:"
-        )
-    write(tree, place(origin), f"{text}\n\n{hidden(f'{n}/index' for n in found)}")
+    for path in reference.glob("*.png"):
+        shutil.copy(path, tree / "results" / path.name)
+    entries = [f"{name}/index" for name in found]
+    for path in sorted(reference.glob("*.md"), key=lambda p: p.stem == "README"):
+        origin = path.relative_to(ROOT).as_posix()
+        text = levels(relink(path.read_text(encoding="utf-8"), origin, place(origin)))[0]
+        if path.stem == "README":
+            text = re.sub(r"^(\| |- )`(\w+)`(?=:| \|)", r"\1[`\2`](\2/index.md)", text, flags=re.M)
+            text += f"\n\n{hidden(entries)}"
+        else:
+            entries.insert(0, path.stem)
+        write(tree, place(origin), text)
 
 
 # --- API
