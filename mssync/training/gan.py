@@ -9,6 +9,7 @@ __all__ = [
     "disturbance",
     "perturbed_start",
     "start_states",
+    "disturbed",
     "teacher_loss",
     "teacher_rate",
     "discriminator_loss",
@@ -131,6 +132,21 @@ def start_states(
 
 
 # %% ../../nbs/training/24_gan.ipynb #55ff0f41
+def disturbed(
+    x: Tensor,  # (B, T+1, 68, 2) data, this process's share
+    axes: Axes,  # of positions
+    noise: float,  # of the most disturbed sequence, in standard deviations along each axis
+    rng: torch.Generator,
+    processes: Processes = ALONE,
+) -> Tensor:  # (B, T+1, 68, 2)
+    "Sequences whose frames are moved off, each sequence by an amount of its own."
+    u = torch.rand(len(x) * processes.world, 1, 1, generator=rng)
+    size = noise * processes.cut(u) ** 2
+    z = size * disturbance(len(x), (x.shape[1], 2 * x.shape[2]), rng, processes)
+    return x + (z.to(x.device) @ axes.colour).view_as(x)
+
+
+# %% ../../nbs/training/24_gan.ipynb #9a4c4e61
 def teacher_loss(
     G: Generator,
     x: Tensor,  # (B, T+1, 68, 2) data, this process's share
@@ -141,11 +157,7 @@ def teacher_loss(
 ) -> Tensor:  # scalar; 1 is what standing still gets
     """Unexplained share of the whitened velocity that leads from disturbed frames of the data to
     the next frame, mean over sequences."""
-    u = torch.rand(len(x) * processes.world, 1, 1, generator=rng)
-    size = noise * processes.cut(u) ** 2
-    z = size * disturbance(len(x), (x.shape[1], 2 * x.shape[2]), rng, processes)
-    seen = x + (z.to(x.device) @ G.axes_x.colour).view_as(x)
-
+    seen = disturbed(x, G.axes_x, noise, rng, processes)
     target = G.axes_v((x[:, 1:] - seen[:, :-1]).flatten(2))
     with processes.autocast():
         v = G.teacher_forced(seen, a, state=start_states(G, len(x), rng, processes))
