@@ -1,0 +1,42 @@
+"""Figure 4 of the reference run, by the generators that ship with the package (seed 0 of `full`).
+
+`python workflow/figure4.py` makes the simulated corpus of that run again in a temporary folder,
+takes its first test clip, and writes results/reference/full/figure4.png.
+"""
+
+import tempfile
+from pathlib import Path
+
+from mssync.baselines.reference import Retrieval
+from mssync.data.packed import Packed
+from mssync.model.generator import generate
+from mssync.simulate.clips import simulate_corpus
+from mssync.study.figures import figure4
+from mssync.study.outputs import write_figure
+from mssync.study.profiles import load_profile
+from mssync.study.tables import method_styles
+from mssync.training.models import load_model
+
+ROOT = Path(__file__).resolve().parent.parent
+TRAINED = {"MS-Sync-short": "generator_short", "MS-Sync-long": "generator"}
+
+
+def tracks(folder: str, frames: int) -> dict:
+    "The first test clip: recorded, generated from its first frame and sound, and retrieved."
+    train, test = (Packed(folder, split) for split in ("train", "test"))
+    x, a, _ = test.windows(frames)
+    made = {"Ground truth": x[:1]}
+    for label, name in TRAINED.items():
+        network = load_model(ROOT / f"mssync/weights/{name}.safetensors")
+        made[label] = generate(network, x[:1, 0], a[:1], 0)
+    made["Retrieval"] = Retrieval(train, frames, most=20_000)(x[:1, 0], a[:1])
+    return {label: y[0].numpy() for label, y in made.items()}
+
+
+if __name__ == "__main__":
+    profile = load_profile("full")
+    with tempfile.TemporaryDirectory() as folder:
+        simulate_corpus(folder, **profile["corpus"], progress=False)
+        made = tracks(folder, profile["evaluation"]["figure4_frames"])
+    fig = figure4(made, method_styles(list(made), list(TRAINED)))
+    write_figure(fig, ROOT / "results/reference/full/figure4.png")
