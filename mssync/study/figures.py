@@ -149,7 +149,11 @@ def _draw_row(ax, name: str, faces: np.ndarray, top: float, height: tuple, step:
             points = face[e] + [step * k, top - low]
             (line,) = ax.plot(*points.T, color=how["color"], lw=1.2)
             line.set_clip_path(slot)
-        if (face[:, 1] < low).any() or (face[:, 1] > high).any() or (abs(face) > step / 2).any():
+        if (
+            (face[:, 1] < low).any()
+            or (face[:, 1] > high).any()
+            or (abs(face[:, 0]) > step / 2).any()
+        ):
             ax.text(step * k, top + high - low, "torn: partly out of view", **_NOTE)
     label = name.replace(", ", ",\n")
     ax.text(-step / 2 - 0.1, top + (high - low) / 2, label, ha="right", va="center")
