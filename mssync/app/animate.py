@@ -5,12 +5,9 @@
 # %% auto #0
 __all__ = [
     "ROOM",
-    "COLOURS",
-    "ON_PICTURE",
     "WEIGHTS",
     "SENTENCE",
     "read_portrait",
-    "draw_faces",
     "speech_motion",
     "load_generator",
     "animate",
@@ -25,9 +22,9 @@ import torch
 
 import mssync
 from ..data.audio import KINDS, SR, features, kind_name
-from ..data.landmarks import EDGES, FPS, REGIONS, denormalise, normalise
+from ..data.landmarks import FPS, denormalise, normalise
 from ..data.track import make_landmarker, reference_square
-from ..data.video import IngestError, read_audio, write_video
+from ..data.video import IngestError, draw_faces, read_audio, write_video
 from ..model.generator import Generator
 from ..simulate.speech import speak
 from ..training.models import CheckpointError, load_model
@@ -77,47 +74,6 @@ def read_portrait(
         borderMode=cv2.BORDER_REPLICATE,
     )
     return square, ((face - corner) / side).astype(np.float32)
-
-
-# %% ../../nbs/app/50_animate.ipynb #dd5a2bfe
-COLOURS = dict(  # RGB by region
-    jaw=(70, 70, 70),
-    brows=(120, 80, 40),
-    nose=(40, 110, 90),
-    eyes=(30, 80, 160),
-    lips=(190, 40, 60),
-)
-ON_PICTURE = dict.fromkeys(COLOURS, (120, 255, 170))  # one colour that is seen on any portrait
-
-
-def _draw(frame: np.ndarray, x: np.ndarray, thickness: int, colours: dict):
-    "Draw one face (68, 2), in pixels, into a frame."
-    for edge in EDGES:
-        region = next(r for r in COLOURS if edge[0] in REGIONS[r])
-        points = np.round(x[edge] * 16).clip(-(2**20), 2**20).astype(np.int32)  # 1/16 pixel
-        colour = colours[region]
-        cv2.polylines(frame, [points[:, None]], False, colour, thickness, cv2.LINE_AA, shift=4)
-
-
-def draw_faces(
-    x: np.ndarray,  # (T, 68, 2) landmarks in the unit square
-    size: int = 400,  # side of the frames, pixels
-    background: np.ndarray | None = None,  # (size, size, 3) uint8; white by default
-) -> np.ndarray:  # (T, size, size, 3) uint8
-    """Draw every frame of a landmark sequence. Raises ValueError on another shape or values that
-    are not finite."""
-    x = np.asarray(x, np.float32)
-    if x.ndim != 3 or x.shape[1:] != (68, 2):
-        raise ValueError(f"draw_faces needs landmarks (T, 68, 2), got {x.shape}")
-    if not np.isfinite(x).all():
-        raise ValueError("draw_faces: landmarks hold NaN or infinite values")
-    colours = COLOURS if background is None else ON_PICTURE
-    if background is None:
-        background = np.full((size, size, 3), 255, np.uint8)
-    frames = np.repeat(background[None], len(x), 0)
-    for frame, points in zip(frames, x):
-        _draw(frame, points * size - 0.5, max(1, size // 200), colours)
-    return frames
 
 
 # %% ../../nbs/app/50_animate.ipynb #16a1a97b

@@ -4,11 +4,14 @@
 
 # %% auto #0
 __all__ = [
+    "COLOURS",
+    "ON_PICTURE",
     "PICTURES",
     "IngestError",
     "open_media",
     "write_video",
     "sample_video",
+    "draw_faces",
     "video_start",
     "iter_frames",
     "read_audio",
@@ -27,7 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from .audio import SR
-from .landmarks import FPS
+from .landmarks import EDGES, FPS, REGIONS
 
 
 # %% ../../nbs/data/05_video.ipynb #b0da5105
@@ -219,6 +222,50 @@ def sample_video(
         wave = wave.astype(np.float32)
     swaying = (np.roll(small, round(sway * np.sin(i / 5)), axis=1) for i in range(frames))
     return write_video(path, swaying, fps, wave, sr, times)
+
+
+# %% ../../nbs/data/05_video.ipynb #dd5a2bfe
+COLOURS = dict(  # RGB by region
+    jaw=(70, 70, 70),
+    brows=(120, 80, 40),
+    nose=(40, 110, 90),
+    eyes=(30, 80, 160),
+    lips=(190, 40, 60),
+)
+ON_PICTURE = dict.fromkeys(COLOURS, (120, 255, 170))  # one colour that is seen on any portrait
+
+
+def _draw(frame: np.ndarray, x: np.ndarray, thickness: int, colours: dict):
+    "Draw one face (68, 2), in pixels, into a frame."
+    import cv2
+
+    for edge in EDGES:
+        region = next(r for r in COLOURS if edge[0] in REGIONS[r])
+        points = np.round(x[edge] * 16).clip(-(2**20), 2**20).astype(np.int32)  # 1/16 pixel
+        colour = colours[region]
+        cv2.polylines(frame, [points[:, None]], False, colour, thickness, cv2.LINE_AA, shift=4)
+
+
+# %% ../../nbs/data/05_video.ipynb #dd5a2bfc
+def draw_faces(
+    x: np.ndarray,  # (T, 68, 2) landmarks in the unit square
+    size: int = 400,  # side of the frames, pixels
+    background: np.ndarray | None = None,  # (size, size, 3) uint8; white by default
+) -> np.ndarray:  # (T, size, size, 3) uint8
+    """Draw every frame of a landmark sequence. Raises ValueError on another shape or values that
+    are not finite."""
+    x = np.asarray(x, np.float32)
+    if x.ndim != 3 or x.shape[1:] != (68, 2):
+        raise ValueError(f"draw_faces needs landmarks (T, 68, 2), got {x.shape}")
+    if not np.isfinite(x).all():
+        raise ValueError("draw_faces: landmarks hold NaN or infinite values")
+    colours = COLOURS if background is None else ON_PICTURE
+    if background is None:
+        background = np.full((size, size, 3), 255, np.uint8)
+    frames = np.repeat(background[None], len(x), 0)
+    for frame, points in zip(frames, x):
+        _draw(frame, points * size - 0.5, max(1, size // 200), colours)
+    return frames
 
 
 # %% ../../nbs/data/05_video.ipynb #8f5a56b0

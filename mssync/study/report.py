@@ -494,7 +494,7 @@ def side_by_side(
     "Frames of a video: the faces of every method beside one another, with its name."
     import cv2
 
-    from mssync.app.animate import draw_faces
+    from mssync.data.video import draw_faces
 
     panels = []
     for m, x in tracks.items():
