@@ -472,7 +472,7 @@ def test_given_corpus(tmp_path):
     assert json.loads((folder / "corpus.json").read_text())["lengths"]["durations"] == [40, 72]
     for table in ("table2.md", "table3.md", "claims.md"):
         assert "reduced" in (folder / table).read_text()
-        assert "corpus mine" in (folder / table).read_text()
+        assert "corpus mine" in (folder / table).read_text().lower()
     assert {f"FMD_{n}" for n in (40, 72)} <= set(pd.read_csv(folder / "table2.csv").metric)
     table3 = pd.read_csv(folder / "table3.csv")
     assert not table3.query("source == 'this run'").isna().any().any()

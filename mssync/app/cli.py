@@ -17,9 +17,8 @@ from .. import __version__
 def _download(a) -> int:
     from mssync.data.download import download
 
-    landmarks = {"landmarks": True} if a.landmarks else {}
     out = a.out or f"downloads/{a.corpus}"
-    for path in download(a.corpus, out, speakers=a.speakers, **landmarks):
+    for path in download(a.corpus, out, speakers=a.speakers, landmarks=a.landmarks):
         print(path)
     return 0
 

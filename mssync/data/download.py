@@ -13,6 +13,7 @@ __all__ = [
     "archives",
     "read_record",
     "Resume",
+    "part_path",
     "fetch",
     "unpack",
     "download",
@@ -229,21 +230,30 @@ def _fill(get: Resume, url: str, bar: tqdm):
 
 
 # %% ../../nbs/data/09_download.ipynb #d2359186
+def part_path(path: Path, digest: str) -> Path:
+    "Where `fetch` keeps the bytes until all are there."
+    return path.with_name(f"{path.name}.{digest[:8]}.part")
+
+
+def _check_room(name, folder: Path, need: int, how: str = ""):
+    "Raises DownloadError where the disk is too small."
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise DownloadError(
+            f"{name}: {need / 1e9:.2f} GB{how} do not fit on the disk, {free / 1e9:.2f} GB are free"
+        )
+
+
 def _make_room(file: dict, path: Path, part: Path):
     "Remove what killed runs left. Raises DownloadError where the disk is too small for the rest."
     for stray in path.parent.glob("tmp????????"):  # of pooch, after a kill
         if not stray.stat().st_size:
             stray.unlink()
-    digest = part.name.split(".")[-2]
     for old in path.parent.glob(f"{path.name}.*.part"):
-        if f".{digest}." not in old.name:
+        if old != part:
             old.unlink()
-    rest = file["size"] - max(p.stat().st_size if p.exists() else 0 for p in (path, part))
-    free = shutil.disk_usage(path.parent).free
-    if free < rest:
-        raise DownloadError(
-            f"{path}: {rest / 1e9:.2f} GB do not fit on the disk, {free / 1e9:.2f} GB are free"
-        )
+    here = max(p.stat().st_size if p.exists() else 0 for p in (path, part))
+    _check_room(path, path.parent, file["size"] - here)
 
 
 # %% ../../nbs/data/09_download.ipynb #f7ef0fed
@@ -257,7 +267,7 @@ def fetch(
     "Fetch one file, or what is missing of it. Raises DownloadError; a wrong file is deleted."
     kind, _, digest = file["checksum"].rpartition(":")
     pooch.get_logger().setLevel("WARNING")  # the bar says enough
-    part = path.with_name(f"{path.name}.{digest[:8]}.part")
+    part = part_path(path, digest)
     _make_room(file, path, part)
     get, known = Resume(part, file["size"], progress, tries, wait), f"{kind or 'md5'}:{digest}"
     try:
@@ -290,13 +300,7 @@ def _check_members(z: zipfile.ZipFile, archive: Path, disk: Path):
             raise DownloadError(
                 f"{archive.name}: its member {m.filename!r} leads out of the folder: not unpacked"
             )
-    need = sum(m.file_size for m in z.infolist())
-    free = shutil.disk_usage(disk).free
-    if free < need:
-        raise DownloadError(
-            f"{archive.name}: {need / 1e9:.2f} GB unpacked do not fit on the disk, "
-            f"{free / 1e9:.2f} GB are free"
-        )
+    _check_room(archive.name, disk, sum(m.file_size for m in z.infolist()), " unpacked")
 
 
 # %% ../../nbs/data/09_download.ipynb #8aa88d23

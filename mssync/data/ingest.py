@@ -27,6 +27,7 @@ from tqdm.auto import tqdm
 # %% ../../nbs/data/08_ingest.ipynb #474b6977
 from .audio import COLUMNS, KINDS, SR, energy, features, kind_name, pitch
 from mssync.data.corpus import (
+    COLUMN_NAMES,
     Clip,
     CorpusError,
     assign_splits,
@@ -95,9 +96,10 @@ class Settings:
 # %% ../../nbs/data/08_ingest.ipynb #e75e71b1
 def _check_limits(s: Settings):
     "Raises ValueError for a number that is too small or too large."
-    least = dict(every=1, bridge=0, iou=0, margin=0, min_frames=1, max_frames=s.min_frames)
+    least = dict(every=1, bridge=0, iou=0, margin=0, min_frames=1)
+    least |= dict(max_frames=s.min_frames, min_side=0)
     most = dict(iou=1)
-    for name, low in {**least, "min_side": 0}.items():
+    for name, low in least.items():
         v, high = getattr(s, name), most.get(name)
         if v < low or (high is not None and v > high):
             above = f" and at most {high}" if high is not None else ""
@@ -679,7 +681,7 @@ def _write_index(out, clips: list[dict], old: dict, seed: int, progress: bool):
         write_index(out, pd.DataFrame(columns=["id", *NAMES, "frames"]))
         return
     index = _with_splits(pd.DataFrame(clips), old, seed, progress)
-    front = ["id", "speaker", "source", "split", "licence", "frames", "file", "recording"]
+    front = [*COLUMN_NAMES, "file", "recording"]
     write_index(out, index[front + [c for c in index if c not in front]])
 
 

@@ -194,7 +194,8 @@ def pack(
 ) -> Pack:  # all frames in the order of the index; on the CPU
     """Open the packed corpus, making it where there is none of these clips. Raises CorpusError on a
     clip that is absent, damaged, of another length or with other audio features than the first."""
-    df, path = read_index(folder) if df is None else df, Path(folder) / "packed.safetensors"
+    df = read_index(folder) if df is None else df
+    path = Path(folder) / "packed.safetensors"
     key = _key(folder, df)
     found = _open(path, key) or _memory.get(key)
     if found is not None:
@@ -329,7 +330,8 @@ def _chosen(folder, splits, limit) -> tuple[pd.DataFrame, np.ndarray]:
     "The index of a corpus, and its rows in some splits. Raises as `Packed` does."
     if limit is not None and limit < 1:
         raise ValueError(f"limit={limit}: at least one clip is needed")
-    df, splits = read_index(folder), [splits] if isinstance(splits, str) else list(splits)
+    df = read_index(folder)
+    splits = [splits] if isinstance(splits, str) else list(splits)
     rows = np.flatnonzero(df.split.isin(splits))[:limit]
     if not len(rows):
         raise _absent(folder, df, splits)
@@ -389,7 +391,6 @@ class PackedClips:
         self.index = df.iloc[rows].reset_index(drop=True)
         self.ids = list(self.index.id)
         self.lengths = torch.tensor(self.index.frames.to_numpy())  # (clips,) frames, on the CPU
-        self.frames = self.lengths.to(device)
         place = torch.tensor((df.frames.cumsum() - df.frames).to_numpy()[rows])
         held, self.start = _held(tensors, place, self.lengths, device)
         self.x = held["landmarks"]  # (N, 68, 2), all frames
@@ -563,7 +564,7 @@ class Packed(PackedWindows):
         if not 1 <= clips <= len(self):
             raise ValueError(f"{clips} clips asked of {len(self)}")
         p = copy.copy(self)
-        for name in ("index", "ids", "lengths", "frames", "start"):
+        for name in ("index", "ids", "lengths", "start"):
             setattr(p, name, getattr(self, name)[:clips])
         return p
 

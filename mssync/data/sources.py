@@ -79,14 +79,19 @@ VIDEO = set(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .wmv .flv .3gp .ts .ogv".
 SOUND = set(".wav .flac .mp3 .m4a .aac .ogg .opus".split())
 
 
+def _check_folder(src: Path):
+    "Raises IngestError where there is no such folder."
+    if not src.is_dir():
+        raise IngestError(src, "not a folder" if src.exists() else "no such folder")
+
+
 def find_files(
     src: str | Path,  # folder, searched with its subfolders
     suffixes: set,  # in lower case, with their dot
 ) -> list[str]:  # paths relative to it, sorted
     "Files of a folder by their suffix. Raises IngestError where there is no such folder."
     src = Path(src)
-    if not src.is_dir():
-        raise IngestError(src, "not a folder" if src.exists() else "no such folder")
+    _check_folder(src)
     found = []
     for folder, below, names in os.walk(src):
         below[:] = [b for b in below if not b.startswith(".")]
@@ -767,8 +772,7 @@ def find_items(
     if layout not in CORPORA:
         raise ValueError(f"unknown layout {layout!r}: choose one of {', '.join(CORPORA)}")
     options = _options(layout, options)
-    if not src.is_dir():
-        raise IngestError(src, "not a folder" if src.exists() else "no such folder")
+    _check_folder(src)
     items = CORPORA[layout](src, **options)
     if not items:
         raise IngestError(src, f"holds nothing of {layout}: expected {EXPECTED[layout]}")

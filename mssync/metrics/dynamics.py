@@ -12,6 +12,7 @@ __all__ = [
     "deformation_residual",
     "residual_curve",
     "measures",
+    "named",
     "dynamics_table",
     "motion_statistics",
     "clip_windows",
@@ -146,6 +147,14 @@ def measures(
 
 
 # %% ../../nbs/metrics/32_dynamics.ipynb #063b6c12
+def named(
+    df: pd.DataFrame,  # one row a clip
+    ids=None,  # names of the clips; running numbers by default
+) -> pd.DataFrame:  # index id
+    "Rows under the names of their clips."
+    return df.set_index(pd.Index(ids if ids is not None else range(len(df)), name="id"))
+
+
 def dynamics_table(
     x_gen,  # (B, n, 68, 2) generated clips
     x_real,  # (B, n, 68, 2) the real clips, in the same order and unit
@@ -163,8 +172,7 @@ def dynamics_table(
             f"dynamics_table: the real clips have {own.index[own == 0][0]} 0, "
             "nothing can be compared with that"
         )
-    df = gen / own
-    return df.set_index(pd.Index(ids if ids is not None else range(len(df)), name="id"))
+    return named(gen / own, ids)
 
 
 # %% ../../nbs/metrics/32_dynamics.ipynb #cb1cd80d

@@ -31,7 +31,7 @@ from scipy.spatial.distance import pdist, squareform
 
 from ..data.audio import COLUMNS
 from ..data.landmarks import FPS, REGIONS, ShapeSpace, centre_size, check_clips, check_pair
-from .dynamics import HERTZ, residual_curve, within_head
+from .dynamics import HERTZ, named, residual_curve, within_head
 from .lips import face_size, fit_head, frontalise
 
 
@@ -381,4 +381,4 @@ def heads_table(
             nods=nod.head_beats,
             speech_beats=b.speech_beats,
         )
-    return df.set_index(pd.Index(ids if ids is not None else range(len(df)), name="id"))
+    return named(df, ids)

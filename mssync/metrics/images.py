@@ -35,7 +35,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..data.download import DownloadError, fetch
+from ..data.download import DownloadError, fetch, part_path
 from .raster import CENTRED, pictures, rasterise
 
 
@@ -125,7 +125,7 @@ def _downloaded(file: Weights, path: Path, *options) -> Path:
         except DownloadError as e:
             why.append(str(e))
             if url != file.urls[-1]:  # what one source began, another does not continue
-                path.with_name(f"{path.name}.{file.sha256[:8]}.part").unlink(missing_ok=True)
+                part_path(path, file.sha256).unlink(missing_ok=True)
         except OSError as e:
             why.append(f"{path.parent}: {e.strerror}")
             break

@@ -59,6 +59,23 @@ def _values(values, name: str) -> np.ndarray:  # (n, ...) float64
 
 
 # %% ../../nbs/metrics/31_intervals.ipynb #43c03cee
+def _units(n: int, groups, name: str, hint: str = "") -> np.ndarray:  # (n,) number of a clip's unit
+    "Resampling units of one set. Raises ValueError with fewer than 5."
+    if groups is None:
+        units = np.arange(n)
+    elif len(groups) != n:
+        raise ValueError(f"{name}: {len(groups)} groups for {n} clips")
+    else:
+        units = np.unique(np.asarray(groups).astype(str), return_inverse=True)[1]
+    found = units.max(initial=-1) + 1
+    if found < 5:
+        raise ValueError(
+            f"{name}: {found} {'clips' if groups is None else 'groups'} are too few for a "
+            f"bootstrap interval, at least 5 are needed{hint}"
+        )
+    return units
+
+
 def _sums(
     v: np.ndarray,  # (n, k) values of clips
     groups,  # (n,) labels, or None: each clip is a unit
@@ -66,17 +83,10 @@ def _sums(
     "What is drawn again. Raises ValueError with fewer than 5 groups."
     if groups is None:
         return v, np.ones(len(v))
-    if len(groups) != len(v):
-        raise ValueError(f"intervals: {len(groups)} groups for {len(v)} clips")
-    _, g = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    g = _units(len(v), groups, "intervals", "; leave `groups` out")
     sizes = np.bincount(g).astype(float)
     sums = np.zeros((len(sizes), v.shape[1]))
     np.add.at(sums, g, v)
-    if len(sums) < 5:
-        raise ValueError(
-            f"intervals: {len(sums)} groups are too few for a bootstrap interval, "
-            "at least 5 are needed; leave `groups` out"
-        )
     return sums, sizes
 
 
@@ -183,23 +193,6 @@ def by_speaker(
     return s if len(np.unique(s)) >= SPEAKERS else None
 
 
-def _units(n: int, groups) -> np.ndarray:  # (n,) number of the unit that a clip belongs to
-    "Resampling units of one set. Raises ValueError with fewer than 5."
-    if groups is None:
-        units = np.arange(n)
-    elif len(groups) != n:
-        raise ValueError(f"set_interval: {len(groups)} groups for {n} clips")
-    else:
-        units = np.unique(np.asarray(groups).astype(str), return_inverse=True)[1]
-    found = units.max(initial=-1) + 1
-    if found < 5:
-        raise ValueError(
-            f"set_interval: {found} {'clips' if groups is None else 'groups'} are too few for a "
-            "bootstrap interval, at least 5 are needed"
-        )
-    return units
-
-
 # %% ../../nbs/metrics/31_intervals.ipynb #025a71f8
 def _halves(units: list, rng) -> tuple[list, list]:  # weights (n,) of every set, for either half
     "Halve the units of every set at random."
@@ -237,7 +230,7 @@ def set_interval(
             f"splits={splits} at least 1"
         )
     groups = (*groups, *[None] * (len(sizes) - len(groups)))
-    units = [_units(n, g) for n, g in zip(sizes, groups)]
+    units = [_units(n, g, "set_interval") for n, g in zip(sizes, groups)]
 
     def value(weights):
         v = float(measure(*weights))

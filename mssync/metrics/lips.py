@@ -33,7 +33,7 @@ from mssync.data.landmarks import (
     neutral_face,
     similarity_align,
 )
-from .dynamics import within_head
+from .dynamics import named, within_head
 
 
 # %% ../../nbs/metrics/34_lips.ipynb #ffb9e57a
@@ -117,12 +117,15 @@ def frontalise(
 
 
 # %% ../../nbs/metrics/34_lips.ipynb #c0b8ee2f
-def _fronts(x, real, front):
-    "Both sequences, without pose where it is asked for."
+def _fronts(x, real, front, unit, name):
+    "Both sequences, checked, without pose where it is asked for; and the face's size."
+    x, real = check_pair(x, real, name)
+    size = face_size(real, unit)
     if front is False:
-        return x, real
+        return x, real, size
     ref = real[..., :1, :, :]
-    return tuple(frontalise(v, ref, "plane" if front is True else front) for v in (x, real))
+    x, real = (frontalise(v, ref, "plane" if front is True else front) for v in (x, real))
+    return x, real, size
 
 
 def lmd(
@@ -136,9 +139,8 @@ def lmd(
 ) -> np.ndarray:  # (...) one value a clip, %
     """Landmark distance of the mouth (Section 4.4, Table 5). Raises ValueError where the shapes
     differ, on NaN, on a face of no size, or on an unknown unit or way."""
-    x, real = check_pair(x, real, "lmd")
-    size = face_size(real, unit)
-    mouths = [v[..., REGIONS["lips"], :] for v in _fronts(x, real, front)]
+    *both, size = _fronts(x, real, front, unit, "lmd")
+    mouths = [v[..., REGIONS["lips"], :] for v in both]
     a, b = (m - m.mean(-2, keepdims=True) for m in mouths)
     return 100 * np.linalg.norm(a - b, axis=-1).mean((-1, -2)) / size
 
@@ -152,9 +154,7 @@ def max_lip_error(
 ) -> np.ndarray:  # (...) one value a clip, %
     """The largest distance of a lip point in each frame, mean over the frames (MeshTalk 2021).
     Raises ValueError as `lmd`."""
-    x, real = check_pair(x, real, "max_lip_error")
-    size = face_size(real, unit)
-    a, b = _fronts(x, real, front)
+    a, b, size = _fronts(x, real, front, unit, "max_lip_error")
     return 100 * np.linalg.norm((a - b)[..., REGIONS["lips"], :], axis=-1).max(-1).mean(-1) / size
 
 
@@ -167,9 +167,7 @@ def opening_difference(
 ) -> np.ndarray:  # (...) one value a clip, %
     """Mean absolute difference of the mouth's opening (DiffPoseTalk 2024). Raises ValueError as
     `lmd`."""
-    x, real = check_pair(x, real, "opening_difference")
-    size = face_size(real, unit)
-    a, b = _fronts(x, real, front)
+    a, b, size = _fronts(x, real, front, unit, "opening_difference")
     return 100 * np.abs(mouth_opening(a) - mouth_opening(b)).mean(-1) / size
 
 
@@ -264,4 +262,4 @@ def lips_table(
             silent_frames=s.silent_frames,
         )
     )
-    return df.set_index(pd.Index(ids if ids is not None else range(len(df)), name="id"))
+    return named(df, ids)

@@ -83,6 +83,14 @@ def padded_curve(
     return torch.stack([mean_distance(k) for k in range(2 * shift + 1)], 1)
 
 
+def _level_curve(e_x: Tensor, e_a: Tensor, level: int, padded: bool, shifts) -> tuple[Tensor, int]:
+    "d(s) of a level, (B, 2S+1), and S; the last of `shifts` serves further levels."
+    if padded:
+        return padded_curve(e_x, e_a, PADDED_SHIFT), PADDED_SHIFT
+    S = shift_range(e_x.shape[1], shifts[min(level, len(shifts)) - 1])
+    return shift_curve(e_x, e_a, S), S
+
+
 # %% ../../nbs/metrics/30_synchrony.ipynb #b31091d7
 def _check_length(syncers, frames: int):
     "Raise ValueError where a level of a `SyncerPyramid` would have no two windows to shift."
@@ -143,12 +151,10 @@ def av_scores(
     curves, used, windows = [], [], []
     for i, (e_x, e_a) in enumerate(syncers(x, a), 1):
         _check_embeddings(i, e_x, e_a, x.shape[1])
-        W = e_x.shape[1]
-        S = PADDED_SHIFT if padded else shift_range(W, shifts[min(i, len(shifts)) - 1])
-        curve = padded_curve if padded else shift_curve
-        curves.append(curve(e_x.float(), e_a.float(), S))
+        curve, S = _level_curve(e_x.float(), e_a.float(), i, padded, shifts)
+        curves.append(curve)
         used.append(S)
-        windows.append(W)
+        windows.append(e_x.shape[1])
     offsets = [c.argmin(1) - S if padded else _lowest(c, S) for c, S in zip(curves, used)]
     confidences = [c.median(1).values - c.min(1).values for c in curves]
     offset, confidence = torch.stack(offsets, 1), torch.stack(confidences, 1)
@@ -322,13 +328,11 @@ def _loss(
     "Negative confidence at shift 0, mean over levels and clips."
     levels = []
     for i, (e_x, e_a) in enumerate(syncers(x, a), 1):
-        W = e_x.shape[1]
-        S = PADDED_SHIFT if padded else shift_range(W, shifts[min(i, len(shifts)) - 1])
+        d, S = _level_curve(e_x, e_a, i, padded, shifts)
         if S < 1:
             raise ValueError(
-                f"level {i}: {W} window in {x.shape[1]} frames, 2 are needed for a shift"
+                f"level {i}: {e_x.shape[1]} window in {x.shape[1]} frames, 2 are needed for a shift"
             )
-        d = (padded_curve if padded else shift_curve)(e_x, e_a, S)
         levels.append(d[:, S] - d.median(1).values)
     return torch.stack(levels).mean()
 

@@ -17,6 +17,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/model/17_fast.ipynb #d7052cfd
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -38,6 +39,7 @@ def _onednn_works() -> bool:
 ONEDNN = _onednn_works()
 
 
+@cache
 def _bfloat16_packs() -> bool:
     "Whether oneDNN has a packed layout for bfloat16 on this processor (it needs AVX-512)."
     try:

@@ -252,7 +252,7 @@ def _bias_of_kept(slopes: Tensor, there: Tensor) -> Tensor:  # (B, heads, 1, con
     "The newest frame's scores of the frames kept: lower with age, none where there is no frame."
     context = there.shape[1]
     age = torch.arange(context - 1, -1, -1, device=there.device)
-    bias = (-slopes[:, None] * age).expand(len(there), -1, -1)
+    bias = -slopes[:, None] * age
     return bias.masked_fill(there[:, None] == 0, -torch.inf)[:, :, None]
 
 
@@ -509,7 +509,7 @@ class _RollOut(_MultiScale):
         x = x0.flatten(1)
         state = self.start(len(x0), generator) if state is None else state
         loop = loop or self.loop()
-        extra = 0 if self.training else max(self.cfg.warmup - 1, 0)
+        extra = self._extra()
         a, state = self._warm_up(x, a, state, extra, loop)
 
         xs, ws = [x], []
@@ -535,6 +535,10 @@ class _Start(_RollOut):
                 f"Generator: audio has {columns} columns: a multiple of {COLUMNS} is needed, "
                 f"and at least {2 * COLUMNS} (one frame leaves nothing to generate)"
             )
+
+    def _extra(self) -> int:
+        "How many times more x_0 is seen before frame 1."
+        return 0 if self.training else max(self.cfg.warmup - 1, 0)
 
     def _warm_up(
         self, x: Tensor, a: Tensor, state: tuple, extra: int, loop: Loop

@@ -4,6 +4,7 @@
 
 # %% auto #0
 __all__ = [
+    "NOTE",
     "Speaker",
     "draw_speaker",
     "say_for",
@@ -19,6 +20,7 @@ __all__ = [
 import json
 import multiprocessing
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache, partial
@@ -36,6 +38,7 @@ from mssync.data.corpus import (
     Clip,
     CorpusError,
     assign_splits,
+    clip_path,
     read_clip,
     read_index,
     write_clip,
@@ -202,6 +205,18 @@ def detector_noise(
 
 
 # %% ../../nbs/simulate/28_clips.ipynb #74e15b79
+def _length(seconds: float) -> int:  # frames
+    return int(seconds * FPS + 1e-6)
+
+
+def _about(index: int, speaker: str) -> dict:
+    "A clip's row of the index, but for its frames."
+    licence = "simulated (no rights of others)"
+    return dict(
+        id=f"sim{index:05d}", speaker=speaker, source="simulated", split="", licence=licence
+    )
+
+
 def _f32(a):
     return np.ascontiguousarray(a, np.float32)
 
@@ -230,7 +245,7 @@ def simulate_clip(
     if not 1 <= seconds < np.inf:
         raise ValueError(f"a clip needs at least 1 s, got {seconds} s")
     rng = np.random.default_rng([seed, 2, index])
-    T = int(seconds * FPS + 1e-6)
+    T = _length(seconds)
     n = T * COLUMNS
     wave, phonemes = say_for(speaker, T / FPS, rng)
     e, f0 = energy(wave, n), pitch(wave, n)
@@ -246,8 +261,8 @@ def simulate_clip(
     planted = dict(pose=pose[at], drift=drift[at], drivers=u[at], amplitude=amplitude)
     planted |= dict(gain=coupling.gain, lag=coupling.lag, curves=curves[at])
     extras = _extras(phonemes, **planted, z=z, energy=e, pitch=f0)
-    names = f"sim{index:05d}", speaker.name, "simulated", "", "simulated (no rights of others)"
-    clip = Clip(*names, _f32(x), features(wave, SR, T, kind=kind), extras, kind_name(kind))
+    measured = dict(landmarks=_f32(x), audio=features(wave, SR, T, kind=kind), extras=extras)
+    clip = Clip(**_about(index, speaker.name), **measured, features=kind_name(kind))
     return (clip, wave) if return_wave else clip
 
 
@@ -281,9 +296,14 @@ def truth(
 
 
 # %% ../../nbs/simulate/28_clips.ipynb #3de73b0d
-def _settings(**kw):
-    "The text of simulated.json."
-    return json.dumps(dict(version=3, **kw), indent=1, sort_keys=True)
+NOTE = "simulated.json"  # settings of a simulated corpus, written before its first clip
+
+
+def _settings(seed, seconds, speakers, coupling, jitter, features) -> str:
+    "The text of the note."
+    about = dict(version=3, seed=seed, seconds=seconds, speakers=speakers, jitter=jitter)
+    about |= dict(coupling=asdict(coupling), kind=kind_name(features))
+    return json.dumps(about, indent=1, sort_keys=True)
 
 
 def _check_settings(clips, speakers, seed, jobs, seconds, jitter, features) -> str:
@@ -313,8 +333,8 @@ def _check_settings(clips, speakers, seed, jobs, seconds, jitter, features) -> s
 
 # %% ../../nbs/simulate/28_clips.ipynb #b787b509
 def _claim(folder: Path, settings: str):
-    "Write simulated.json. Raises CorpusError where the folder holds another corpus."
-    note = folder / "simulated.json"
+    "Write the note. Raises CorpusError where the folder holds another corpus."
+    note = folder / NOTE
     if note.exists():
         if note.read_text() != settings:
             raise CorpusError(
@@ -330,15 +350,8 @@ def _claim(folder: Path, settings: str):
 # %% ../../nbs/simulate/28_clips.ipynb #a5e9c5b3
 def _kept(folder, index, speakers, seconds, kind):
     "The row of a clip that lies there whole, else None."
-    row = dict(
-        id=f"sim{index:05d}",
-        speaker=f"sim{index % speakers:04d}",
-        source="simulated",
-        split="",
-        licence="simulated (no rights of others)",
-        frames=int(seconds * FPS + 1e-6),
-    )
-    if not (Path(folder) / "clips" / f"{row['id']}.safetensors").exists():
+    row = _about(index, f"sim{index % speakers:04d}") | dict(frames=_length(seconds))
+    if not clip_path(folder, row["id"]).exists():
         return None
     try:
         clip = read_clip(folder, row)
@@ -357,25 +370,17 @@ def _make_one(index, folder, speakers, seed, seconds, coupling, jitter, kind):
 
 
 # %% ../../nbs/simulate/28_clips.ipynb #931f31ae
-def _make_all(make, todo: list[int], jobs: int, bar) -> dict[int, dict]:  # index -> row
+def _make_all(make, todo: list[int], jobs: int) -> Iterator[dict]:  # rows, in the order of `todo`
     "Make clips, in this process or in several."
-    rows = {}
-    if jobs > 1 and len(todo) > 8:
-        # what the first clip imports, forked workers then have
-        first, *todo = todo
-        rows[first] = make(first)
-        bar.update()
-        methods = multiprocessing.get_all_start_methods()
-        ctx = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
-        with ProcessPoolExecutor(jobs, ctx) as pool:
-            for i, row in zip(todo, pool.map(make, todo, chunksize=4)):
-                rows[i] = row
-                bar.update()
-    else:
-        for i in todo:
-            rows[i] = make(i)
-            bar.update()
-    return rows
+    if jobs <= 1 or len(todo) <= 8:
+        yield from map(make, todo)
+        return
+    # what the first clip imports, forked workers then have
+    yield make(todo[0])
+    methods = multiprocessing.get_all_start_methods()
+    ctx = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
+    with ProcessPoolExecutor(jobs, ctx) as pool:
+        yield from pool.map(make, todo[1:], chunksize=4)
 
 
 # %% ../../nbs/simulate/28_clips.ipynb #2de2f7d3
@@ -411,13 +416,13 @@ def simulate_corpus(
     kind = _check_settings(clips, speakers, seed, jobs, seconds, jitter, features)
     folder = Path(folder)
     given = dict(seed=seed, seconds=seconds, speakers=speakers, jitter=jitter)
-    _claim(folder, _settings(**given, coupling=asdict(coupling), kind=kind))
+    _claim(folder, _settings(**given, coupling=coupling, features=features))
     kept = {i: _kept(folder, i, speakers, seconds, kind) for i in range(clips)}
     rows = {i: row for i, row in kept.items() if row}
     todo = [i for i in range(clips) if i not in rows]
     make = partial(_make_one, folder=folder, coupling=coupling, kind=features, **given)
-    done = len(rows)
-    bar = tqdm(total=clips, initial=done, desc="simulate", unit="clip", disable=not progress)
-    rows |= _make_all(make, todo, jobs, bar)
-    bar.close()
+    counts = dict(total=clips, initial=len(rows), unit="clip")
+    new = _make_all(make, todo, jobs)
+    bar = tqdm(new, desc="simulate", disable=not progress, **counts)
+    rows |= {i: row for row, i in zip(bar, todo)}  # the bar first, so that it comes to its end
     return _write_splits(folder, [rows[i] for i in range(clips)], seed)

@@ -37,7 +37,7 @@ from ..model.layers import Axes
 from ..model.pyramid import LEVELS, WINDOW, audio_pyramid, position_pyramid
 from ..model.syncer import SyncerConfig, SyncerPyramid, info_nce, margin_loss, negatives
 from .processes import ALONE, Processes, full
-from .runs import Run, adam, descend
+from .runs import Run, adam, descend, read_terms
 
 
 # %% ../../nbs/training/23_syncers.ipynb #dbef08e2
@@ -266,7 +266,7 @@ def held_out_row(
     rank, world = processes.rank, processes.world
     x, a = held_out.sample(cfg.batch, cfg.frames, rng, (), rank, world)
     measured = syncer_losses(syncers, x, a, cfg, rng, processes)
-    return {k: v.item() for k, v in _by_level(*measured, "held_out_").items()}
+    return read_terms(_by_level(*measured, "held_out_"))
 
 
 def progress_bar(run: Run, total: int, name: str, show: bool) -> tqdm:
