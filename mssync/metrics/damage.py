@@ -17,6 +17,7 @@ from torch import Tensor
 from ..data.landmarks import FPS, check_clips, normalise
 from ..data.packed import Packed
 from .dynamics import within_head
+from .intervals import resampling_units
 
 
 # %% ../../nbs/metrics/38_damage.ipynb #d18e44a1
@@ -139,9 +140,8 @@ def _resampled(
     w: np.ndarray,  # (draws, clips)
 ) -> np.ndarray:  # (draws, rows)
     "What every row has in every draw. Raises ValueError on NaN."
-    n = w.shape[1]
     columns = [
-        [v(u) for u in w] if callable(v) else w @ np.asarray(v, np.float64) / n
+        [v(u) for u in w] if callable(v) else w @ np.asarray(v, np.float64) / w.sum(1)
         for v in values.values()
     ]
     means = np.stack(columns, 1)
@@ -156,8 +156,9 @@ def rank_stability(
     values: dict,  # row -> (clips,) one value a clip, the same clips in every row; or a function
     # of weights (clips,) that gives a set's value
     clips: int | None = None,  # how many, where all rows are functions
-    draws: int = 1000,  # bootstrap resamples of clips
+    draws: int = 1000,  # bootstrap resamples
     seed: int = 0,
+    groups=None,  # (clips,) labels, e.g. speakers (`intervals.by_speaker`), as resampling unit
 ) -> tuple[float, pd.DataFrame]:  # mean Kendall's tau; upper, lower, kept (share of draws) for
     # every pair of neighbours, highest value first
     "How stable the order of rows is. Raises ValueError on rows that differ, NaN, or too few."
@@ -169,9 +170,9 @@ def rank_stability(
             "rank_stability: at least 2 rows of the same clips are needed, got "
             f"{[v.shape for v in arrays]}" + (f" for {clips} clips" if clips else "")
         )
-    if n < 5:
-        raise ValueError(f"rank_stability: {n} clips are too few, at least 5 are needed")
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws)
+    unit = resampling_units(n, groups, "rank_stability")
+    m = unit.max() + 1
+    drawn = np.random.default_rng(seed).multinomial(m, np.full(m, 1 / m), draws)[:, unit]
     means = _resampled(values, np.concatenate((np.ones((1, n)), drawn)))  # all clips first
     order = np.argsort(-means[0], kind="stable")
     means = means[1:, order]

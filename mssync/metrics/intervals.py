@@ -6,6 +6,7 @@
 __all__ = [
     "SPEAKERS",
     "Interval",
+    "resampling_units",
     "intervals",
     "interval",
     "by_speaker",
@@ -59,8 +60,13 @@ def _values(values, name: str) -> np.ndarray:  # (n, ...) float64
 
 
 # %% ../../nbs/metrics/31_intervals.ipynb #43c03cee
-def _units(n: int, groups, name: str, hint: str = "") -> np.ndarray:  # (n,) number of a clip's unit
-    "Resampling units of one set. Raises ValueError with fewer than 5."
+def resampling_units(
+    n: int,  # clips
+    groups=None,  # (n,) labels, e.g. speakers; None: each clip is a unit
+    name: str = "resampling_units",  # of the caller, for errors
+    hint: str = "",  # what to do about too few, for errors
+) -> np.ndarray:  # (n,) the number of each clip's unit, from 0 on
+    "The unit of every clip of a set. Raises ValueError with fewer than 5 units."
     if groups is None:
         units = np.arange(n)
     elif len(groups) != n:
@@ -76,6 +82,7 @@ def _units(n: int, groups, name: str, hint: str = "") -> np.ndarray:  # (n,) num
     return units
 
 
+# %% ../../nbs/metrics/31_intervals.ipynb #c3912d40
 def _sums(
     v: np.ndarray,  # (n, k) values of clips
     groups,  # (n,) labels, or None: each clip is a unit
@@ -83,7 +90,7 @@ def _sums(
     "What is drawn again. Raises ValueError with fewer than 5 groups."
     if groups is None:
         return v, np.ones(len(v))
-    g = _units(len(v), groups, "intervals", "; leave `groups` out")
+    g = resampling_units(len(v), groups, "intervals", "; leave `groups` out")
     sizes = np.bincount(g).astype(float)
     sums = np.zeros((len(sizes), v.shape[1]))
     np.add.at(sums, g, v)
@@ -230,7 +237,7 @@ def set_interval(
             f"splits={splits} at least 1"
         )
     groups = (*groups, *[None] * (len(sizes) - len(groups)))
-    units = [_units(n, g, "set_interval") for n, g in zip(sizes, groups)]
+    units = [resampling_units(n, g, "set_interval") for n, g in zip(sizes, groups)]
 
     def value(weights):
         v = float(measure(*weights))

@@ -796,15 +796,18 @@ def ranked(
     measure: str,
     seed: int,
     values: dict,  # row -> (clips,) values, or a function of weights (clips,)
-    clips: int,
+    speakers: list[str],  # (clips,)
     draws: int = 1000,
-) -> dict:  # measure, seed, tau, order, weakest (pair of neighbours), kept (how often it stays)
+) -> dict:  # measure, seed, tau, order, weakest (pair of neighbours), kept (how often it stays),
+    # drawn (clips or speakers)
     "How stable an order is, in a row."
-    tau, pairs = rank_stability(values, clips, draws)
+    who = by_speaker(speakers)
+    tau, pairs = rank_stability(values, len(speakers), draws, groups=who)
     k = pairs.kept.idxmin()
     order = " > ".join([*pairs.upper, pairs.lower.iloc[-1]])
     weakest = f"{pairs.upper[k]} > {pairs.lower[k]}"
     found = dict(tau=tau, order=order, weakest=weakest, kept=pairs.kept.min())
+    found["drawn"] = "clips" if who is None else "speakers"
     return dict(measure=measure, seed=seed) | found
 
 
@@ -822,20 +825,21 @@ def order_table(
     draws: int,  # bootstrap resamples of distances of sets
 ) -> pd.DataFrame:  # of `ranked`, a row a measure and seed
     "Orders of the reference rows by AV-Conf, Fréchet distances and lip errors."
-    found, first, n = [], next(iter(features)), len(ids)
+    found, first = [], next(iter(features))
+    who = rows.drop_duplicates("id").set_index("id").speaker.loc[ids].tolist()
     for (i, s), d in rows.groupby(["level", "seed"]):
         by = d.groupby("method", sort=False)
         values = {m: g.set_index("id").conf.loc[ids].to_numpy() for m, g in by}
-        found.append(ranked(f"AV-Conf {100 * 2**i} ms", s, values, n))
+        found.append(ranked(f"AV-Conf {100 * 2**i} ms", s, values, who))
     for s, of in features.items():
         for k, real in of["Ground truth"].items():
             if s != first and not k.startswith("FMD"):
                 continue
             far = {m: _distance_to(f[k], real) for m, f in of.items() if m != "Ground truth"}
-            found.append(ranked(k, s, far, n, draws))
+            found.append(ranked(k, s, far, who, draws))
     if lips:
         for c in ("lmd", "lmd_front", "max_lip_error", "opening_difference"):
-            found.append(ranked(c, first, {m: t[c].to_numpy() for m, t in lips.items()}, n))
+            found.append(ranked(c, first, {m: t[c].to_numpy() for m, t in lips.items()}, who))
     return pd.DataFrame(found)
 
 
@@ -857,7 +861,7 @@ def shown_orders(
     orders: pd.DataFrame,  # of `order_table`
 ) -> pd.DataFrame:  # a row an order; tau and kept are the lowest of the seeds
     "Seeds that agree in one row."
-    by = orders.groupby(["measure", "order", "weakest"], sort=False)
+    by = orders.groupby(["measure", "order", "weakest", "drawn"], sort=False)
     counted = by.agg(seeds=("seed", "count"), tau=("tau", "min"), kept=("kept", "min"))
     return counted.reset_index().round(3)
 
@@ -869,9 +873,9 @@ def free_measures(
     a: Tensor,  # (N, 4(T+1), width)
     ids: list[str],  # (N,) clips of the windows
     methods,  # (N,) what they are called, or one name
-) -> (
-    pd.DataFrame
-):  # one row a seed, method and clip: speeds (%), beats, off_1.., conf_1.., offset_ms
+    speakers: dict[str, str],  # id -> speaker
+) -> pd.DataFrame:  # one row a seed, method and clip: speeds (%), beats, off_1.., conf_1..,
+    # offset_ms, speaker
     "Measures that need no reference."
     faces = y.cpu().numpy()
     base = measures(faces, ruler.space)[["lip_speed", "head_speed", "jitter"]] * 100
@@ -890,27 +894,27 @@ def free_measures(
         d["offset_ms"] = 40.0 * r["offset"][:, 0].cpu()
         g = d.groupby(["seed", "method", "id"])
         rows.append(g.mean().assign(offset_ms=g.offset_ms.median()).reset_index())
-    return pd.concat(rows)
+    return pd.concat(rows).assign(speaker=lambda d: d["id"].map(speakers))
 
 
 # %% ../../nbs/study/67_calibration.ipynb #42357de4
 def measured_videos(
     ruler: Ruler,
     test: Packed,
-    others: Packed,  # the videos; their speakers are the systems
+    others: Packed,  # the videos; their speakers are the systems: whose faces, nobody says
     frames: int,  # T
 ) -> pd.DataFrame:  # of `free_measures`
     "The systems, real test clips, and both with another clip's sound."
     y, b, names = others.windows(frames, frames + 1)
     x, a, ids = test.windows(frames, frames + 1)
-    system = speakers_of(others)
+    system, who = speakers_of(others), speakers_of(test)
     fakes, real = shuffled_audio(b, 0, names), shuffled_audio(a, 0, ids)
     return pd.concat(
         [
-            free_measures(ruler, y, b, names, [system[n] for n in names]),
-            free_measures(ruler, x, a, ids, "real test clips"),
-            free_measures(ruler, x, real, ids, "real, shuffled audio"),
-            free_measures(ruler, y, fakes, names, "all systems, shuffled audio"),
+            free_measures(ruler, y, b, names, [system[n] for n in names], system),
+            free_measures(ruler, x, a, ids, "real test clips", who),
+            free_measures(ruler, x, real, ids, "real, shuffled audio", who),
+            free_measures(ruler, y, fakes, names, "all systems, shuffled audio", system),
         ]
     )
 
@@ -918,24 +922,28 @@ def measured_videos(
 # %% ../../nbs/study/67_calibration.ipynb #35ccafd7
 def _values_of(rows: pd.DataFrame) -> list[str]:
     "Columns of measures."
-    return [c for c in rows if c not in ("seed", "method", "id")]
+    return [c for c in rows if c not in ("seed", "method", "id", "speaker")]
 
 
 def videos_table(
     rows: pd.DataFrame,  # of `measured_videos`
-) -> pd.DataFrame:  # method, measure, mean, low, high (NaN below 5 clips), seeds_std, clips
+) -> pd.DataFrame:  # method, measure, mean, low, high (NaN below 5 clips), seeds_std, clips,
+    # speakers, drawn (clips or speakers)
     "Means over clips and seeds."
-    out, several = [], rows.seed.nunique() > 1
+    out, several, values = [], rows.seed.nunique() > 1, _values_of(rows)
     for m, d in rows.groupby("method", sort=False):
-        g = d.groupby("id")[_values_of(rows)].mean()
-        for c in _values_of(rows):
-            over = interval(g[c]) if len(g) >= 5 else None
-            of = d.groupby("seed")[c].mean()
-            row = dict(method=m, measure=c, mean=g[c].mean())
-            row["low"] = over.low if over else np.nan
-            row["high"] = over.high if over else np.nan
-            row["seeds_std"] = of.std() if several else np.nan
-            out.append(row | dict(clips=len(g)))
+        clips = d.groupby("id")
+        g, speaker = clips[values].mean(), clips.speaker.first()
+        who = by_speaker(speaker)
+        none = np.full(len(values), np.nan)
+        mean = g.mean().to_numpy()
+        low, high = intervals(g.to_numpy(), who)[1:3] if len(g) >= 5 else (none, none)
+        std = d.groupby("seed")[values].mean().std().to_numpy() if several else none
+        about = dict(clips=len(g), speakers=speaker.nunique())
+        about["drawn"] = "clips" if who is None else "speakers"
+        for c, *numbers in zip(values, mean, low, high, std):
+            row = dict(zip(("mean", "low", "high", "seeds_std"), numbers))
+            out.append(dict(method=m, measure=c) | row | about)
     return pd.DataFrame(out)
 
 
@@ -955,9 +963,10 @@ def shown_videos(
 ) -> pd.DataFrame:  # texts: one row a method
     "The table to be read."
     t = table.assign(text=[_shown_video(r) for _, r in table.iterrows()])
-    order = list(dict.fromkeys(zip(t.method, t.clips)))
-    t = t.pivot(index=["method", "clips"], columns="measure", values="text").loc[order]
-    return t.reset_index()[["method", "clips", *table.measure.unique()]]
+    head = ["method", "clips", "drawn"]
+    order = list(dict.fromkeys(t[head].itertuples(index=False, name=None)))
+    t = t.pivot(index=head, columns="measure", values="text").loc[order]
+    return t.reset_index()[[*head, *table.measure.unique()]]
 
 
 # %% ../../nbs/study/67_calibration.ipynb #1188a5c5
@@ -965,7 +974,7 @@ def videos_figure(
     rows: pd.DataFrame,  # of `measured_videos`
 ):
     "AV-Conf of every clip, a line a system, in the order of the finest scale."
-    clips = rows.groupby(["method", "id"], sort=False).mean().drop(columns="seed").reset_index()
+    clips = rows.groupby(["method", "id"], sort=False).mean(numeric_only=True).reset_index()
     order = rows.groupby("method").conf_1.mean().sort_values().index
     levels = len([c for c in rows if c.startswith("conf_")])
     size = (13, 0.28 * len(order) + 1.2)

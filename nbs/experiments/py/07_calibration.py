@@ -232,15 +232,16 @@ texts["Distances of the same rows"] = f"{legend(t_frechet)}\n\n{md(wide(t_freche
 wide(t_frechet)
 
 # %% [markdown]
-# Are these orders those of the methods, or of the clips that happened to be in the test set?
+# Are these orders those of the methods, or of the clips and speakers that happened to be in the test
+# set?
 
 # %%
 orders = order_table(scores, features, reference_lips(ruler, made, a), ids, draws)
 study.table(orders, "calibration_ranks.csv")
 texts["Order under resampling"] = (
-    "Bootstrap resamples of the clips; highest value first. tau: Kendall's, mean between each "
-    "resample's order and that of all clips; kept: how often the weakest pair of neighbours stays "
-    f"as it is (both: the lowest of the seeds).\n\n{md(shown_orders(orders).astype(str))}"
+    f"Bootstrap resamples of the {orders.drawn.iloc[0]}; highest value first. tau: Kendall's, mean "
+    "between each resample's order and that of all clips; kept: how often the weakest pair of "
+    f"neighbours stays as it is (both: the lowest of the seeds).\n\n{md(shown_orders(orders).astype(str))}"
 )
 shown_orders(orders)
 
@@ -269,8 +270,10 @@ if generated:
         f"{window} frames a window. off: |AV-Off| in samples of the level; conf: AV-Conf; "
         "offset_ms: AV-Off at 200 ms with its sign, median over a clip's windows (positive: the "
         "sound comes late); speeds and jitter in % of face size a frame; beat_excess: head and "
-        "speech beats together more often than by chance. Intervals over clips where there are 5 "
-        f"or more (fewer: the number alone).\n\n{md(shown_videos(t_videos))}"
+        "speech beats together more often than by chance. Intervals where there are 5 clips or "
+        "more (fewer: the number alone); drawn: what is resampled. Speakers from 8 on; of one "
+        "system's clips it is not known which show the same face, so clips are, and their "
+        f"intervals are too narrow where a face comes back.\n\n{md(shown_videos(t_videos))}"
     )
     display(shown_videos(t_videos))
 else:
