@@ -22,8 +22,11 @@ __all__ = [
 import math
 import re
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
+import soxr
+from scipy.fft import dct, rfft
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import resample_poly
 
@@ -41,8 +44,6 @@ def _mono(
     sr: int,  # Hz
 ) -> np.ndarray:  # (samples',) float32 at 16 kHz
     "One channel at 16 kHz; raises ValueError on empty or non-finite sound and integer samples."
-    import librosa
-
     w = np.asarray(wave)
     if w.size and w.dtype.kind != "f":
         hint = f": divide by {-np.iinfo(w.dtype).min}" if w.dtype.kind == "i" else ""
@@ -57,7 +58,11 @@ def _mono(
         )
     if not np.isfinite(w).all():
         raise ValueError("sound holds NaN or infinite samples")
-    return w if sr == SR else librosa.resample(w, orig_sr=sr, target_sr=SR)
+    if sr == SR:
+        return w
+    n = math.ceil(len(w) * SR / sr)
+    w = soxr.resample(w, sr, SR)[:n]
+    return np.pad(w, (0, n - len(w)))
 
 
 # %% ../../nbs/data/01_audio.ipynb #e6e004ca
@@ -92,31 +97,74 @@ def features(
 
 
 # %% ../../nbs/data/01_audio.ipynb #6f8ea4e0
-_MEL = dict(sr=SR, n_fft=512, win_length=WINDOW, hop_length=HOP, center=True)
+_FFT = 512  # samples of a transform, the window in its middle
 
 
+def _hz(
+    mel: np.ndarray,
+) -> np.ndarray:  # Hz
+    "Frequencies of places on the mel scale."
+    return np.where(mel < 15, mel * 200 / 3, 1000 * 6.4 ** ((mel - 15) / 27))
+
+
+@cache
+def _filters(
+    bands: int,
+) -> list[tuple[slice, np.ndarray]]:  # of each band: its frequencies, and their weights (n, 1)
+    "The triangles, only where they are above 0."
+    top = 15 + 27 * math.log(SR / 2 / 1000, 6.4)  # of the scale, mel
+    corners = _hz(np.linspace(0, top, bands + 2))
+    f = np.arange(_FFT // 2 + 1) * SR / _FFT
+    filters = []
+    for left, middle, right in zip(corners, corners[1:], corners[2:]):
+        w = np.minimum((f - left) / (middle - left), (right - f) / (right - middle))
+        k = np.flatnonzero(w > 0)
+        some = slice(k[0], k[-1] + 1)
+        filters.append((some, 2 / (right - left) * w[some, None]))
+    return filters
+
+
+# %% ../../nbs/data/01_audio.ipynb #491d2c7b
+_BLOCK = 4096  # columns at once, which bounds the memory of a long recording
+
+
+def _power(
+    w: np.ndarray,  # (samples,) at 16 kHz, float64
+    bands: int,
+) -> np.ndarray:  # (bands, columns) float64
+    "The mel spectrogram M."
+    hann = np.zeros(_FFT)
+    edge = (_FFT - WINDOW) // 2
+    hann[edge : edge + WINDOW] = np.sin(np.pi * np.arange(WINDOW) / WINDOW) ** 2
+    padded = np.pad(w, _FFT // 2)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, _FFT)[::HOP]
+    M = np.empty((bands, len(windows)))
+    for at in range(0, len(windows), _BLOCK):
+        block = slice(at, at + _BLOCK)
+        X = rfft(windows[block] * hann)
+        power = np.ascontiguousarray((X.real**2 + X.imag**2).T)
+        for m, (some, weights) in zip(M, _filters(bands)):
+            (weights * power[some]).sum(0, out=m[block])
+    return M
+
+
+# %% ../../nbs/data/01_audio.ipynb #9f0b0226
 def _mfcc(
     w: np.ndarray,  # (samples,) at 16 kHz
 ) -> np.ndarray:  # (columns, 26) float32
     "The paper's features."
-    import librosa
-
-    mel = librosa.feature.melspectrogram(y=w, n_mels=40, **_MEL)
-    return librosa.feature.mfcc(S=librosa.power_to_db(mel, top_db=None), n_mfcc=D).T.astype(
-        np.float32
-    )
+    level = 10 * np.log10(np.maximum(_power(w.astype(np.float64), 40), 1e-10))
+    return dct(level, axis=0, norm="ortho")[:D].T.astype(np.float32)
 
 
 def _fbank(
     w: np.ndarray,  # (samples,) at 16 kHz
 ) -> np.ndarray:  # (columns, 26) float32
     "The features of the authors' code."
-    import librosa
-
+    w = w.astype(np.float64)
     w = w - w.mean()
     w = w / max(np.abs(w).max(), 1e-8)
-    mel = librosa.feature.melspectrogram(y=w, n_mels=D, **_MEL)
-    return np.log(mel + 1e-6).T.astype(np.float32)
+    return np.log(_power(w, D) + 1e-6).T.astype(np.float32)
 
 
 # %% ../../nbs/data/01_audio.ipynb #4716d072

@@ -177,7 +177,7 @@ def run_record(
         mssync=mssync.__version__,
         revision=_revision(),
         python=platform.python_version(),
-        **{n: version(n) for n in ("torch", "numpy", "scipy", "pandas", "librosa")},
+        **{n: version(n) for n in ("torch", "numpy", "scipy", "pandas", "soxr")},
         system=f"{platform.system()} {platform.machine()}",
         cores=os.cpu_count(),
         threads=torch.get_num_threads(),

@@ -240,7 +240,7 @@ def tables_text(tables: list[PaperTable]) -> str:  # Markdown
 
 
 # %% ../../nbs/study/75_paper.ipynb #e41634d4
-VERSIONS = ("mssync", "python", "torch", "numpy", "scipy", "pandas", "librosa")
+VERSIONS = ("mssync", "python", "torch", "numpy", "scipy", "pandas", "librosa", "soxr")
 
 
 def _two(d: dict, a: str, b: str) -> pd.DataFrame:
