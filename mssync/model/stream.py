@@ -57,7 +57,7 @@ class Stream:
         self.G, self.block, self.loop = G, block, None
         self.x = x0.flatten(1)  # the last frame that was made
         self.state = G.start(len(x0), generator) if state is None else state
-        self.extra = 0 if G.training else max(G.cfg.warmup - 1, 0)  # steps of the warm-up
+        self.extra = G._extra()  # steps of the warm-up
         self.a = x0.new_zeros(len(x0), 0, G.cfg.audio_dim)  # columns from frame `first` on
         self.first, self.next, self.begun = 0, 1, False  # frames
 
@@ -249,17 +249,19 @@ def _about(G: Generator, state: tuple, names: list[str]) -> dict:
 
 # %% ../../nbs/model/16_stream.ipynb #bc793bd1
 def _write_graph(path: Path, module: nn.Module, inputs: tuple, given: list, out: list, shapes):
-    "One ONNX file; `given` and `out` name its inputs and outputs."
+    """One ONNX file; `given` and `out` name its inputs and outputs. Raises where the module would
+    fit the sizes of `inputs` alone."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        graph = torch.onnx.export(
+        # given a module, torch.onnx.export would quietly go on with fixed sizes
+        program = torch.export.export(
             module.eval(),
             inputs,
-            input_names=given,
-            output_names=out,
             dynamic_shapes=shapes,
-            dynamo=True,
-            verbose=False,
+            prefer_deferred_runtime_asserts_over_guards=True,
+        )
+        graph = torch.onnx.export(
+            program, input_names=given, output_names=out, dynamo=True, verbose=False
         )
     write_atomic(path, graph.model_proto.SerializeToString())
 
