@@ -9,8 +9,8 @@ here = Path(__file__).parent
 config = ConfigParser(delimiters=["="], interpolation=None)
 config.read(here / "settings.ini", encoding="utf-8")
 cfg = config["DEFAULT"]
-EXTRAS = ("train", "ingest", "speech", "animate", "study", "export", "dev", "book")
-extras = {name: cfg[f"{name}_requirements"].split() for name in EXTRAS}
+END = "_requirements"
+extras = {key.removesuffix(END): cfg[key].split() for key in cfg if key.endswith(END)}
 extras["study"] += [r for name in ("train", "ingest", "speech") for r in extras[name]]
 extras["all"] = sorted({req for reqs in extras.values() for req in reqs})
 readme = here / "README.md"

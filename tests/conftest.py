@@ -37,9 +37,8 @@ def run(*cmd, cwd=ROOT, env=None, timeout=800) -> subprocess.CompletedProcess:
 
 # --- Snakemake without its imports, which are nearly all of a start
 
-FORKS = multiprocessing.get_context(
-    "forkserver"
-)  # forks a process that has imported these and done nothing else
+# forks a process that has imported these and done nothing else
+FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     ["pytest", "snakemake.cli", "mssync.data.sources", "mssync.study.notebooks"]
 )
@@ -47,7 +46,8 @@ FORKS.set_forkserver_preload(
 
 def _snakemake(args: list[str], log: str):
     with open(log, "wb") as f:
-        os.dup2(f.fileno(), 1), os.dup2(f.fileno(), 2)
+        os.dup2(f.fileno(), 1)
+        os.dup2(f.fileno(), 2)
     os.environ.update(ENV)
     os.environ.pop("IN_TEST", None)
     os.chdir(ROOT)

@@ -155,15 +155,15 @@ def test_submitted_jobs(tmp_path, trained):
 
 # What the plugin calls on a cluster. sbatch notes its arguments and runs the job in the background.
 SLURM = dict(
-    sbatch="""#!{python}
+    sbatch="""#!PYTHON
 import json, os, pathlib, subprocess, sys
 here, args = pathlib.Path(__file__).parent, sys.argv[1:]
 job = str(len(list(here.glob("job*"))) + 1)
-(here / f"job{{job}}").write_text(json.dumps(args))
+(here / f"job{job}").write_text(json.dumps(args))
 wrapped = next(a for a in args if a.startswith("--wrap=")).removeprefix("--wrap=")
 no = subprocess.DEVNULL
 job_env = dict(os.environ, SLURM_JOB_ID=job)
-line = f"({{wrapped}}) > {{here}}/out{{job}} 2>&1; echo $? > {{here}}/rc{{job}}"
+line = f"({wrapped}) > {here}/out{job} 2>&1; echo $? > {here}/rc{job}"
 apart = dict(start_new_session=True, stdin=no, stdout=no, stderr=no)
 subprocess.Popen(["sh", "-c", line], env=job_env, **apart)
 print(job)
@@ -175,7 +175,7 @@ exec "$@"
     sacct="""#!/bin/sh
 cd "$(dirname "$0")"
 for j in job*; do
-    i=${{j#job}}
+    i=${j#job}
     if [ ! -f rc$i ]; then echo "$i|RUNNING"
     elif [ "$(cat rc$i)" = 0 ]; then echo "$i|COMPLETED"
     else echo "$i|FAILED"; fi
@@ -193,8 +193,7 @@ def test_slurm_profile(tmp_path, trained):
     tools, out = tmp_path / "bin", tmp_path / "r"
     tools.mkdir()
     for name, text in SLURM.items():
-        text = text.replace("{{", "{").replace("}}", "}").replace("{python}", sys.executable)
-        (tools / name).write_text(text)
+        (tools / name).write_text(text.replace("#!PYTHON", f"#!{sys.executable}"))
         (tools / name).chmod(0o755)
     path = os.pathsep.join([str(tools), str(Path(sys.executable).parent), os.environ["PATH"]])
     target = out / "seed_0/syncers_loss.csv"

@@ -13,7 +13,7 @@ from conftest import BIN, ROOT, run
 from execnb.nbio import read_nb
 
 import mssync
-from mssync.study.notebooks import code_of, code_reached, modules_of
+from mssync.study.notebooks import code_of, code_reached, imported, modules_of
 
 NBS = ROOT / "nbs"
 EXPERIMENTS = sorted(p.name for p in (NBS / "experiments").glob("*.ipynb"))
@@ -364,42 +364,23 @@ def modules() -> dict[str, str]:
     return found
 
 
-def imports(tree: ast.AST, module: str) -> set[str]:
-    "The modules of mssync, as room.name, that a module imports, wherever the statement stands."
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [a.name for a in node.names if a.name.startswith("mssync.")]
-            found |= {name.removeprefix("mssync.") for name in names}
-        if not isinstance(node, ast.ImportFrom):
-            continue
-        name = node.module or ""
-        if node.level == 0 and name.split(".")[0] != "mssync":
-            continue
-        if node.level:  # relative: from the folder above as often as there are dots
-            path = [*module.split(".")[: -node.level], *name.split(".")]
-        else:
-            path = name.split(".")[1:]
-        path = [part for part in path if part]
-        if len(path) > 1:
-            found.add(".".join(path))
-        else:  # a room, or the package: its names may be modules
-            found |= {".".join([*path, a.name]) for a in node.names}
-    return {name for name in found if "." in name}
-
-
-def test_imports_are_seen():
-    code = """
-from .a import x
-from ..n import b
-from ..n.e import f
-import mssync.m.c
-import torch.nn
-from .. import v
-def f():
-    from mssync.k.d import y
-"""
-    assert imports(ast.parse(code), "m.one") == {"m.a", "n.b", "n.e", "m.c", "k.d"}
+def test_imports_are_seen(tmp_path):
+    "`code_reached` follows every kind of import, wherever the statement stands."
+    lines = (
+        "from .a import x",
+        "from ..n import b",
+        "from ..n.e import f",
+        "import mssync.m.c",
+        "import torch.nn",
+        "from .. import v",
+        "def f():\n    from mssync.k.d import y",
+    )
+    for module in ("m.a", "m.c", "n.b", "n.e", "k.d"):
+        path = tmp_path / f"{module.replace('.', '/')}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    (tmp_path / "m/one.py").write_text("\n".join(lines))
+    assert set(code_reached(["m.one"], tmp_path)) == {"m.one", "m.a", "m.c", "n.b", "n.e", "k.d"}
 
 
 def test_folders():
@@ -420,7 +401,7 @@ def test_floors():
     found = {}
     for m in modules():
         text = (ROOT / f"mssync/{m.replace('.', '/')}.py").read_text(encoding="utf-8")
-        found[m] = imports(ast.parse(text), m)
+        found[m] = set(imported(ast.parse(text), m))
 
     def room(module):
         return module.split(".")[0]

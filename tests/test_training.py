@@ -72,7 +72,8 @@ except FloatingPointError as e:
     (out/f"error{rank}").write_text(str(e))
     raise
 (out/f"weights{rank}").write_text(checksum(syncers.state_dict()) + checksum(G.state_dict()))
-if rank == 0: save_model(out/"G.safetensors", G)
+if rank == 0:
+    save_model(out/"G.safetensors", G)
 """
 ENV = {
     **os.environ,
@@ -81,46 +82,24 @@ ENV = {
 }
 # Two processes on a CPU: `--cpu` starts one only (several need MPI), so it is the torchrun
 # launcher with the GPUs switched off.
-LAUNCH = [
-    "-m",
-    "accelerate.commands.launch",
-    "--multi_gpu",
-    "--num_processes",
-    "2",
-    "--num_machines",
-    "1",
-    "--mixed_precision",
-    "no",
-    "--dynamo_backend",
-    "no",
-    "--main_process_port",
-    "0",
-]
+LAUNCH = """-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1
+--mixed_precision no --dynamo_backend no --main_process_port 0""".split()
 
 
 def toy_corpus(folder: Path) -> Path:
     "The mouth opens with the first audio feature."
     rng = np.random.default_rng(0)
-    base, rows = rng.normal(size=(68, 2)) * 0.1 + 0.5, []
+    base = rng.normal(size=(68, 2)) * 0.1 + 0.5
+    rows = []
     for i in range(15):
         s = np.convolve(rng.normal(size=340), np.ones(9) / 3, "same")[:320]
         audio = np.concatenate([s[:, None], 0.3 * rng.normal(size=(320, 25))], 1)
         x = np.repeat(base[None], 80, 0) + 0.002 * rng.normal(size=(80, 68, 2))
         x[:, 57:, 1] += 0.03 * s[::4, None]
-        rows.append(
-            write_clip(
-                folder,
-                Clip(
-                    f"c{i:02}",
-                    f"s{i}",
-                    "toy",
-                    ["train", "train", "val"][i % 3],
-                    "none",
-                    x.astype(np.float32),
-                    audio.astype(np.float32),
-                ),
-            )
-        )
+        split = ["train", "train", "val"][i % 3]
+        motion, sound = x.astype(np.float32), audio.astype(np.float32)
+        clip = Clip(f"c{i:02}", f"s{i}", "toy", split, "none", motion, sound)
+        rows.append(write_clip(folder, clip))
     write_index(folder, rows)
     return folder
 
@@ -154,11 +133,9 @@ class Trainings:
 
     def kill_at(self, name: str, checkpoint: str, step: int) -> int:
         "SIGKILL when a checkpoint of `step` or later is there; gives the last checkpoint's step."
-        p, path, at = (
-            self.start(name, SLOW=".1"),
-            self.folder / name / f"{checkpoint}.checkpoint.safetensors",
-            0,
-        )
+        p = self.start(name, SLOW=".1")
+        path = self.folder / name / f"{checkpoint}.checkpoint.safetensors"
+        at = 0
         while at < step and p.poll() is None:
             time.sleep(0.02)
             if path.exists():
@@ -175,10 +152,8 @@ def trainings(tmp_path_factory):
     t = Trainings(tmp_path_factory.mktemp("training"))
 
     def on_one():
-        t.whole, t.killed_at = (
-            t.run("whole"),
-            [t.kill_at("killed", "syncers", 6), t.kill_at("killed", "gan", 9)],
-        )
+        t.whole = t.run("whole")
+        t.killed_at = [t.kill_at("killed", "syncers", 6), t.kill_at("killed", "gan", 9)]
         t.resumed = t.run("killed")
 
     def on_two():
@@ -197,20 +172,20 @@ def assert_same(a: Path, b: Path):
     "All that two trainings hold (weights, averages, optimisers, random numbers, rows), by the bit."
     for name in ("syncers", "gan"):
         (t, h), (t_b, h_b) = (read_tensors(f / f"{name}.checkpoint.safetensors") for f in (a, b))
-        assert (
-            t.keys() == t_b.keys()
-            and [k for k in t if t[k].dtype != t_b[k].dtype or not torch.equal(t[k], t_b[k])] == []
-        )
-        assert h == h_b and len(h["rows"]) >= 9
-        assert (a / f"logs/{name}/log.csv").read_bytes() == (
-            b / f"logs/{name}/log.csv"
-        ).read_bytes()
+        assert t.keys() == t_b.keys()
+        assert [k for k in t if t[k].dtype != t_b[k].dtype] == []
+        assert [k for k in t if not torch.equal(t[k], t_b[k])] == []
+        assert h == h_b
+        assert len(h["rows"]) >= 9
+        log, log_b = ((f / f"logs/{name}/log.csv").read_bytes() for f in (a, b))
+        assert log == log_b
 
 
 def test_killed_and_resumed(trainings):
     "kill -9 in the middle of the syncers, and again of the GAN: the end of the run never stopped."
     assert trainings.whole[0] == 0, trainings.whole[1][-4000:]
-    assert 6 <= trainings.killed_at[0] < 20 and 9 <= trainings.killed_at[1] < 18
+    assert 6 <= trainings.killed_at[0] < 20
+    assert 9 <= trainings.killed_at[1] < 18
     assert trainings.resumed[0] == 0, trainings.resumed[1][-4000:]
     assert_same(trainings.folder / "whole", trainings.folder / "killed")
 
@@ -223,11 +198,8 @@ def test_log_of_a_killed_run(trainings):
         log = pd.read_csv(trainings.folder / f"killed/logs/{name}/log.csv")
         events = EventAccumulator(str(trainings.folder / f"killed/logs/{name}"))
         events.Reload()
-        assert (
-            [e.step for e in events.Scalars(column)]
-            == list(log.step)
-            == list(range(2, log.step.max() + 1, 2))
-        )
+        assert list(log.step) == list(range(2, log.step.max() + 1, 2))
+        assert [e.step for e in events.Scalars(column)] == list(log.step)
         assert np.allclose([e.value for e in events.Scalars(column)], log[column])
 
 
@@ -238,13 +210,13 @@ def test_two_processes(trainings):
     assert (two / "weights0").read_text() == (two / "weights1").read_text()
     for name in ("syncers", "gan"):
         a, b = (pd.read_csv(f / f"logs/{name}/log.csv") for f in (one, two))
-        assert list(a.columns) == list(b.columns) and len(a) == len(b)
-        losses = [
-            c for c in a if c.startswith(("loss", "held_out_loss", "L", "teacher", "norm", "seen"))
-        ]
-        assert np.allclose(a[losses], b[losses], rtol=1e-4, atol=1e-4, equal_nan=True), (
-            (a[losses] - b[losses]).abs().max()
-        )
+        assert list(a.columns) == list(b.columns)
+        assert len(a) == len(b)
+        terms = ("loss", "held_out_loss", "L", "teacher", "norm", "seen")
+        losses = [c for c in a if c.startswith(terms)]
+        a, b = a[losses], b[losses]
+        close = np.allclose(a, b, rtol=1e-4, atol=1e-4, equal_nan=True)
+        assert close, (name, (a - b).abs().max())
     a, b = (load_model(f / "G.safetensors").state_dict() for f in (one, two))
     assert max((a[k] - b[k]).abs().max() for k in a) < 5e-4
     assert "nan" not in (two / "weights0").read_text()
@@ -254,11 +226,8 @@ def test_nan_on_one_of_two_processes(trainings):
     "Both stop, with step and term; the last good checkpoint leads to the undisturbed end."
     assert trainings.poisoned[0] != 0
     for rank in (0, 1):
-        assert (
-            (trainings.folder / f"nan/error{rank}")
-            .read_text()
-            .startswith("step 9: L_AV is nan; stopped before this update")
-        ), rank
+        told = (trainings.folder / f"nan/error{rank}").read_text()
+        assert told.startswith("step 9: L_AV is nan; stopped before this update"), rank
     assert trainings.step_after_nan == 6
     assert trainings.recovered[0] == 0, trainings.recovered[1][-4000:]
     assert_same(trainings.folder / "two", trainings.folder / "nan")
@@ -267,15 +236,14 @@ def test_nan_on_one_of_two_processes(trainings):
 def test_checkpoint_says_what_it_is(trainings):
     "The number of processes is no part of a checkpoint's configuration; settings and seed are."
     t, header = read_tensors(trainings.folder / "two/gan.checkpoint.safetensors")
-    assert header["run"] == read_tensors(trainings.folder / "whole/gan.checkpoint.safetensors")[1][
-        "run"
-    ] | dict(loss_syncers=header["run"]["loss_syncers"])
-    assert (
-        header["run"]["training"]["batch"] == 8 and header["run"]["seed"] == 0 and header["version"]
-    )
-    assert {k.split("/")[0] for k in t} == {"module", "optim", "rng"} and any(
-        k.endswith("/step") for k in t
-    )
+    run = header["run"]
+    _, of_one = read_tensors(trainings.folder / "whole/gan.checkpoint.safetensors")
+    assert run == of_one["run"] | dict(loss_syncers=run["loss_syncers"])
+    assert run["training"]["batch"] == 8
+    assert run["seed"] == 0
+    assert header["version"]
+    assert {k.split("/")[0] for k in t} == {"module", "optim", "rng"}
+    assert any(k.endswith("/step") for k in t)
     with pytest.raises(CheckpointError, match="not a model of mssync"):
         load_model(trainings.folder / "two/gan.checkpoint.safetensors")
 
@@ -305,14 +273,9 @@ def test_gpu(tmp_path, precision):
     corpus = toy_corpus(tmp_path / "corpus")
     shape = SyncerConfig(position_widths=(32, 32), audio_widths=(32, 32), dim=16, stages=False)
     how = SyncerTraining(steps=6, batch=32, lr=1e-4, eval_every=1, precision=precision)
+    widths = dict(audio_widths=(8, 8, 8, 8), branch_widths=(32, 32), position_widths=(32,))
     small = (
-        GeneratorConfig(
-            position_widths=(32,),
-            hidden=16,
-            audio_widths=(8, 8, 8, 8),
-            branch_widths=(32, 32),
-            expansion=2,
-        ),
+        GeneratorConfig(hidden=16, expansion=2, **widths),
         DiscriminatorConfig((32,), (32,), 16, expansion=2),
     )
     gan = GANTraining(
@@ -355,23 +318,20 @@ def test_gpu(tmp_path, precision):
         return G, log, log_s
 
     G, log, log_s = train("cuda")
-    assert next(G.parameters()).is_cuda and next(G.parameters()).dtype == torch.float32
-    assert np.isfinite(log.drop(columns="step").fillna(0)).all(axis=None) and np.isfinite(
-        log_s
-    ).all(axis=None)
+    assert next(G.parameters()).is_cuda
+    assert next(G.parameters()).dtype == torch.float32
+    assert np.isfinite(log.drop(columns="step").fillna(0)).all(axis=None)
+    assert np.isfinite(log_s).all(axis=None)
     with pytest.raises(KeyboardInterrupt):
         train("cuda", 5, "run.safetensors")
     again, log_r, _ = train("cuda", None, "run.safetensors")
     assert np.allclose(log, log_r, rtol=1e-2, atol=1e-3, equal_nan=True)
-    assert all(
-        torch.allclose(a, b, rtol=1e-2, atol=1e-3)
-        for a, b in zip(G.state_dict().values(), again.state_dict().values())
-    )
-    _, log_cpu, log_s_cpu = train(
-        "cpu", gan=replace(gan, precision="no"), how=replace(how, precision="no")
-    )
+    for a, b in zip(G.state_dict().values(), again.state_dict().values()):
+        assert torch.allclose(a, b, rtol=1e-2, atol=1e-3)
+    same = dict(gan=replace(gan, precision="no"), how=replace(how, precision="no"))
+    _, log_cpu, log_s_cpu = train("cpu", **same)
     tolerance = 1e-3 if precision == "no" else 0.05
-    assert np.allclose(log_s.filter(like="loss"), log_s_cpu.filter(like="loss"), atol=tolerance)
-    assert np.allclose(
-        log.filter(regex="^L_"), log_cpu.filter(regex="^L_"), atol=2 * tolerance, equal_nan=True
-    )
+    losses, losses_cpu = (x.filter(like="loss") for x in (log_s, log_s_cpu))
+    assert np.allclose(losses, losses_cpu, atol=tolerance)
+    terms, terms_cpu = (x.filter(regex="^L_") for x in (log, log_cpu))
+    assert np.allclose(terms, terms_cpu, atol=2 * tolerance, equal_nan=True)

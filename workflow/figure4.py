@@ -9,11 +9,11 @@ from pathlib import Path
 
 from mssync.baselines.reference import Retrieval
 from mssync.data.packed import Packed
-from mssync.model.generator import generate
 from mssync.simulate.clips import simulate_corpus
 from mssync.study.figures import figure4
 from mssync.study.outputs import write_figure
 from mssync.study.profiles import load_profile
+from mssync.study.report import sequences
 from mssync.study.tables import method_styles
 from mssync.training.models import load_model
 
@@ -25,12 +25,13 @@ def tracks(folder: str, frames: int) -> dict:
     "The first test clip: recorded, generated from its first frame and sound, and retrieved."
     train, test = (Packed(folder, split) for split in ("train", "test"))
     x, a, _ = test.windows(frames)
-    made = {"Ground truth": x[:1]}
-    for label, name in TRAINED.items():
-        network = load_model(ROOT / f"mssync/weights/{name}.safetensors")
-        made[label] = generate(network, x[:1, 0], a[:1], 0)
-    made["Retrieval"] = Retrieval(train, frames, most=20_000)(x[:1, 0], a[:1])
-    return {label: y[0].numpy() for label, y in made.items()}
+    weights = {
+        label: ROOT / f"mssync/weights/{name}.safetensors" for label, name in TRAINED.items()
+    }
+    networks = {label: load_model(path) for label, path in weights.items()}
+    retrieval = Retrieval(train, frames, most=20_000)
+    made = sequences(x[:1], a[:1], networks, 0, retrieval)
+    return {label: motion[0] for label, motion in made.items()}
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from PIL import Image
 
+from mssync.app.animate import load_generator
 from mssync.data.audio import COLUMNS, SR
 from mssync.data.landmarks import EDGES, FPS, normalise
 from mssync.model.generator import generate
 from mssync.simulate.clips import draw_speaker, simulate_clip
-from mssync.training.models import load_model
 
 ROOT = Path(__file__).resolve().parent.parent
 FRAMES = 150  # six seconds
@@ -26,7 +26,7 @@ COLOURS = 32
 def motions() -> tuple[dict[str, np.ndarray], np.ndarray]:  # title -> (FRAMES, 68, 2); the wave
     "A simulated clip, and the motion generated from its first frame and its sound."
     clip, wave = simulate_clip(SPEAKER, draw_speaker(SPEAKER), return_wave=True)
-    generator = load_model(ROOT / "mssync/weights/generator.safetensors")
+    generator = load_generator()
     x = torch.as_tensor(clip.landmarks[None, :FRAMES])
     x = normalise(x, x[:, 0])
     a = torch.as_tensor(clip.audio[None, : COLUMNS * FRAMES])

@@ -4,10 +4,11 @@
     python workflow/reference.py loss full  only these
 
 The measurements of single clips are not stored, so this makes what the stored tables say alone: the
-texts of Tables 2 and 3, lips, heads and claims, the pictures of the claims, of the training curves
-(Figure 5, without the lines of ground truth and Static, whose validation scores are not stored) and
-of what a profile sweeps, and the claims of the main runs together (claims.md and claims.png beside
-the runs). The other pictures stay as the runs drew them. No CSV file is touched.
+texts of Tables 2 and 3, lips, heads and claims, the paper's tables beside them (tables.md), the
+pictures of the claims, of the training curves (Figure 5, without the lines of ground truth and
+Static, whose validation scores are not stored) and of what a profile sweeps, and the claims of the
+main runs together (claims.md and claims.png beside the runs). The other pictures stay as the runs
+drew them. No CSV file is touched.
 """
 
 import sys
@@ -19,7 +20,7 @@ import pandas as pd
 from mssync.study import report
 from mssync.study.figures import ablated, figure5, plot_sweep
 from mssync.study.outputs import markdown, write_figure, write_text
-from mssync.study.profiles import full_models, sweeps
+from mssync.study.paper import paper_tables, tables_text
 from mssync.study.run import finished_run
 from mssync.study.tables import method_styles
 from mssync.study.verdicts import (
@@ -50,12 +51,6 @@ def read(folder: Path, name: str) -> pd.DataFrame | None:
     return pd.read_csv(path, dtype=dict(letter=str)) if path.is_file() else None
 
 
-def note_of(run) -> str:
-    "Which lengths the corpus' short clips have reduced."
-    short = run.facts["shortened"]
-    return f"Lengths reduced because the clips are short: {short} frames. " if short else ""
-
-
 def why_no_pauses(lips: pd.DataFrame) -> str:
     "What lips.md says where the stored rows have no pauses."
     has = lips.metric.isin(report.IN_PAUSES.values()).any()
@@ -64,9 +59,9 @@ def why_no_pauses(lips: pd.DataFrame) -> str:
     )
 
 
-def texts(run, folder: Path):
-    "Tables 2 and 3, lips and heads."
-    note, lengths = note_of(run), run.lengths
+def texts(run):
+    "Tables 2 and 3, lips and heads, and the paper's tables beside them."
+    folder, note, lengths = run.results, run.note, run.lengths
     table3, table2 = read(folder, "table3"), read(folder, "table2")
     lips, heads = read(folder, "lips"), read(folder, "heads")
     text = report.synchrony_text(table3, run.labels, lengths["sync"], note)
@@ -80,25 +75,24 @@ def texts(run, folder: Path):
     )
     write_text(report.lips_text(lips, run.title, why_no_pauses(lips), note), folder / "lips.md")
     write_text(report.heads_text(heads, run.title, note), folder / "heads.md")
+    if (folder / "tables.md").is_file():
+        write_text(tables_text(paper_tables(run)), folder / "tables.md")
 
 
-def pictures(run, folder: Path):
+def pictures(run):
     "Figure 5 and the sweep."
-    labels, logs = run.labels, read(folder, "figure5")
+    folder, labels = run.results, run.labels
+    logs = read(folder, "figure5")
     table3, ratios = read(folder, "table3"), read(folder, "dynamics_ratios")
     conf = table3[(table3.metric == "AV-Conf") & (table3.scoring == "overlap")]
-    full = full_models(run.settings)
     style = method_styles(list(labels.values()), list(labels.values()))
-    begin = run.settings["training"].get("teacher_steps") or 0
-    fig = figure5(logs, ablated(labels, full), style, begin=begin)
+    begin = run.settings["training"]["teacher_steps"]
+    fig = figure5(logs, ablated(labels, run.full), style, begin=begin)
     draw(fig, folder / "figure5.png")
 
-    clips = next(s["clips"] for s in run.facts["splits"] if s["split"] == "train")
-    swept = sweeps(run.settings, clips)
-    if swept:
-        swept = {k: {x: labels[v] for x, v in of.items()} for k, of in swept.items()}
+    if run.swept:
         durations = run.lengths["durations"]
-        fig = plot_sweep(conf, ratios, swept, (durations[0], durations[-1]))
+        fig = plot_sweep(conf, ratios, run.swept, (durations[0], durations[-1]))
         draw(fig, folder / "sweep.png")
 
 
@@ -153,8 +147,8 @@ def main(names: list[str]):
             continue
         run = finished_run(folder)
         print(f"{folder.name}: {run.title}")
-        texts(run, folder)
-        pictures(run, folder)
+        texts(run)
+        pictures(run)
         claims(folder)
     claims_together()
 

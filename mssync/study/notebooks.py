@@ -6,6 +6,7 @@
 __all__ = [
     "SETTINGS",
     "fingerprint",
+    "imported",
     "modules_of",
     "code_reached",
     "code_of",
@@ -61,12 +62,23 @@ SETTINGS = (
 )  # they give a notebook its arguments and do not count as its code
 
 
+def _files(candidates: list[list[str]], package: Path) -> list[str]:
+    "Those of the dotted names, given in parts, that are modules."
+    files = [(parts, package.joinpath(*parts).with_suffix(".py")) for parts in candidates if parts]
+    return [".".join(parts) for parts, file in files if file.is_file()]
+
+
 def _modules_named(
-    node: ast.ImportFrom,
+    node: ast.AST,
     module: str,  # where the statement stands, dotted, without `mssync.`; "" for a notebook
     package: Path,
 ) -> list[str]:
-    "The modules of the library that one `from ... import ...` names."
+    "The modules of the library that one statement imports, none where it is no import."
+    if isinstance(node, ast.Import):
+        names = [a.name.split(".") for a in node.names]
+        return _files([parts[1:] for parts in names if parts[0] == "mssync"], package)
+    if not isinstance(node, ast.ImportFrom):
+        return []
     name = node.module or ""
     if node.level:  # relative: from the folder above as often as there are dots
         path = [*module.split(".")[: -node.level], *name.split(".")]
@@ -75,15 +87,18 @@ def _modules_named(
     else:
         return []
     path = [part for part in path if part]
-    candidates = [path, *([*path, a.name] for a in node.names)]
-    files = [(parts, package.joinpath(*parts).with_suffix(".py")) for parts in candidates if parts]
-    return [".".join(parts) for parts, file in files if file.is_file()]
+    return _files([path, *([*path, a.name] for a in node.names)], package)
 
 
-def _imported(tree: ast.AST, module: str, package: Path) -> list[str]:
-    "What code imports of the library, wherever the statement stands."
-    statements = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    return [name for node in statements for name in _modules_named(node, module, package)]
+def imported(
+    tree: ast.AST,
+    module: str,  # whose code it is, dotted, without `mssync.`; "" for a notebook
+    package: str | Path = Path(mssync.__file__).parent,
+) -> list[str]:  # "data.packed", ...
+    "The modules of the library that code imports, wherever the statement stands."
+    package = Path(package)
+    nodes = ast.walk(tree)
+    return [name for node in nodes for name in _modules_named(node, module, package)]
 
 
 # %% ../../nbs/study/61_notebooks.ipynb #03333b22
@@ -99,7 +114,7 @@ def _syntax(
         has_docstring = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
         if has_docstring and ast.get_docstring(node) is not None:
             node.body.pop(0)
-    return _imported(tree, module, package), ast.dump(tree)
+    return imported(tree, module, package), ast.dump(tree)
 
 
 def modules_of(
@@ -109,7 +124,7 @@ def modules_of(
     "What a notebook imports of the library."
     cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
     code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-    return _imported(ast.parse(code), "", Path(package))
+    return imported(ast.parse(code), "", package)
 
 
 # %% ../../nbs/study/61_notebooks.ipynb #7374a616

@@ -25,7 +25,7 @@ from mssync.study.outputs import (
     write_table,
     write_text,
 )
-from .profiles import full_models, load_profile, read_seeds, seed_list
+from .profiles import full_models, load_profile, read_seeds, seed_list, sweeps
 from ..training.models import load_model, save_model
 
 
@@ -83,6 +83,12 @@ class Known(Given):
         return corpus_title(self.facts)
 
     @property
+    def note(self) -> str:
+        "Which lengths the corpus' short clips have reduced: a sentence, or nothing."
+        short = self.facts["shortened"]
+        return f"Lengths reduced because the clips are short: {short} frames. " if short else ""
+
+    @property
     def labels(self) -> dict[str, str]:
         "variant -> what it is called, in the profile's order."
         return {v: d["label"] for v, d in self.settings["variants"].items()}
@@ -96,6 +102,13 @@ class Known(Given):
     def first(self) -> str:
         "Label of the first of these, else of the first variant: whom texts speak of."
         return next(iter((self.full or self.labels).values()))
+
+    @property
+    def swept(self) -> dict[str, dict[float, str]]:  # section.field -> its values, label of each
+        "What the profile sweeps (`sweeps`)."
+        clips = next(s["clips"] for s in self.facts["splits"] if s["split"] == "train")
+        found = sweeps(self.settings, clips)
+        return {k: {x: self.labels[v] for x, v in of.items()} for k, of in found.items()}
 
 
 # %% ../../nbs/study/63_run.ipynb #ef627497

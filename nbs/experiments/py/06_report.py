@@ -44,15 +44,12 @@ from mssync.data.video import write_video
 from mssync.model.generator import Generator  # noqa: F401  (what `network` loads)
 from mssync.study import figures, report
 from mssync.study.notebooks import run_record
-from mssync.study.profiles import sweeps
 from mssync.study.run import Study
 from mssync.study.tables import method_styles
 from mssync.training.models import load_model  # noqa: F401
 
 study = Study(profile, results, corpus, seeds, device=device)
 settings, facts, lengths, labels = study.settings, study.facts, study.lengths, study.labels
-short = facts["shortened"]
-note = f"Lengths reduced because the clips are short: {short} frames. " if short else ""
 sync = study.measurements("sync")
 sync = sync.assign(off=sync.offset.abs())
 val, sync = sync[sync.split == "val"], sync[sync.split == "test"]
@@ -60,7 +57,7 @@ T_sync, T_long = lengths["sync"], lengths["durations"][-1]
 trained = {study.labels[v]: lengths["train"][v] for v in study.full}
 style = method_styles(list(sync.method.unique()), list(labels.values()))
 print(f"{study.title}: {sync.id.nunique()} test clips of {sync.speaker.nunique()} speakers")
-print(f"seeds {', '.join(map(str, study.seeds))}. {note}")
+print(f"seeds {', '.join(map(str, study.seeds))}. {study.note}")
 
 # %% [markdown]
 # ## Table 3: synchrony at four time scales
@@ -72,7 +69,7 @@ print(f"seeds {', '.join(map(str, study.seeds))}. {note}")
 # %%
 rows = report.synchrony_rows(sync, study.title)
 study.table(rows, "table3.csv")
-text = report.synchrony_text(rows, labels, T_sync, note)
+text = report.synchrony_text(rows, labels, T_sync, study.note)
 study.text(text, "table3.md")
 Markdown(text)
 
@@ -97,7 +94,7 @@ text = report.dynamics_text(
     list(lengths["motion"].values()),
     report.why_absent(images, study.seeds),
     " and ".join(images.raster.unique()),
-    note,
+    study.note,
 )
 study.text(text, "table2.md")
 Markdown(text)
@@ -110,7 +107,7 @@ Markdown(text)
 # %%
 rows, why = report.lip_rows(study.measurements("lips"), T_sync)
 study.table(rows, "lips.csv")
-text = report.lips_text(rows, study.title, why, note)
+text = report.lips_text(rows, study.title, why, study.note)
 study.text(text, "lips.md")
 Markdown(text)
 
@@ -123,7 +120,7 @@ Markdown(text)
 # %%
 rows = report.head_rows(study.measurements("heads"), study.measurements("sets"), T_long)
 study.table(rows, "heads.csv")
-text = report.heads_text(rows, study.title, note)
+text = report.heads_text(rows, study.title, study.note)
 study.text(text, "heads.md")
 Markdown(text)
 
@@ -179,7 +176,7 @@ logs = pd.concat(
 )
 study.table(logs, "figure5.csv")
 levels = val[val.scoring == "overlap"].groupby(["method", "level"]).confidence.mean().reset_index()
-begin = settings["training"].get("teacher_steps") or 0
+begin = settings["training"]["teacher_steps"]
 fig = figures.figure5(logs, figures.ablated(labels, study.full), style, levels, begin)
 study.figure(fig, "figure5.png")
 
@@ -190,12 +187,10 @@ study.figure(fig, "figure5.png")
 # what it does.
 
 # %%
-swept = sweeps(settings, next(s["clips"] for s in facts["splits"] if s["split"] == "train"))
-swept = {k: {x: labels[v] for x, v in of.items()} for k, of in swept.items()}
-if swept:
+if study.swept:
     table3 = pd.read_csv(study.results / "table3.csv")
     conf = table3[(table3.metric == "AV-Conf") & (table3.scoring == "overlap")]
-    fig = figures.plot_sweep(conf, ratios, swept, (lengths["durations"][0], T_long))
+    fig = figures.plot_sweep(conf, ratios, study.swept, (lengths["durations"][0], T_long))
     study.figure(fig, "sweep.png")
 else:
     print("This profile sweeps nothing.")
@@ -247,7 +242,7 @@ record = run_record(settings, study.seeds, device=device, corpus=known, seconds=
 study.text(json.dumps(record, indent=1), "run.json")
 
 have = set(report.WRITTEN) - (set() if draw else {"figure4.png"})
-have -= set() if swept else {"sweep.png"}
+have -= set() if study.swept else {"sweep.png"}
 title = f"Study, profile {settings['name']}, {study.title}"
-text = report.contents_text(title, note + settings["about"], have, videos, seconds)
+text = report.contents_text(title, study.note + settings["about"], have, videos, seconds)
 study.text(text, "README.md")
