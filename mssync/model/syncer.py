@@ -12,11 +12,13 @@ __all__ = [
     "info_nce",
     "margin_loss",
     "shortest",
+    "warn_coarse",
     "SyncerPyramid",
     "av_loss",
 ]
 
 # %% ../../nbs/model/12_syncer.ipynb #24b5d7dc
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..data.audio import COLUMNS, D
-from ..data.landmarks import L
+from ..data.landmarks import L, centre_size
 from .fast import dense
 from .layers import Axes, ConvNeXt, expect
 from .pyramid import LEVELS, WINDOW, audio_pyramid, position_pyramid
@@ -233,6 +235,24 @@ def _check(syncers: "SyncerPyramid", x: Tensor, a: Tensor, levels: int):
         )
 
 
+# %% ../../nbs/model/12_syncer.ipynb #98ad047e
+def warn_coarse(
+    x: Tensor,  # (..., n, 68, 2) landmarks in any unit
+):
+    "Warn where numbers of 16 bits resolve less than 1/500 of the face (its RMS radius)."
+    if x.dtype not in (torch.float16, torch.bfloat16):
+        return
+    step = torch.finfo(x.dtype).eps / 2 * x.detach().abs().amax().double()
+    size = centre_size(x.detach()[..., 0, :, :].double())[1].mean()
+    if step > size / 500:
+        kind = str(x.dtype).removeprefix("torch.")
+        warnings.warn(
+            f"landmarks in {kind} are rounded to {float(step / size):.1g} of the face's size, "
+            "which is as much as it moves: scores and losses suffer; give float32",
+            stacklevel=3,
+        )
+
+
 # %% ../../nbs/model/12_syncer.ipynb #2e54fc3b
 class SyncerPyramid(nn.Module):
     "A syncer for every level of both pyramids."
@@ -256,9 +276,14 @@ class SyncerPyramid(nn.Module):
         a: Tensor,  # (B, 4n, 26) standardised audio
         levels: int | None = None,  # use only the finest `levels`; all by default
     ) -> list[tuple[Tensor, Tensor]]:  # level i: e_x, e_a of shape (B, W_i, dim)
-        "Embeddings at every level. Raises TypeError or ValueError on what does not fit."
+        """Embeddings at every level, in the type of the weights, whatever type of numbers comes.
+        Raises TypeError or ValueError on what does not fit."""
         n = levels or self.levels
         _check(self, x, a, n)
+        dtype = self.audio_mean.dtype
+        if x.dtype != dtype and not torch.compiler.is_compiling():
+            warn_coarse(x)
+        x, a = x.to(dtype), a.to(dtype)
         xs, audios = position_pyramid(x, n), audio_pyramid(a, n)
         return [s(x_i, a_i) for s, x_i, a_i in zip(self.syncers, xs, audios)]
 
