@@ -931,6 +931,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                      'mssync.model.syncer.SyncerPyramid.forward': ( 'model/syncer.html#syncerpyramid.forward',
                                                                                     'mssync/model/syncer.py'),
                                      'mssync.model.syncer._check': ('model/syncer.html#_check', 'mssync/model/syncer.py'),
+                                     'mssync.model.syncer._dealt': ('model/syncer.html#_dealt', 'mssync/model/syncer.py'),
                                      'mssync.model.syncer._linear': ('model/syncer.html#_linear', 'mssync/model/syncer.py'),
                                      'mssync.model.syncer._stage': ('model/syncer.html#_stage', 'mssync/model/syncer.py'),
                                      'mssync.model.syncer.av_loss': ('model/syncer.html#av_loss', 'mssync/model/syncer.py'),
@@ -1756,6 +1757,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                                                                    'mssync/training/syncers.py'),
                                          'mssync.training.syncers._check_finite': ( 'training/syncers.html#_check_finite',
                                                                                     'mssync/training/syncers.py'),
+                                         'mssync.training.syncers._check_negatives': ( 'training/syncers.html#_check_negatives',
+                                                                                       'mssync/training/syncers.py'),
                                          'mssync.training.syncers._syncer_steps': ( 'training/syncers.html#_syncer_steps',
                                                                                     'mssync/training/syncers.py'),
                                          'mssync.training.syncers._toy_clip': ( 'training/syncers.html#_toy_clip',
@@ -1783,4 +1786,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                          'mssync.training.syncers.toy_corpus': ( 'training/syncers.html#toy_corpus',
                                                                                  'mssync/training/syncers.py'),
                                          'mssync.training.syncers.train_syncers': ( 'training/syncers.html#train_syncers',
-                                                                                    'mssync/training/syncers.py')}}}
+                                                                                    'mssync/training/syncers.py'),
+                                         'mssync.training.syncers.windows_by_level': ( 'training/syncers.html#windows_by_level',
+                                                                                       'mssync/training/syncers.py')}}}

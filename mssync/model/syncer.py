@@ -149,33 +149,41 @@ class Syncer(nn.Module):
 
 
 # %% ../../nbs/model/12_syncer.ipynb #a7e0d1fa
+def _dealt(
+    decks: int,  # of n cards each, shuffled
+    hands: int,  # that each of them is dealt to
+    k: int,  # cards a hand, at most n
+    n: int,
+    generator: torch.Generator,
+) -> Tensor:  # (decks * hands, k) numbers from 0 to n-1, different in a hand
+    "Hand by hand, from the top again where a deck ends."
+    deck = torch.rand(decks, n, generator=generator).argsort(1)
+    place = torch.arange(hands * k).view(hands, k) % max(n, 1)
+    return deck[:, place].flatten(0, 1)
+
+
 def negatives(
     B: int,  # sequences
     W: int,  # windows a sequence
     N: int,  # negatives an anchor
     generator: torch.Generator,
-    same: float = 0.5,  # share drawn from the anchor's own sequence
-) -> Tensor:  # (B*W, N) indices of windows other than the anchor's own
-    "Draw negative windows, from the same sequence and from others. Raises ValueError without any."
-    if B * W < 2:
-        raise ValueError("one window alone has no negatives")
-
-    def uniform():
-        return torch.rand(B * W, N, generator=generator)
-
-    def below(n, u):  # whole numbers 0 .. n-1
-        return (u * n).long().clamp(max=max(n - 1, 0))
-
+    same: float = 0.5,  # share from the anchor's own sequence, as far as it has windows
+) -> Tensor:  # (B*W, N) indices of windows other than the anchor's own, all different
+    "Draw negative windows. Raises ValueError where there are fewer than N, or on a share beyond 1."
+    if not 0 <= same <= 1:
+        raise ValueError(f"same is {same}: a share of the negatives lies between 0 and 1")
+    others = (B - 1) * W
+    if others + W - 1 < N:
+        raise ValueError(
+            f"{N} negatives asked of {B} sequences with {W} windows each: "
+            f"a window has {others + W - 1} others"
+        )
+    own = max(min(round(same * N), W - 1), N - others)
     b = torch.arange(B).repeat_interleave(W)[:, None]  # each anchor's sequence
     w = torch.arange(W).repeat(B)[:, None]  # and its window in it
-    if W > 1:
-        own = uniform() < (same if B > 1 else 1.0)
-    else:
-        own = torch.zeros(B * W, N, dtype=torch.bool)
-    r = uniform()
-    inside = b * W + (w + 1 + below(W - 1, r)) % W
-    outside = (b + 1 + below(B - 1, r)) % B * W + below(W, uniform())
-    return torch.where(own, inside, outside)
+    inside = b * W + (w + 1 + _dealt(B, W, own, W - 1, generator)) % W
+    outside = ((b + 1) * W + _dealt(B, W, N - own, others, generator)) % (B * W)
+    return torch.cat([inside, outside], 1)
 
 
 # %% ../../nbs/model/12_syncer.ipynb #d3765c9d

@@ -259,7 +259,7 @@ def step_seconds(
 
 
 # %% ../../nbs/study/73_cost.ipynb #37f3b035
-POINTS = dict(gan=(8, 16), syncers=(16, 32, 48))  # small batches that are run
+POINTS = dict(gan=(8, 16), syncers=(32, 48, 64))  # small batches that are run
 
 
 @dataclass

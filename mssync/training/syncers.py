@@ -10,6 +10,7 @@ __all__ = [
     "fit_axes",
     "set_audio_stats",
     "crop_steps",
+    "windows_by_level",
     "SyncerTraining",
     "syncer_losses",
     "syncer_rate",
@@ -169,6 +170,18 @@ def crop_steps(
     return steps
 
 
+def windows_by_level(
+    levels: int,
+    batch: int,  # crops over all processes
+    frames: int,  # T of the crops
+    processes: Processes = ALONE,
+) -> list[tuple[int, int]]:  # crops that a level takes, and windows in each of them
+    "What a batch holds."
+    lengths = [p.shape[1] for p in position_pyramid(torch.zeros(1, frames + 1, L, 2), levels)]
+    steps = crop_steps(levels, batch, processes)
+    return [(-(-batch // step), n - WINDOW + 1) for step, n in zip(steps, lengths)]
+
+
 # %% ../../nbs/training/23_syncers.ipynb #2f3f3104
 @dataclass
 class SyncerTraining:
@@ -179,7 +192,8 @@ class SyncerTraining:
     frames: int = 40  # T: the crop that the pyramid is built on
     lr: float = 1e-4
     weight_decay: float = 0.01
-    negatives: int = 48  # N, Section 3.1
+    negatives: int = 48  # N, Section 3.1; all different windows
+    same: float = 0.5  # share of them from the anchor's own sequence, as far as it has windows
     loss: str = "info_nce"  # "info_nce" (Eq. 2), or "pair", "triplet" for metric syncers
     log: bool = True  # False: Eq. 2 as printed
     temperature: float = 1.0
@@ -193,6 +207,20 @@ class SyncerTraining:
     # a loss beyond it stops the training, or a gradient norm where nothing clips it;
     # 0: only NaN and infinities do
     limit: float = 1e6
+
+
+# %% ../../nbs/training/23_syncers.ipynb #6ef2eb45
+def _check_negatives(cfg: SyncerTraining, processes: Processes):
+    "Raises ValueError where a batch has fewer windows than an anchor needs, at the first level."
+    held = windows_by_level(cfg.levels, cfg.batch, cfg.frames, processes)
+    for i, (crops, windows) in enumerate(held, 1):
+        if cfg.negatives > crops * windows - 1:
+            raise ValueError(
+                f"negatives is {cfg.negatives}: at level {i} a batch of {cfg.batch} has {crops} "
+                f"crops of {windows} windows, so an anchor has {crops * windows - 1} others"
+            )
+    if not 0 <= cfg.same <= 1:
+        raise ValueError(f"same is {cfg.same}: a share of the negatives lies between 0 and 1")
 
 
 # %% ../../nbs/training/23_syncers.ipynb #96c8d307
@@ -213,7 +241,7 @@ def syncer_losses(
             e = syncer(x_i[::step], a_i[::step])
         e_x, e_a = (processes.gather(full(v)) for v in e)
 
-        neg = negatives(*e_x.shape[:2], cfg.negatives, rng)
+        neg = negatives(*e_x.shape[:2], cfg.negatives, rng, cfg.same)
         if cfg.loss == "info_nce":
             out.append(info_nce(e_a, e_x, neg, cfg.temperature, cfg.log))  # Eq. 2
         else:
@@ -322,7 +350,7 @@ def train_syncers(
     team = Processes.of(packed.x.device, cfg.precision, accelerator)
     for p in (packed, held_out):
         check_data(p, shape.audio_dim, cfg.frames, cfg.levels, cfg.batch, team)
-    crop_steps(cfg.levels, cfg.batch, team)
+    _check_negatives(cfg, team)
 
     syncers = new_syncers(packed, shape, cfg, seed)
     opt = adam(syncers, cfg.lr, torch.optim.AdamW, weight_decay=cfg.weight_decay)
