@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 import mssync
-from ..data.audio import KINDS, SR, features, kind_name
+from ..data.audio import KINDS, SR, at_level, features, kind_name
 from ..data.landmarks import FPS, denormalise, normalise
 from ..data.track import make_landmarker, reference_square
 from ..data.video import IngestError, draw_faces, read_audio, write_video
@@ -98,13 +98,13 @@ def _conditioning(
     "The standardised audio features of a recording, at the level of the model's corpus."
     own = model.cfg.features
     a = features(wave, sr, kind=own if kind is None else kind)
-    a = torch.from_numpy(a).to(model.audio_mean)
     if a.shape[1] != len(model.audio_mean):
         raise ValueError(
             f"the model was trained on {len(model.audio_mean)} {own!r} features, got {a.shape[1]}"
         )
     if own == "mfcc":
-        a[:, 0] += model.audio_mean[0] - a[:, 0].mean()
+        a = at_level(a, float(model.audio_mean[0]))
+    a = torch.from_numpy(a).to(model.audio_mean)
     return ((a - model.audio_mean) / model.audio_std)[None]
 
 

@@ -9,6 +9,7 @@ __all__ = [
     "WINDOW",
     "D",
     "COLUMNS",
+    "LOUDEST",
     "KINDS",
     "kind_name",
     "features",
@@ -16,6 +17,8 @@ __all__ = [
     "energy",
     "pitch",
     "loudness",
+    "speech_level",
+    "at_level",
 ]
 
 # %% ../../nbs/data/01_audio.ipynb #9b8595c9
@@ -36,6 +39,7 @@ HOP = 160  # samples from one column of features to the next
 WINDOW = 400  # samples of sound that a column sees
 D = 26  # features a column
 COLUMNS = 4  # columns a video frame
+LOUDEST = 4.0  # sample of a waveform in [-1, 1], codecs overshoot; integers are larger
 KINDS = ("mfcc", "fbank")  # the paper's, the authors' code's; both have D features
 
 
@@ -43,7 +47,7 @@ def _mono(
     wave: np.ndarray,  # (samples,) or (channels, samples)
     sr: int,  # Hz
 ) -> np.ndarray:  # (samples',) float32 at 16 kHz
-    "One channel at 16 kHz; raises ValueError on empty or non-finite sound and integer samples."
+    "One channel at 16 kHz. Raises ValueError on sound that is empty or no numbers in [-1, 1]."
     w = np.asarray(wave)
     if w.size and w.dtype.kind != "f":
         hint = f": divide by {-np.iinfo(w.dtype).min}" if w.dtype.kind == "i" else ""
@@ -58,6 +62,11 @@ def _mono(
         )
     if not np.isfinite(w).all():
         raise ValueError("sound holds NaN or infinite samples")
+    if (peak := np.abs(w).max()) > LOUDEST:
+        raise ValueError(
+            f"sound has samples up to {peak:.4g}, where they must lie in [-1, 1]: divide "
+            "samples of 16 bits by 32768, and standardised sound by its largest sample"
+        )
     if sr == SR:
         return w
     n = math.ceil(len(w) * SR / sr)
@@ -372,3 +381,20 @@ def loudness(
         who = f"clip {bad} holds" if a.ndim > 2 else "features hold"
         raise ValueError(f"loudness: {who} NaN or infinite values")
     return a[..., 0] / 40**0.5 if kind == "mfcc" else 10 / np.log(10) * a.mean(-1)
+
+
+# %% ../../nbs/data/01_audio.ipynb #0117ea7e
+def speech_level(
+    c0: np.ndarray,  # (n,) the first MFCC along time
+) -> float:  # its mean without pauses
+    "The level of the speech, in the unit of the first MFCC: sqrt(40) dB."
+    c0 = _host(c0)
+    return float(c0[c0 > np.percentile(c0, 95) - 45 * 40**0.5].mean())
+
+
+def at_level(
+    a: np.ndarray,  # (n, 26) MFCC
+    level: float,  # the `speech_level` wanted
+) -> np.ndarray:  # (n, 26)
+    "The MFCC of the same sound at another level."
+    return np.c_[a[:, :1] + np.float32(level - speech_level(a[:, 0])), a[:, 1:]]

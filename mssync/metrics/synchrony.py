@@ -26,10 +26,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import mssync
-from ..data.audio import COLUMNS, features
+from ..data.audio import COLUMNS, at_level, features, speech_level
 from ..data.landmarks import FPS, L, centre_size, normalise
 from ..data.packed import Packed
 from ..model.pyramid import WINDOW
+from ..model.syncer import warn_coarse
 from ..training.models import load_model
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #1c8ab590
@@ -162,6 +163,14 @@ def av_scores(
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #34e02cb7
+def _array(v) -> np.ndarray:
+    "An array of numbers from anything: tensors of any device and type, with or without gradient."
+    if isinstance(v, Tensor):
+        v = v.detach().cpu()
+        v = v.float() if v.dtype == torch.bfloat16 else v
+    return np.asarray(v)
+
+
 def _check_landmarks(x: Tensor, fps: float):
     "Raise ValueError where a sequence of landmarks or its frame rate cannot be used."
     if x.ndim != 3 or x.shape[1:] != (L, 2) or not len(x):
@@ -189,7 +198,7 @@ def _at_25_hz(
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #e736c61b
-def _check_sound(syncers, a: np.ndarray, sr: int | None):
+def _check_sound(syncers, a: np.ndarray, sr: float | None):
     "Raise ValueError where sound, or the syncers that should take it, cannot be used."
     if not hasattr(syncers, "audio_mean"):
         raise ValueError(
@@ -198,50 +207,82 @@ def _check_sound(syncers, a: np.ndarray, sr: int | None):
         )
     if sr is not None and not sr > 0:
         raise ValueError(f"sr is {sr}: a sampling rate in Hz is needed")
+    if sr is None and (a.ndim == 1 or a.ndim == 2 and a.shape[0] < 9 < a.shape[1] / 100):
+        raise ValueError(
+            f"sound of shape {a.shape} is a waveform: its sampling rate is needed, as sr="
+        )
     if sr and not (a.ndim == 1 or a.ndim == 2 and a.shape[0] < a.shape[1]):
         raise ValueError(
             f"sound of shape (samples,) or (channels, samples) expected, got {a.shape}"
         )
 
 
-def _columns(
-    syncers,  # `SyncerPyramid`
-    a,  # (m, 26) features
-    n: int,  # frames of the motion
-) -> Tensor:  # (4n, 26) standardised
-    "Four columns a frame: cut at the end, or padded with the last column."
-    a = torch.as_tensor(a, dtype=torch.float32)[: COLUMNS * n]
+# %% ../../nbs/metrics/30_synchrony.ipynb #20c33646
+def _check_features(syncers, a: np.ndarray):
+    "Raise ValueError where these are no features as the syncers' corpus had them."
     width = len(syncers.audio_mean)
-    if a.ndim != 2 or a.shape[1] != width:
+    if a.ndim != 2 or a.shape[1] != width or not len(a):
         raise ValueError(
             f"audio features of shape (n, {width}) expected, or a waveform with its sr, "
-            f"got {tuple(a.shape)}"
+            f"got {a.shape}"
         )
+    level = a[:, 0] / 40**0.5  # dB
+    if syncers.cfg.features == "mfcc" and np.abs(level).max() > 101:
+        raise ValueError(
+            f"the features cannot be MFCC of a waveform: levels from {level.min():.0f} to "
+            f"{level.max():.0f} dB; make them with mssync.data.audio.features"
+        )
+    mean, std = np.abs(a.mean(0)).mean(), np.log(np.maximum(a.std(0), 1e-6))
+    apart = np.abs(std - syncers.audio_std.log().cpu().numpy()).mean()  # from the corpus
+    if mean < 1 and np.abs(std).mean() < min(apart, 0.7):
+        raise ValueError(
+            "the features are standardised already, with mean 0 and deviation 1: give them as "
+            "mssync.data.audio.features makes them (or standardised batches to update)"
+        )
+
+
+def _columns(
+    syncers,  # `SyncerPyramid`
+    a: np.ndarray,  # (m, width) features
+    n: int,  # frames of the motion
+    level: bool,  # see `prepare`
+) -> Tensor:  # (4n, width) standardised
+    "Four columns a frame: cut at the end, or padded with the last column."
+    mean, std = syncers.audio_mean.float().cpu(), syncers.audio_std.float().cpu()
+    if level and syncers.cfg.features == "mfcc":
+        a = at_level(a, float(mean[0]))
+    a = torch.as_tensor(a, dtype=torch.float32)[: COLUMNS * n]
     a = torch.cat((a, a[-1:].expand(COLUMNS * n - len(a), -1)))
-    return (a - syncers.audio_mean.cpu()) / syncers.audio_std.cpu()
+    return (a - mean) / std
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #b5135339
 def prepare(
     syncers,  # `SyncerPyramid`, which knows how its audio was standardised
-    landmarks,  # (n, 68, 2) one sequence in any unit
+    landmarks,  # (n, 68, 2) one sequence in any unit, array or tensor
     # (samples,) or (channels, samples) float waveform where `sr` is given,
-    # else (4n', 26) features of `audio.features` at 100 Hz
+    # else (4n', 26) features of `audio.features` at 100 Hz, not standardised
     sound,
-    sr: int | None = None,  # Hz
-    fps: float = FPS,  # of the landmarks
+    sr: float | None = None,  # Hz
+    fps: float = FPS,  # of the landmarks, a fraction too
     # Audio features of a waveform: a `ModuleFeatures` where the syncers were trained on a speech
     # model's; theirs by default
     kind=None,
     # s by which the sound may be shorter or longer than the motion; shorter is padded with its last
     # column, longer is cut
     tolerance: float = 0.2,
+    # Bring MFCC to the level of the syncers' corpus, so that loud and quiet recordings compare;
+    # False: score the sound at its own level, as `MultiScaleSync.update` does
+    level: bool = True,
 ) -> tuple[Tensor, Tensor]:  # x (1, n', 68, 2) normalised, a (1, 4n', 26) standardised, at 25 Hz
     "One clip as the syncers take it. Raises ValueError where shapes, lengths or values cannot be."
-    x = torch.as_tensor(np.asarray(landmarks), dtype=torch.float32)
+    fps, sr = float(fps), None if sr is None else float(sr)
+    x = torch.as_tensor(_array(landmarks), dtype=torch.float32)
     _check_landmarks(x, fps)
+    if isinstance(landmarks, Tensor):
+        warn_coarse(landmarks)
     x = _at_25_hz(x, fps)
-    a = np.asarray(sound)
+    a = _array(sound)
     _check_sound(syncers, a, sr)
     seconds = len(x) / FPS
     heard = a.shape[-1] / sr if sr else len(a) / 100
@@ -252,7 +293,9 @@ def prepare(
         )
     if sr:
         a = features(a, sr, len(x), syncers.cfg.features if kind is None else kind)
-    return normalise(x, x[0])[None], _columns(syncers, a, len(x))[None]
+    a = a.astype(np.float32)
+    _check_features(syncers, a)
+    return normalise(x, x[0])[None], _columns(syncers, a, len(x), level)[None]
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #4c5f9f3f
@@ -386,14 +429,15 @@ class MultiScaleSync(_Scorer):
         self,
         landmarks,
         sound,
-        sr: int | None = None,
+        sr: float | None = None,
         fps: float = FPS,
         kind=None,
         tolerance: float = 0.2,
         id=None,
+        level: bool = True,
     ):
         "Score one clip as it comes: see `prepare` for the arguments and what it raises."
-        x, a = prepare(self.syncers, landmarks, sound, sr, fps, kind, tolerance)
+        x, a = prepare(self.syncers, landmarks, sound, sr, fps, kind, tolerance, level)
         device = next(self.syncers.parameters()).device
         self.update(x.to(device), a.to(device), None if id is None else [id])
 
@@ -408,12 +452,21 @@ class MultiScaleSync(_Scorer):
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #61d198fa
+def _gains(packed: Packed) -> list[float]:  # of its clips, standardised
+    "What takes the first MFCC of every clip to the level of the statistics."
+    mean, std = float(packed.mean[0]), float(packed.std[0])
+    first = packed.a[..., 0].cpu()
+    clips = zip(packed.start.tolist(), packed.lengths.tolist())
+    return [(mean - speech_level(first[s : s + n].flatten())) / std for s, n in clips]
+
+
 def score_corpus(
     folder: str | Path,  # an ingested corpus
     syncers=None,  # metric `SyncerPyramid`; those of the package by default
     frames: int = 80,  # of a window; shorter clips are left out
     splits: tuple = ("train", "metric", "val", "test", "dev", ""),  # which
     device="cpu",
+    level: bool = True,  # as in `prepare`; of the whole clip
 ) -> pd.DataFrame:  # one row a clip: id, speaker, windows, offset_1.. (medians, samples of the
     # level), confidence_1.. (means)
     """AV-Off and AV-Conf of all clips. Raises CorpusError where no clip is long enough, ValueError
@@ -427,6 +480,9 @@ def score_corpus(
             f"the syncers were trained on {syncers.cfg.features}"
         )
     x, a, ids = packed.windows(frames - 1, frames)
+    if level and packed.features == "mfcc":
+        gain = pd.Series(_gains(packed), packed.ids)[ids].to_numpy()
+        a[..., 0] += torch.as_tensor(gain, dtype=a.dtype, device=a.device)[:, None]
     m = MultiScaleSync(syncers)
     m.update(x, a, ids)
     clips = m.compute().groupby("id", sort=False)
