@@ -342,6 +342,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                    'mssync.data.track.pose': ('data/track.html#pose', 'mssync/data/track.py'),
                                    'mssync.data.track.reference_square': ('data/track.html#reference_square', 'mssync/data/track.py'),
                                    'mssync.data.track.smooth_track': ('data/track.html#smooth_track', 'mssync/data/track.py'),
+                                   'mssync.data.track.stretch_contrast': ('data/track.html#stretch_contrast', 'mssync/data/track.py'),
                                    'mssync.data.track.tremor': ('data/track.html#tremor', 'mssync/data/track.py'),
                                    'mssync.data.track.upright_crop': ('data/track.html#upright_crop', 'mssync/data/track.py')},
             'mssync.data.video': { 'mssync.data.video.IngestError': ('data/video.html#ingesterror', 'mssync/data/video.py'),

@@ -47,6 +47,7 @@ def _download_options(commands):
 # %% ../../nbs/app/51_cli.ipynb #0e3550c2
 SETTINGS = dict(  # of ingestion, see `mssync.data.ingest.Settings`: type and meaning
     landmarker=(str, "dlib (default) or face-alignment"),
+    contrast=(str, "of dlib: grey levels of the face, stretch (default) or none"),
     every=(int, "frames between two confirmations of the face by the detector (default 3)"),
     smooth=(str, "butter (default), mean or none"),
     window=(int, "frames of the smoothing mean, odd (default 5)"),

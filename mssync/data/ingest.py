@@ -52,6 +52,7 @@ from mssync.data.track import (
     make_landmarker,
     reference_square,
     smooth_track,
+    stretch_contrast,
     tremor,
 )
 from .video import IngestError, iter_frames, open_media, read_audio, video_start
@@ -63,6 +64,7 @@ class Settings:
     "How clips are made. Raises ValueError for a value that cannot be."
 
     landmarker: str = "dlib"  # a key of `LANDMARKERS`
+    contrast: str = "stretch"  # of dlib, see `stretch_contrast`: "stretch" or "none"
     every: int = 3  # frames between two confirmations of the face by the detector
     smooth: str = "butter"  # see `smooth_track`
     window: int = 5  # of the smoothing "mean", frames
@@ -81,6 +83,7 @@ class Settings:
                 f"unknown landmarker {self.landmarker!r}: choose one of {', '.join(LANDMARKERS)}"
             )
         smooth_track(np.zeros((0, L, 2)), self.smooth, self.window)  # checks its own arguments
+        stretch_contrast(np.zeros((0, 0), np.uint8), np.zeros(0), self.contrast)  # this one too
         kind_name(self.features)
         _check_limits(self)
 
@@ -373,7 +376,7 @@ def read_clips(
 
 # %% ../../nbs/data/08_ingest.ipynb #0a644b84
 # Counted up when clips change, so that nothing made by an older method is taken for finished.
-METHOD = 3
+METHOD = 4
 # Of an item: what can change without making its clips again.
 NAMES = ("speaker", "source", "licence", "split")
 
@@ -471,11 +474,11 @@ def _serve():
     for line in sys.stdin:
         src, out, item, settings = json.loads(line)
         item, settings = Item(**item), Settings(**settings)
-        name = "" if item.landmarks else settings.landmarker
-        if name not in made:
-            made[name] = make_landmarker(name) if name else None
+        wanted = () if item.landmarks else (settings.landmarker, settings.contrast)
+        if wanted not in made:
+            made[wanted] = make_landmarker(*wanted) if wanted else None
         try:
-            said = ingest_one(src, out, item, settings, made[name])
+            said = ingest_one(src, out, item, settings, made[wanted])
         except OSError as e:
             said = dict(stop=e.strerror or str(e))
         print(json.dumps(said), file=answer, flush=True)
@@ -731,7 +734,7 @@ def _work_off(
 ) -> dict[str, dict]:  # marks by the recording's id
     "Ingest what is not done yet."
     tables_only = all(i.landmarks or i.reject for i in items)
-    own = None if tables_only else make_landmarker(settings.landmarker)
+    own = None if tables_only else make_landmarker(settings.landmarker, settings.contrast)
     marks = {i.id: _done(src, out, asdict(i), settings) for i in items}
     done = {id: mark for id, mark in marks.items() if mark}
     pool = _Pool(src, out, settings, jobs, own)

@@ -6,6 +6,7 @@
 __all__ = [
     "FACE",
     "RAISE",
+    "CONTRASTS",
     "LANDMARKERS",
     "SMOOTHERS",
     "pose",
@@ -13,6 +14,7 @@ __all__ = [
     "overlap",
     "upright_crop",
     "Landmarker",
+    "stretch_contrast",
     "DlibLandmarker",
     "FaceAlignmentLandmarker",
     "make_landmarker",
@@ -205,12 +207,32 @@ def _shifted_points(
     return np.array(found)
 
 
+# %% ../../nbs/data/06_track.ipynb #ed722eb6
+CONTRASTS = ("stretch", "none")
+
+
+def stretch_contrast(
+    grey: np.ndarray,  # (H, W) uint8
+    inside: np.ndarray,  # (h, w) part of it that decides, uint8
+    contrast: str = "stretch",  # of `CONTRASTS`; "none" changes nothing
+) -> np.ndarray:  # (H, W) uint8
+    """Grey levels such that the 1st and 99th percentile of those inside are black and white.
+    Raises ValueError for an unknown kind."""
+    if contrast not in CONTRASTS:
+        raise ValueError(f"unknown contrast {contrast!r}: choose one of {', '.join(CONTRASTS)}")
+    if contrast == "none" or not inside.size:
+        return grey
+    low, high = np.percentile(inside, (1, 99))
+    levels = (np.arange(256) - low) * 255 / max(high - low, 1)
+    return levels.round().clip(0, 255).astype(np.uint8)[grey]
+
+
 # %% ../../nbs/data/06_track.ipynb #9876db3e
 class _DlibDetector(Landmarker):
     "Finds faces with dlib."
 
-    def __init__(self, threshold: float):
-        self.threshold = threshold
+    def __init__(self, threshold: float, contrast: str):
+        self.threshold, self.contrast = threshold, contrast
         _dlib()  # says at once when the weights are missing
 
     def detect(
@@ -239,8 +261,11 @@ class _DlibDetector(Landmarker):
         zoom, pad = min(4.0, self.side / 2 / width), width / 2
         left, top = (max(0, int(v - pad)) for v in box[:2])
         part = image[top : int(box[3] + pad), left : int(box[2] + pad)]
-        part = cv2.resize(part, None, fx=zoom, fy=zoom)
-        found = _dlib_points(part, (box[0] - left) * zoom, (box[1] - top) * zoom, width * zoom)
+        part = cv2.cvtColor(cv2.resize(part, None, fx=zoom, fy=zoom), cv2.COLOR_RGB2GRAY)
+        x, y, side = (box[0] - left) * zoom, (box[1] - top) * zoom, width * zoom
+        face = part[max(0, round(y)) : round(y + side), max(0, round(x)) : round(x + side)]
+        part = stretch_contrast(part, face, self.contrast)
+        found = _dlib_points(part, x, y, side)
         return found / zoom + np.array([left, top])
 
 
@@ -257,8 +282,10 @@ class DlibLandmarker(_DlibDetector):
         side: int = 480,  # side of the enlarged crop, pixels
         shift: float = 0.05,  # shift of the boxes, in sides of the face box; 0 predicts once
         threshold: float = 0.0,  # of the detector; lower finds more faces and more that are none
+        contrast: str = "stretch",  # of `CONTRASTS`: the face's grey levels, see above
     ):
-        super().__init__(threshold)
+        stretch_contrast(np.zeros((0, 0), np.uint8), np.zeros(0), contrast)  # checks its argument
+        super().__init__(threshold, contrast)
         self.side = side
         self.shifts = [(shift, 0), (-shift, 0), (0, shift), (0, -shift)] if shift else [(0, 0)]
 
@@ -271,7 +298,9 @@ class DlibLandmarker(_DlibDetector):
         import cv2
 
         crop, M = upright_crop(image, face, self.side)
-        found = _shifted_points(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), self.shifts)
+        grey, quarter = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), self.side // 4
+        grey = stretch_contrast(grey, grey[quarter:-quarter, quarter:-quarter], self.contrast)
+        found = _shifted_points(grey, self.shifts)
         mean = np.mean(found, 0)
         doubt = np.sqrt(((found - mean) ** 2).sum(-1).mean()) / (self.side / 2 / FACE)
         return (mean - M[:, 2]) @ np.linalg.inv(M[:, :2]).T, float(doubt)
@@ -345,11 +374,12 @@ LANDMARKERS = {"dlib": DlibLandmarker, "face-alignment": FaceAlignmentLandmarker
 
 def make_landmarker(
     name: str,  # a key of `LANDMARKERS`
+    contrast: str = "stretch",  # of `CONTRASTS`, for "dlib": the network has no fixed levels
 ) -> Landmarker:
     "Build a landmarker. Raises ValueError for an unknown name, or where its weights are missing."
     if name not in LANDMARKERS:
         raise ValueError(f"unknown landmarker {name!r}: choose one of {', '.join(LANDMARKERS)}")
-    return LANDMARKERS[name]()
+    return LANDMARKERS[name](contrast=contrast) if name == "dlib" else LANDMARKERS[name]()
 
 
 # %% ../../nbs/data/06_track.ipynb #7ef01cdd
