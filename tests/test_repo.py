@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jupytext
 import pandas as pd
 import pytest
-from conftest import BIN, ROOT, run
+from conftest import BIN, ROOT, notebook_test, run
 from execnb.nbio import read_nb
 
 import mssync
@@ -59,7 +59,7 @@ def notebook_run(request):
     ]
 
     def nbdev_test(name):
-        return run(BIN / "nbdev_test", "--path", f"nbs/{name}", "--do_print")
+        return notebook_test(f"nbs/{name}")
 
     def result(name):
         not_begun = runs[name].cancel()

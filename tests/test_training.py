@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT
+from conftest import PATIENCE, ROOT
 
 from mssync.data.corpus import Clip, write_clip, write_index
 from mssync.training.models import CheckpointError, load_model, read_tensors
@@ -125,7 +125,7 @@ class Trainings:
     def run(self, name: str, launch=(), **env) -> tuple[int, str]:
         p = self.start(name, launch, **env)
         try:
-            text = p.communicate(timeout=300)[0]
+            text = p.communicate(timeout=PATIENCE)[0]
         except subprocess.TimeoutExpired:
             p.kill()
             raise
