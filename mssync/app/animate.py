@@ -14,6 +14,9 @@ __all__ = [
 ]
 
 # %% ../../nbs/app/50_animate.ipynb #2b536c50
+import math
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -23,7 +26,7 @@ import torch
 import mssync
 from ..data.audio import KINDS, SR, at_level, features, kind_name
 from ..data.landmarks import FPS, denormalise, normalise
-from ..data.track import make_landmarker, reference_square
+from ..data.track import Landmarker, make_landmarker, reference_square
 from ..data.video import IngestError, draw_faces, read_audio, write_video
 from ..model.generator import Generator
 from ..simulate.speech import speak
@@ -31,6 +34,16 @@ from ..training.models import CheckpointError, load_model
 
 # %% ../../nbs/app/50_animate.ipynb #0c7ec143
 ROOM = 0.35  # margin of the portrait's square on each side, over the face's own side
+
+
+def _eight_bits(picture) -> np.ndarray:  # a PIL image -> (height, width, 3) uint8
+    "A picture in the RGB of eight bits; one of 16 or 32 bits is scaled, not cut off at 255."
+    if picture.mode not in ("F", "I") and not picture.mode.startswith("I;16"):
+        return np.array(picture.convert("RGB"))
+    grey = np.array(picture, float)
+    most = grey.max()
+    full = next((v for v in (1, 255, 65535) if most <= v), most)
+    return np.repeat((grey.clip(0) / full * 255).round().astype(np.uint8)[..., None], 3, 2)
 
 
 def _read_picture(path: str | Path | None) -> np.ndarray:  # (height, width, 3) uint8
@@ -41,12 +54,56 @@ def _read_picture(path: str | Path | None) -> np.ndarray:  # (height, width, 3) 
         from skimage.data import astronaut
 
         return astronaut()
+    if Path(path).is_dir():
+        raise IngestError(path, "is a folder, a picture is needed")
     if not Path(path).is_file():
         raise IngestError(path, "no such file")
     try:
-        return np.array(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
-        raise IngestError(path, "not a readable picture") from e
+        with Image.open(path) as picture:
+            return _eight_bits(ImageOps.exif_transpose(picture))
+    except Image.DecompressionBombError as e:
+        raise IngestError(path, "more pixels than a picture can have; make it smaller") from e
+    except (OSError, SyntaxError, ValueError) as e:
+        with open(path, "rb") as f:
+            heic = re.fullmatch(rb"ftyp(hei[cfmsx]|hev[cx]|mif1|msf1)", f.read(12)[4:])
+        kind = "a picture in HEIC, which cannot be read here: save it as JPEG or PNG"
+        raise IngestError(path, kind if heic else "not a readable picture") from e
+
+
+# %% ../../nbs/app/50_animate.ipynb #2cfcb273
+def _looks(
+    width: int,
+    height: int,
+) -> Iterator[list[tuple]]:  # lists of parts: left, top, right, bottom in pixels
+    "The whole picture, then its overlapping halves and quarters as long as they are large."
+    for pieces, count in ((1, 1), (2, 3), (4, 5)):
+        if pieces > 1 and max(width, height) / pieces <= 640:
+            return
+        xs, ys = (np.linspace(0, n - n / pieces, count).astype(int) for n in (width, height))
+        right, low = -(-width // pieces), -(-height // pieces)
+        yield [(x, y, min(x + right, width), min(y + low, height)) for x in xs for y in ys]
+
+
+def _sure_face(
+    find: Landmarker,
+    image: np.ndarray,  # (H, W, 3) uint8
+) -> tuple[np.ndarray | None, float]:  # (68, 2) pixels or None, and the least doubt of any face
+    "The largest face whose landmarks can be trusted."
+    least = math.inf
+    for parts in _looks(*image.shape[1::-1]):
+        sure = []
+        for left, top, right, bottom in parts:
+            part = np.ascontiguousarray(image[top:bottom, left:right])
+            for box in find.detect(part):
+                first = find.start(image, box + [left, top, left, top])
+                first, _ = find.fit(image, first)
+                face, doubt = find.fit(image, first)  # a second look, from a better box
+                least = min(least, doubt)
+                if doubt < find.doubtful and find.check(image, face):
+                    sure.append(face)
+        if sure:
+            return max(sure, key=lambda face: np.ptp(face[:, 0])), least
+    return None, least
 
 
 # %% ../../nbs/app/50_animate.ipynb #68edb5e3
@@ -57,13 +114,17 @@ def read_portrait(
     size: int = 400,  # side of the square picture that is returned, pixels
 ) -> tuple[np.ndarray, np.ndarray]:  # (size, size, 3) uint8; landmarks (68, 2) in the unit square
     """The square of a portrait around the face, and its landmarks. Raises IngestError if the file
-    is missing, unreadable, or shows no face."""
+    is missing, unreadable, shows no face, or one whose landmarks cannot be trusted."""
     image = _read_picture(path)
-    find = make_landmarker(landmarker)
-    face = find(image)
+    face, doubt = _sure_face(make_landmarker(landmarker), image)
     if face is None:
-        raise IngestError(path or "astronaut", "no face in the picture")
-    face = find(image, face)  # a second look, from a better box
+        if doubt == math.inf:
+            raise IngestError(path or "astronaut", "no face in the picture")
+        raise IngestError(
+            path or "astronaut",
+            f"no face whose landmarks can be trusted (doubt {doubt:.2f}): "
+            "it must be upright, seen from the front, in focus and not covered",
+        )
     corner, side = reference_square(face[None], ROOM)
     zoom = size / side
     square = cv2.warpAffine(
@@ -149,6 +210,17 @@ def load_generator(
     return model
 
 
+# %% ../../nbs/app/50_animate.ipynb #79165142
+def _check_out(out: str | Path, **inputs):
+    "Raise ValueError where the video would be a folder or replace what it is made from."
+    out = Path(out)
+    if out.is_dir():
+        raise ValueError(f"{out}: is a folder; name a video, such as {out / 'animate.mp4'}")
+    for name, path in inputs.items():
+        if path is not None and out.exists() and Path(path).exists() and out.samefile(path):
+            raise ValueError(f"{out}: is the {name}; give the video another name")
+
+
 # %% ../../nbs/app/50_animate.ipynb #f15b470a
 SENTENCE = "Speech moves more than the lips: the whole head keeps time with what is being said."
 
@@ -165,7 +237,9 @@ def animate(
     kind=None,  # see `speech_motion`
 ) -> Path:  # the video
     """Write a video of the generated landmarks beside the portrait, with the sound. Raises
-    IngestError for a portrait or a sound that cannot be used, CheckpointError for the weights."""
+    IngestError for a portrait or a sound that cannot be used, CheckpointError for the weights,
+    ValueError for a video that would replace one of them."""
+    _check_out(out, portrait=portrait, recording=speech, weights=weights)
     model = load_generator(weights)
     picture, x0 = read_portrait(portrait, landmarker, size)
     if speech is None:

@@ -9,6 +9,7 @@ __all__ = ["SETTINGS", "parser", "main"]
 import argparse
 import re
 import sys
+from pathlib import Path
 
 from .. import __version__
 
@@ -159,20 +160,41 @@ def _animate_options(commands):
     p.add_argument("--landmarker", default="dlib", help="dlib (default) or face-alignment")
     seed = "of the generator's initial state (default 0)"
     p.add_argument("--seed", type=int, default=0, help=seed)
-    p.set_defaults(run=_animate)
+    p.set_defaults(run=_animate, stays="no video was written")
+
+
+# %% ../../nbs/app/51_cli.ipynb #cd71faa2
+def _check_score(a):
+    "Raise ValueError where the corpus is a folder of videos, or the table cannot be written."
+    from mssync.data.sources import VIDEO
+
+    folder = Path(a.corpus)
+    if folder.is_dir() and not (folder / "clips.csv").exists():
+        if any(p.suffix.lower() in VIDEO for p in folder.rglob("*")):
+            raise ValueError(
+                f"{folder}: holds videos, not a corpus: make one of them first "
+                f"(mssync ingest {folder} CORPUS), then score CORPUS"
+            )
+    if a.out and Path(a.out).is_dir():
+        raise ValueError(f"{a.out}: is a folder; name a table, such as {Path(a.out, 'scores.csv')}")
+    inputs = [folder / "clips.csv", folder / "report.csv", *filter(None, [a.syncers])]
+    if a.out and any(Path(a.out).resolve() == Path(p).resolve() for p in inputs):
+        raise ValueError(f"{a.out}: would be replaced by the scores; give them another name")
 
 
 # %% ../../nbs/app/51_cli.ipynb #87e36518
 def _score(a) -> int:
+    from mssync.data.files import write_atomic
     from mssync.metrics.synchrony import score_corpus
     from mssync.training.models import load_model
 
+    _check_score(a)
     syncers = load_model(a.syncers) if a.syncers else None
     if syncers is not None and not hasattr(syncers, "syncers"):
         raise ValueError(f"{a.syncers}: no metric syncers, but a {type(syncers).__name__}")
-    t = score_corpus(a.corpus, syncers, a.frames)
+    t = score_corpus(a.corpus, syncers, a.frames, level=not a.own_level)
     if a.out:
-        t.to_csv(a.out, index=False, float_format="%.6g")
+        write_atomic(a.out, t.to_csv(index=False, float_format="%.6g").encode())
 
     whose = (
         "; syncers of the package, trained on simulated speakers: "
@@ -205,8 +227,13 @@ def _score_options(commands):
     p.add_argument("--syncers", metavar="FILE", help=syncers)
     frames = "of a window; shorter clips are left out (default 80)"
     p.add_argument("--frames", type=int, default=80, help=frames)
+    level = (
+        "score the sound at the level that it has; by default every clip is brought to the level "
+        "of the syncers' corpus, so that loud and quiet recordings compare"
+    )
+    p.add_argument("--own-level", action="store_true", help=level)
     p.add_argument("--out", metavar="CSV", help="a file for the scores clip by clip")
-    p.set_defaults(run=_score)
+    p.set_defaults(run=_score, stays="no scores were written")
 
 
 # %% ../../nbs/app/51_cli.ipynb #233988b2
@@ -245,6 +272,7 @@ def parser() -> argparse.ArgumentParser:
         "mssync", description="Multi-scale synchrony of speech and talking-head motion."
     )
     top.add_argument("--version", action="version", version=f"mssync {__version__}")
+    top.set_defaults(stays="what is finished stays, the same command goes on")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _download_options(commands)
     _ingest_options(commands)
@@ -267,9 +295,7 @@ def main(
         print("mssync: " + " ".join(told.split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            "mssync: interrupted; what is finished stays, the same command goes on", file=sys.stderr
-        )
+        print(f"mssync: interrupted; {args.stays}", file=sys.stderr)
         return 130
 
 
