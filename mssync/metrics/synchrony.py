@@ -481,8 +481,8 @@ def score_corpus(
         )
     x, a, ids = packed.windows(frames - 1, frames)
     if level and packed.features == "mfcc":
-        gain = pd.Series(_gains(packed), packed.ids)[ids].to_numpy()
-        a[..., 0] += torch.as_tensor(gain, dtype=a.dtype, device=a.device)[:, None]
+        gains = dict(zip(packed.ids, _gains(packed)))
+        a[..., 0] += torch.tensor([gains[i] for i in ids], dtype=a.dtype, device=a.device)[:, None]
     m = MultiScaleSync(syncers)
     m.update(x, a, ids)
     clips = m.compute().groupby("id", sort=False)
