@@ -20,6 +20,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/data/09_download.ipynb #cee7ba64
+import hashlib
 import json
 import os
 import re
@@ -31,7 +32,6 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-import pooch
 import requests
 from tqdm.auto import tqdm
 
@@ -121,6 +121,17 @@ def _facts(file: dict) -> dict:
     )
 
 
+def _text(r: requests.Response, most: int = 1 << 24) -> bytes:
+    "What a server answers. Raises ValueError where it does not come to an end."
+    with r:
+        text = b""
+        for chunk in r.iter_content(1 << 16):
+            text += chunk
+            if len(text) > most:
+                raise ValueError(f"more than {most} bytes")
+    return text
+
+
 def read_record(
     number: int,  # of the record
     api: str = ZENODO,
@@ -131,10 +142,8 @@ def read_record(
     "A Zenodo record. Raises DownloadError where it cannot be had or is none."
     url = f"{api.rstrip('/')}/{number}"
     try:
-        record = _get(url, tries, wait, progress).json()
+        record = json.loads(_text(_get(url, tries, wait, progress)))
         files = {f["key"]: _facts(f) for f in record["files"]}
-    except DownloadError:
-        raise
     except (KeyError, TypeError, ValueError, requests.RequestException) as e:
         said = f"{e.__class__.__name__}: {e}"
         raise DownloadError(f"{url}: this is no record of Zenodo ({said})") from e
@@ -143,7 +152,7 @@ def read_record(
 
 # %% ../../nbs/data/09_download.ipynb #43ae7276
 class Resume:
-    "A downloader for pooch that continues a part."
+    "A download that continues a part."
 
     def __init__(
         self,
@@ -165,16 +174,15 @@ class Resume:
         counts = dict(total=self.size, initial=self.have(), unit="B", unit_scale=True)
         return tqdm(desc=name, disable=not self.progress, **counts)
 
-    def __call__(self, url: str, output_file: str, pooch):
-        "What pooch calls. Raises DownloadError."
+    def __call__(self, url: str):
+        "Fill the part. Raises DownloadError."
         if self.have() > self.size:
             self.part.unlink()
         with self.bar() as bar:
             _fill(self, url, bar)
-        os.replace(self.part, output_file)
 
 
-# %% ../../nbs/data/09_download.ipynb #49b42fd5
+# %% ../../nbs/data/09_download.ipynb #d5fefb37
 _BREAKS = (
     requests.ConnectionError,
     requests.Timeout,
@@ -182,13 +190,17 @@ _BREAKS = (
 )
 
 
-def _save(r: requests.Response, part: Path, append: bool, bar: tqdm) -> str:
-    "Write what comes; what ended it, if it was a break. Raises DownloadError for a full disk."
+def _save(r: requests.Response, part: Path, append: bool, bar: tqdm, room: int) -> str:
+    """Write what comes, `room` bytes at most, and say what ended it. Raises DownloadError for a
+    full disk."""
     try:
         with open(part, "ab" if append else "wb", buffering=0) as f:
             for chunk in r.iter_content(1 << 14):
-                f.write(chunk)
-                bar.update(len(chunk))
+                f.write(chunk[:room])
+                bar.update(min(len(chunk), room))
+                room -= len(chunk)
+                if room <= 0:
+                    return "the server sends more than the record says"
     except _BREAKS as e:
         return f"the transfer breaks off ({e.__class__.__name__})"
     except OSError as e:
@@ -196,6 +208,7 @@ def _save(r: requests.Response, part: Path, append: bool, bar: tqdm) -> str:
     return "the transfer breaks off"
 
 
+# %% ../../nbs/data/09_download.ipynb #49b42fd5
 def _attempt(get: Resume, url: str, before: int, bar: tqdm) -> str:
     "Ask once for what comes after `before` bytes; why it ended."
     headers = {"Accept-Encoding": "identity"}
@@ -210,7 +223,7 @@ def _attempt(get: Resume, url: str, before: int, bar: tqdm) -> str:
             return "the transfer breaks off"
         if before and not goes_on:
             bar.reset()
-        return _save(r, get.part, bool(goes_on), bar)
+        return _save(r, get.part, bool(goes_on), bar, get.size - (before if goes_on else 0))
 
 
 # %% ../../nbs/data/09_download.ipynb #4f40f8f7
@@ -245,15 +258,21 @@ def _check_room(name, folder: Path, need: int, how: str = ""):
 
 
 def _make_room(file: dict, path: Path, part: Path):
-    "Remove what killed runs left. Raises DownloadError where the disk is too small for the rest."
-    for stray in path.parent.glob("tmp????????"):  # of pooch, after a kill
-        if not stray.stat().st_size:
-            stray.unlink()
-    for old in path.parent.glob(f"{path.name}.*.part"):
+    "Remove parts of older versions. Raises DownloadError where the disk is too small for the rest."
+    for old in path.parent.glob(f"{path.name}.{'[0-9a-f]' * 8}.part"):
         if old != part:
             old.unlink()
-    here = max(p.stat().st_size if p.exists() else 0 for p in (path, part))
+    here = part.stat().st_size if part.exists() else 0
     _check_room(path, path.parent, file["size"] - here)
+
+
+def _has(path: Path, kind: str, digest: str) -> bool:
+    "Is this the file of that checksum? Raises DownloadError on a kind of checksum that is unknown."
+    try:
+        with open(path, "rb") as f:
+            return hashlib.file_digest(f, kind).hexdigest() == digest.lower()
+    except ValueError as e:
+        raise DownloadError(f"{path.name}: its record has a checksum of kind {kind!r}") from e
 
 
 # %% ../../nbs/data/09_download.ipynb #f7ef0fed
@@ -266,19 +285,19 @@ def fetch(
 ) -> Path:
     "Fetch one file, or what is missing of it. Raises DownloadError; a wrong file is deleted."
     kind, _, digest = file["checksum"].rpartition(":")
-    pooch.get_logger().setLevel("WARNING")  # the bar says enough
-    part = part_path(path, digest)
-    _make_room(file, path, part)
-    get, known = Resume(part, file["size"], progress, tries, wait), f"{kind or 'md5'}:{digest}"
+    kind, part = kind or "md5", part_path(path, digest)
     try:
-        pooch.retrieve(file["url"], known, path.name, path.parent, downloader=get)
-    except DownloadError:
-        raise
-    except ValueError as e:
-        raise DownloadError(
-            f"{path.name}: its checksum is not the one of the record ({file['checksum']}): "
-            "deleted, run the same command again"
-        ) from e
+        if path.exists() and _has(path, kind, digest):
+            return path
+        _make_room(file, path, part)
+        Resume(part, file["size"], progress, tries, wait)(file["url"])
+        if not _has(part, kind, digest):
+            part.unlink()
+            raise DownloadError(
+                f"{path.name}: its checksum is not the one of the record ({file['checksum']}): "
+                "deleted, run the same command again"
+            )
+        os.replace(part, path)
     except OSError as e:
         raise DownloadError(f"{path}: cannot be written ({e.strerror or e})") from e
     return path
