@@ -11,22 +11,27 @@ __all__ = [
     "COARSE",
     "FULL",
     "NOISE",
-    "SLIGHT",
+    "TENTH",
+    "HALF",
     "SPANS",
     "CLAIMS",
     "part",
     "claim",
-    "verdict",
-    "over_trainings",
     "decide",
+    "decided_again",
+    "curve_pairs",
+    "last_scores",
+    "curve_differences",
     "frechet_pairs",
 ]
 
 # %% ../../nbs/study/69_claims.ipynb #b0064ebb
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
+from ..metrics.intervals import looks_level, over_trainings, verdict
 from ..model.variants import ABLATIONS
 from .tables import differences, over_seeds, summary
 
@@ -104,7 +109,10 @@ def claim(
     )
 
 
-COARSE, FULL, NOISE, SLIGHT = (2, 3, 4), ("short", "long"), 0.1, 0.5
+COARSE, FULL = (2, 3, 4), ("short", "long")
+# what one training's AV-Conf differs from the next, at every level: shares of the lead, measured
+NOISE = {1: 0.06, 2: 0.07, 3: 0.09, 4: 0.16}
+TENTH, HALF = 0.1, 0.5  # of the value of b: no improvement, and a slight loss
 # within the training length, and what is left after 5 times 40 frames
 SPANS = (("trained", "whole"), (200, "last 40"))
 CLAIMS: dict[str, dict] = {}
@@ -144,11 +152,11 @@ CLAIMS["a"] = claim(
         for a, b in (("short", "single_multi"), ("multi_single", "single_single"))
         for p in (
             part("AV-Conf", a, b, at=COARSE),
-            part("AV-Conf", a, b, "not below", (1,), NOISE),
+            part("AV-Conf", a, b, "not below", (1,), NOISE[1]),
         )
     ),
     note="Either pair shares its generator. The paper draws neither pair; it compares short with "
-    "single_single (claim b).",
+    "single_single (claim b). Nothing lost: by no more than one training differs from the next.",
 )
 CLAIMS["b"] = claim(
     "multi-scale generator",
@@ -156,7 +164,7 @@ CLAIMS["b"] = claim(
     "200 ms stays as it is and the coarser scales fall behind.",
     "3.2, 4.6, Figure 5",
     part("AV-Conf", "short", "multi_single", at=LEVELS),
-    part("AV-Conf", "short", "single_single", "equal", (1,), NOISE),
+    part("AV-Conf", "short", "single_single", "equal", (1,), NOISE[1]),
     part("AV-Conf", "single_single", "short", "below", COARSE),
     note="The single-scale generator is also smaller and conditions on less of the future.",
     together=True,
@@ -179,8 +187,8 @@ CLAIMS["d"] = claim(
     "4.1, 4.2, Table 2",
     part("shape residual", "long", "short", "below", ((200, "last 40"),)),
     *(part(m, "long", "short", "below", (200,)) for m in ("FMD_40", "FFD")),
-    part("shape residual", "long", "short", "not above", ((40, "whole"),), SLIGHT),
-    *(part(m, "long", "short", "not above", (40,), SLIGHT) for m in ("FMD_40", "FFD")),
+    part("shape residual", "long", "short", "not above", ((40, "whole"),), HALF),
+    *(part(m, "long", "short", "not above", (40,), HALF) for m in ("FMD_40", "FFD")),
     note="In the paper's Table 2 at 200 frames FVD falls from 279 to 144 and FID from 25.2 to 8.3; "
     "at 40 frames they grow from 105 to 134 and from 3.3 to 6.6. Small means here: by less than "
     "half.",
@@ -208,7 +216,7 @@ CLAIMS["f"] = claim(
     "3.3",
     *(part(m, "short", "no_joint", "below", (40, 200)) for m in ("FMD_40", "FFD")),
     *(part(m, "short", "no_joint") for m in ("head diversity", "lip diversity")),
-    part("AV-Conf", "short", "no_joint", "not below", LEVELS, NOISE),
+    *(part("AV-Conf", "short", "no_joint", "not below", (n,), NOISE[n]) for n in LEVELS),
     note="The paper speaks of dynamics; diversity is what the discriminator is there for, and "
     "synchrony should not suffer.",
 )
@@ -216,10 +224,11 @@ CLAIMS["g"] = claim(
     "no gain from L2",
     "A weak L2 loss brings no significant improvement.",
     "3.3, after Eq. 12",
-    *(part(m, "l2", "short", "not below", (40,), NOISE) for m in ("FMD_40", "FFD")),
-    part("LMD", "l2", "short", "not below", tolerance=NOISE),
-    part("AV-Conf", "l2", "short", "not above", LEVELS, NOISE),
-    note="An improvement counts from a tenth on. The L2 loss works on what LMD measures; the other "
+    *(part(m, "l2", "short", "not below", (40,), TENTH) for m in ("FMD_40", "FFD")),
+    part("LMD", "l2", "short", "not below", tolerance=TENTH),
+    *(part("AV-Conf", "l2", "short", "not above", (n,), NOISE[n]) for n in LEVELS),
+    note="An improvement counts from a tenth on, of AV-Conf from what one training differs from "
+    "the next. The L2 loss works on what LMD measures; the other "
     "measures do not follow from it. The weight is ours.",
 )
 CLAIMS["h"] = claim(
@@ -234,35 +243,6 @@ CLAIMS["h"] = claim(
     note="Recorded motion with the head held still. The paper saw it in Wav2Lip, which moves lips "
     "only, against the static boundary.",
 )
-
-
-# %% ../../nbs/study/69_claims.ipynb #817607d2
-def verdict(
-    intervals: list[tuple[float, float]],  # all must agree; NaN: there is none
-    least: float = -np.inf,  # the claim: least < value < most
-    most: float = np.inf,
-) -> str:  # holds, does not hold or undecided
-    "What intervals say about a bound. Without any it is undecided."
-    known = [i for i in intervals if np.isfinite(i).all()]
-    if not known:
-        return "undecided"
-    if all(least < low and high < most for low, high in known):
-        return "holds"
-    below = all(high < least for _, high in known)
-    above = all(low > most for low, _ in known)
-    return "does not hold" if below or above else "undecided"
-
-
-def over_trainings(
-    values,  # (n,) one a seed
-    level: float = 0.95,
-) -> tuple[float, float]:  # NaN with one seed
-    "Student's interval of the mean of the seeds' values: what another training would give."
-    v = np.asarray(values, float)
-    if len(v) < 2:
-        return np.nan, np.nan
-    reach = student.ppf((1 + level) / 2, len(v) - 1) * v.std(ddof=1) / len(v) ** 0.5
-    return float(v.mean() - reach), float(v.mean() + reach)
 
 
 # %% ../../nbs/study/69_claims.ipynb #bc506085
@@ -359,8 +339,39 @@ def _set_differences(tables: dict, m: dict, cell: dict, a: str, b: str) -> pd.Da
     ).reset_index()
 
 
+# %% ../../nbs/study/69_claims.ipynb #924161a1
+@dataclass(frozen=True)
+class _How:
+    "How sure is asked for."
+
+    level: float  # of both intervals
+    resamples: int  # of clips
+    looks: tuple  # trainings after which the claims had been looked at before
+
+    def text(self, trainings: int) -> str:
+        "All looks: 3, 5, 10; empty where this is the first."
+        before = [k for k in self.looks if 1 < k < trainings]
+        return ", ".join(map(str, [*before, trainings])) if before else ""
+
+    def over_trainings(self, values) -> tuple[float, float]:
+        "Student's interval, as wide as the number of looks asks for."
+        n = len(values)
+        before = tuple(k for k in self.looks if k < n)
+        return over_trainings(values, looks_level((*before, n), self.level))
+
+
 # %% ../../nbs/study/69_claims.ipynb #4bcaedc4
-def _ratio(tables: dict, m: dict, cell: dict, a: str, b: str, level: float) -> dict:
+def _real_drift(tables: dict, m: dict) -> float:
+    "How far real clips go until they end: going less far is no virtue."
+    if m["column"] not in ("position", "size"):
+        return 1e-6
+    real = tables["drift"][tables["drift"].method == "Ground truth"]
+    if real.empty:
+        raise _Absent("no row Ground truth in table drift")
+    return max(float(real[real.frame == real.frame.max()][m["column"]].mean()), 1e-6)
+
+
+def _ratio(tables: dict, m: dict, cell: dict, a: str, b: str, how: _How) -> dict:
     "Of measures with one value a seed: the geometric mean of a over b, or of a itself."
     df = _rows(tables, m, cell, [a, b] if b else [a])
     v = df.pivot(index="seed", columns="method", values=m["column"]).sort_index()
@@ -369,9 +380,9 @@ def _ratio(tables: dict, m: dict, cell: dict, a: str, b: str, level: float) -> d
             f"claims: {m['column']} of {a}{' or ' + b if b else ''} is NaN or infinite "
             f"in table {m['table']}"
         )
-    floor = 1.0 if b and m["column"] in ("position", "size") else 1e-6
+    floor = _real_drift(tables, m) if b else 1e-6
     log = np.log(v[a].clip(lower=floor)) - (np.log(v[b].clip(lower=floor)) if b else 0)
-    low, high = np.exp(over_trainings(log, level))
+    low, high = np.exp(how.over_trainings(log))
     return dict(
         mean=np.exp(log.mean()),
         low=np.nan,
@@ -384,21 +395,21 @@ def _ratio(tables: dict, m: dict, cell: dict, a: str, b: str, level: float) -> d
 
 
 # %% ../../nbs/study/69_claims.ipynb #2bb48892
-def _value(tables: dict, m: dict, cell: dict, a: str, b: str, level: float, resamples: int) -> dict:
+def _value(tables: dict, m: dict, cell: dict, a: str, b: str, how: _How) -> dict:
     "mean, low, high, low_trainings, high_trainings, seed_0, ... of a part."
     if m["kind"] == "seeds":
-        return _ratio(tables, m, cell, a, b, level)
-    how = dict(level=level, resamples=resamples)
+        return _ratio(tables, m, cell, a, b, how)
+    draws = dict(level=how.level, resamples=how.resamples)
     if m["kind"] == "sets" and b:
         r = over_seeds(_set_differences(tables, m, cell, a, b))
     elif m["kind"] == "sets":
         r = over_seeds(_rows(tables, m, cell, [a]))
     elif b:
-        r = differences(_rows(tables, m, cell, [a, b]), [(a, b)], [m["column"]], **how)
+        r = differences(_rows(tables, m, cell, [a, b]), [(a, b)], [m["column"]], **draws)
     else:
-        r = summary(_rows(tables, m, cell, [a]), [m["column"]], **how)
+        r = summary(_rows(tables, m, cell, [a]), [m["column"]], **draws)
     r = r.iloc[0].to_dict()
-    low, high = over_trainings([x for k, x in r.items() if k.startswith("seed_")], level)
+    low, high = how.over_trainings([x for k, x in r.items() if k.startswith("seed_")])
     return r | dict(low_trainings=low, high_trainings=high)
 
 
@@ -426,10 +437,10 @@ def _region(p: dict, zero: float, slack: float) -> tuple[float, float]:
 
 
 # %% ../../nbs/study/69_claims.ipynb #ed22d6b0
-def _decided(tables, p, at, cell, a, b, level, resamples) -> dict:
+def _decided(tables, p, at, cell, a, b, how: _How) -> dict:
     "What a part's row says where it is measured."
     m = MEASURES[p["measure"]]
-    r = _value(tables, m, cell, a, b, level, resamples)
+    r = _value(tables, m, cell, a, b, how)
     slack = p["tolerance"] * _share(tables, m, cell, b) if p["tolerance"] else 0.0
     least, most = _region(p, 1.0 if m["kind"] == "seeds" and b else 0.0, slack)
     own = {k: x for k, x in r.items() if k.startswith("seed_")}
@@ -439,6 +450,7 @@ def _decided(tables, p, at, cell, a, b, level, resamples) -> dict:
     return dict(
         least=least,
         most=most,
+        tolerance=p["tolerance"],
         value=r["mean"],
         **{k: r[k] for k in bounds},
         seeds_std=v.std(ddof=1) if len(v) > 1 else np.nan,
@@ -446,6 +458,7 @@ def _decided(tables, p, at, cell, a, b, level, resamples) -> dict:
         speakers=r.get("speakers"),
         drawn=r.get("drawn"),
         seeds=len(v),
+        looks=how.text(len(v)),
         seeds_holding=int(((v > least) & (v < most)).sum()),
         **own,
         verdict=verdict(both, least, most),
@@ -454,7 +467,7 @@ def _decided(tables, p, at, cell, a, b, level, resamples) -> dict:
 
 
 # %% ../../nbs/study/69_claims.ipynb #3ad7e3ed
-def _row(tables, labels, facts, letter, p, at, level, resamples) -> dict:
+def _row(tables, labels, facts, letter, p, at, how: _How) -> dict:
     "A row of `decide`."
     m = MEASURES[p["measure"]]
     row = dict(letter=letter, measure=p["measure"], place="", a=p["a"], b=p["b"], want=p["want"])
@@ -462,7 +475,7 @@ def _row(tables, labels, facts, letter, p, at, level, resamples) -> dict:
         a, b = (_label(n, labels) if n else "" for n in (p["a"], p["b"]))
         cell, row["place"] = _place(m, at, p["a"], facts)
         row |= dict(a=a, b=b)
-        return row | _decided(tables, p, at, cell, a, b, level, resamples)
+        return row | _decided(tables, p, at, cell, a, b, how)
     except _Absent as e:
         try:
             row["place"] = row["place"] or _place(m, at, p["a"], facts)[1]
@@ -479,14 +492,17 @@ def decide(
     claims: dict = CLAIMS,
     level: float = 0.95,  # of both intervals
     resamples: int = 9999,
+    looks: tuple = (),  # trainings after which the claims had been looked at before
 ) -> pd.DataFrame:
     """Decide every part of every claim, one row a letter, part and place: letter, measure, place,
-    a, b, want, verdict, why (not measured), least, most, value, low, high (over clips),
-    low_trainings, high_trainings, seeds_std, clips, speakers, drawn, seeds, seeds_holding, seed_0,
-    ... Raises ValueError where a table lacks a column, a clip or a finite value."""
+    a, b, want, verdict, why (not measured), least, most, tolerance (share), value, low, high (over
+    clips), low_trainings, high_trainings, seeds_std, clips, speakers, drawn, seeds, looks (all,
+    where there were several), seeds_holding, seed_0, ... Raises ValueError where a table lacks a
+    column, a clip or a finite value."""
+    how = _How(level, resamples, tuple(looks))
     df = pd.DataFrame(
         [
-            _row(tables, labels, facts, letter, p, at, level, resamples)
+            _row(tables, labels, facts, letter, p, at, how)
             for letter, c in claims.items()
             for p in c["parts"]
             for at in p["at"]
@@ -495,6 +511,95 @@ def decide(
     first = ["letter", "measure", "place", "a", "b", "want", "verdict", "why"]
     then = [c for c in df if c not in first and not c.startswith("seed_")]
     return df[first + then + sorted(c for c in df if c.startswith("seed_"))]
+
+
+# %% ../../nbs/study/69_claims.ipynb #06b41e5a
+def _again(r: dict, p: dict, how: _How) -> dict:
+    "A stored row as it is decided today."
+    own = {k: x for k, x in r.items() if k.startswith("seed_") and np.isfinite(x)}
+    v = np.array(list(own.values()))
+    looks = how.text(len(v))
+    if (r["looks"], r["tolerance"]) == (looks, p["tolerance"]):
+        return r
+    ratio = MEASURES[p["measure"]]["kind"] == "seeds"
+    low, high = how.over_trainings(np.log(v) if ratio else v)
+    low, high = (float(np.exp(x)) if ratio else x for x in (low, high))
+    scale = p["tolerance"] / r["tolerance"] if p["tolerance"] else 1.0
+    least, most = (r[k] * scale if np.isfinite(r[k]) else r[k] for k in ("least", "most"))
+    both = [(r["low"], r["high"]), (low, high)]
+    r = r | dict(least=least, most=most, tolerance=p["tolerance"], looks=looks)
+    r |= dict(low_trainings=low, high_trainings=high, verdict=verdict(both, least, most))
+    return r | dict(seeds_holding=int(((v > least) & (v < most)).sum()))
+
+
+def decided_again(
+    parts: pd.DataFrame,  # of `decide`, of one run
+    looks: tuple = (),  # trainings after which the claims had been looked at before
+    claims: dict = CLAIMS,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Stored parts with today's tolerances and looks. Raises ValueError where they are not those of
+    the claims."""
+    planned = [(k, p) for k, c in claims.items() for p in c["parts"] for _ in p["at"]]
+    own = list(zip(parts.letter.astype(str), parts.measure, parts.want))
+    if own != [(k, p["measure"], p["want"]) for k, p in planned]:
+        raise ValueError("decided_again: the stored parts are not those of the claims")
+    how = _How(level, 0, tuple(looks))
+    rows = parts.assign(looks=parts.looks.fillna("")).to_dict("records")
+    made = [
+        r if r["verdict"] == "not measured" else _again(r, p, how)
+        for r, (_, p) in zip(rows, planned)
+    ]
+    return pd.DataFrame(made, index=parts.index)[list(parts)]
+
+
+# %% ../../nbs/study/69_claims.ipynb #29652c3e
+def curve_pairs(labels: dict[str, str], claims: dict = CLAIMS) -> list[tuple[str, str]]:
+    "Labels (a, b) of the trained variants whose AV-Conf the claims compare, each pair once."
+    found = {}
+    for p in (p for c in claims.values() for p in c["parts"] if p["measure"] == "AV-Conf"):
+        if p["a"] in labels and p["b"] in labels:
+            found.setdefault(frozenset((p["a"], p["b"])), (labels[p["a"]], labels[p["b"]]))
+    return list(found.values())
+
+
+def last_scores(
+    logs: pd.DataFrame,  # of the trainings: label, seed, step, AV-Conf_1, ... (NaN: not evaluated)
+    last: int,  # evaluations that are averaged
+) -> pd.Series:  # (label, seed, level) -> AV-Conf
+    "Mean of a training's last evaluations. Raises ValueError where it has not so many."
+    columns = [c for c in logs if c.startswith("AV-Conf_")]
+    done = logs.dropna(subset=columns).sort_values("step")
+    few = done.groupby(["label", "seed"]).size()
+    if last < 1 or few.min() < last:
+        raise ValueError(f"last_scores: {few.min()} evaluations, the last {last} are asked for")
+    mean = done.groupby(["label", "seed"])[columns].apply(lambda d: d.tail(last).mean())
+    mean.columns = [int(c.removeprefix("AV-Conf_")) for c in columns]
+    return mean.rename_axis(columns="level").stack()
+
+
+# %% ../../nbs/study/69_claims.ipynb #bee4fbc3
+def curve_differences(
+    logs: pd.DataFrame,  # as above
+    pairs: list[tuple[str, str]],  # of `curve_pairs`
+    last: int,
+    looks: tuple = (),  # trainings after which had been looked before
+    level: float = 0.95,
+) -> pd.DataFrame:  # a, b, level, evaluations, value, low_trainings, high_trainings, verdict (of
+    # a above b), seeds, looks, seeds_holding, seed_0, ...
+    "Paired differences of AV-Conf at the last evaluation, and averaged over the last ones."
+    how, rows = _How(level, 0, tuple(looks)), []
+    for k in dict.fromkeys((1, last)):
+        scores = last_scores(logs, k).unstack("level")
+        for a, b in pairs:
+            for n, d in (scores.loc[a] - scores.loc[b]).dropna().items():
+                low, high = how.over_trainings(d)
+                row = dict(a=a, b=b, level=n, evaluations=k, value=d.mean())
+                row |= dict(low_trainings=low, high_trainings=high)
+                row |= dict(verdict=verdict([(low, high)], 0), seeds=len(d))
+                row |= dict(looks=how.text(len(d)), seeds_holding=int((d > 0).sum()))
+                rows.append(row | {f"seed_{s}": x for s, x in d.items()})
+    return pd.DataFrame(rows)
 
 
 # %% ../../nbs/study/69_claims.ipynb #e04bfb24

@@ -65,6 +65,8 @@ _EVALUATION = dict(
     sync_frames=80,
     durations=(40, 80, 200),
     motion_frames=(40, 80),
+    # evaluations at the end of a training whose mean is what is said of its curve (Figure 5)
+    last=3,
     # resampled sets of clips for the interval of a Fréchet distance
     draws=100,
     # clips that the metric syncers learn from; "train" is the paper's protocol
@@ -100,6 +102,8 @@ SECTIONS: dict[str, dict] = dict(
 TOP = dict(
     about="",
     seeds=(0,),
+    # trainings after which the claims had been looked at before, with fewer seeds; 0: never
+    looks=(0,),
     threads=0,  # of a training on the CPU; 0: all cores, one training after the other
 )
 OVERRIDES = ("generator", "discriminators", "training")  # sections that a variant may change
@@ -271,6 +275,8 @@ def _check(profile: dict, path: Path):
     "Values that have the right type and cannot be used."
     if profile["threads"] < 0:
         raise ProfileError(f"{path}, threads: {profile['threads']} is less than 0")
+    if min(profile["looks"], default=0) < 0:
+        raise ProfileError(f"{path}, looks: {profile['looks']} holds a number below 0")
     for s in ("corpus", "ingest"):
         kind = profile[s]["features"]
         if kind not in KINDS:
@@ -280,6 +286,8 @@ def _check(profile: dict, path: Path):
                 "corpus=FOLDER)"
             )
     of = f"{path}, section evaluation"
+    if profile["evaluation"]["last"] < 1:
+        raise ProfileError(f"{of}, last: {profile['evaluation']['last']} is less than 1")
     split = profile["evaluation"]["metric_split"]
     if split not in ("metric", "train"):
         raise ProfileError(f"{of}, metric_split: {split!r} is neither 'metric' nor 'train'")

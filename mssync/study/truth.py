@@ -6,18 +6,22 @@
 __all__ = [
     "WRONG",
     "PANELS",
+    "SIDES",
     "MASKS",
     "SHOWN",
     "first_frame",
     "Planted",
     "recovered",
     "truth_figure",
+    "with_trainings",
     "uncertain",
     "truth_lines",
     "response_tables",
     "paired_differences",
+    "difference_tables",
     "lag_table",
     "recovered_shares",
+    "truth_text",
     "branch_rows",
     "masks_figure",
     "expectation",
@@ -33,10 +37,11 @@ from torch import Tensor, nn
 from ..baselines.reference import Retrieval, derangement, shuffled_audio, static
 from ..data.corpus import Clip
 from ..data.packed import Packed
+from ..metrics.intervals import looks_level, over_trainings, verdict
 from ..metrics.probes import branch_table, closures, lag, planted_motion, plot_roles, response
 from ..model.generator import generate
 from .outputs import markdown
-from .tables import differences, method_styles, whiskers, wide
+from .tables import differences, legend, method_styles, whiskers, wide
 
 # %% ../../nbs/study/68_truth.ipynb #6847f4bd
 WRONG = ", shuffled audio"  # a method's own motion, for another clip's sound
@@ -164,29 +169,50 @@ def truth_figure(
 
 
 # %% ../../nbs/study/68_truth.ipynb #a5d1e7bd
+SIDES = {"holds": "above 0", "does not hold": "below 0", "undecided": "undecided"}
+
+
+def with_trainings(
+    rows: pd.DataFrame,  # of `summary` or `differences`: low, high, seeds, seed_0, ...
+    looks: tuple = (),  # trainings after which had been looked before
+    level: float = 0.95,
+) -> pd.DataFrame:  # the same with low_trainings, high_trainings (NaN with one), and decided: above
+    # 0, below 0 or undecided by both intervals
+    "Rows with the interval over trainings, and what both intervals say of 0."
+    out = []
+    for r in rows.to_dict("records"):
+        own = [x for k, x in r.items() if k.startswith("seed_") and np.isfinite(x)]
+        before = tuple(n for n in looks if n < len(own))
+        low, high = over_trainings(own, looks_level((*before, len(own)), level))
+        said = SIDES[verdict([(r["low"], r["high"]), (low, high)], 0)]
+        out.append(r | dict(low_trainings=low, high_trainings=high, decided=said))
+    return pd.DataFrame(out, index=rows.index)
+
+
+# %% ../../nbs/study/68_truth.ipynb #de7f600d
 def uncertain(
-    rows: pd.DataFrame,  # summary of the responses
+    rows: pd.DataFrame,  # of `with_trainings`, of the responses
     method: str,
 ) -> str:  # "lips 200 ms, ..."; empty where all are certain
-    "Motions whose correlation does not certainly lie above 0, or not in every seed."
-    every = (rows.filter(regex=r"^seed_\d") > 0).all(axis=1)
-    lost = (rows.method == method) & (rows.metric == "correlation") & ~((rows.low > 0) & every)
-    return ", ".join(f"{r.motion} {r.ms} ms" for r in rows[lost].itertuples())
+    "Motions whose correlation is not certainly above 0."
+    own = (rows.method == method) & (rows.metric == "correlation")
+    lost = rows[own & (rows.decided != "above 0")]
+    return ", ".join(f"{r.motion} {r.ms} ms" for r in lost.itertuples())
 
 
 def truth_lines(
-    rows: pd.DataFrame,  # summary of the responses
+    rows: pd.DataFrame,  # of `with_trainings`, of the responses
     labels: list[str],  # of the variants
 ) -> list[str]:
     "A sentence for each variant, and one for the rows that must have no response."
-    lines = []
+    lines, several = [], rows.seeds.max() > 1
+    by = "over clips and over trainings" if several else "over clips (one training)"
     for m in labels:
         if none := uncertain(rows, m):
-            said = f"no certain correlation with the planted {none}; with all others there is, "
-            lines.append(f"{m}: {said}in every seed.")
+            said = f"no certain correlation with the planted {none}; with all others there is"
         else:
-            said = "correlates with every planted motion at every scale, with intervals above 0, "
-            lines.append(f"{m}: {said}in every seed.")
+            said = "correlates with every planted motion at every scale"
+        lines.append(f"{m}: {said}, by the intervals {by}.")
     zeros = rows[rows.method.str.endswith("huffled audio")]
     off = ((zeros.low > 0) | (zeros.high < 0)).sum()
     gain, correlation = (
@@ -218,23 +244,44 @@ def response_tables(rows: pd.DataFrame) -> dict[str, str]:  # heading -> Markdow
     return texts
 
 
+# %% ../../nbs/study/68_truth.ipynb #c3ce49cb
 def paired_differences(
     clips: pd.DataFrame,  # responses of all seeds, with seed and speaker
     first: str,  # label of the method that is compared
     others: list[str],
-) -> tuple[pd.DataFrame, dict[str, str]]:  # the differences; heading -> Markdown
+    looks: tuple = (),  # as in `with_trainings`
+) -> pd.DataFrame:  # of `differences` and `with_trainings`; method is a less b
     "The first method less every other one, clip by clip within a seed."
     pairs, of = [(first, o) for o in others], ["motion", "ms"]
     less = differences(clips, pairs, ["gain", "correlation"], of)
-    less = less.assign(method=first + " less " + less.b)
+    return with_trainings(less.assign(method=first + " less " + less.b), looks)
+
+
+def _difference(r: dict) -> str:
+    "A difference, both intervals, and what they say."
+    text = f"{r['mean']:.2f} [{r['low']:.2f}, {r['high']:.2f}]"
+    if np.isfinite(r["low_trainings"]):
+        text += f", trainings [{r['low_trainings']:.2f}, {r['high_trainings']:.2f}]"
+        text += f", {r['positive']} of {r['seeds']} above 0"
+    bold = "" if r["decided"] == "undecided" else "**"
+    return f"{text}: {bold}{r['decided']}{bold}"
+
+
+def difference_tables(
+    less: pd.DataFrame,  # of `paired_differences`
+) -> dict[str, str]:  # heading -> Markdown
+    "How often intervals decide, and every difference."
+    sure = (less.decided != "undecided").sum()
+    told = f"Decided by both intervals: {sure} of {len(less)} differences. "
+    told += (
+        f"If nothing differed, up to {np.ceil(0.05 * len(less)):.0f} of so many would be expected."
+    )
+    if less.seeds.max() < 2:
+        told = "One training: the intervals are over clips only, and say nothing about another one."
     shown = less.assign(column=_named(less, ("", ""), ", "))
-    shown["text"] = [
-        f"{r['mean']:.2f} [{r['low']:.2f}, {r['high']:.2f}]"
-        + (f", {r['positive']} of {r['seeds']} seeds above 0" if r["seeds"] > 1 else "")
-        for r in less.to_dict("records")
-    ]
+    shown["text"] = [_difference(r) for r in less.to_dict("records")]
     by = shown.groupby("metric", sort=False)
-    return less, {f"Differences of {metric}": _crossed(d) for metric, d in by}
+    return {"Differences": told} | {f"Differences of {k}": _crossed(d) for k, d in by}
 
 
 # %% ../../nbs/study/68_truth.ipynb #7f11ecd0
@@ -261,6 +308,40 @@ def recovered_shares(
     order = [f"{k}, {v} ms" for k, v in dict.fromkeys(zip(rows.motion, rows.ms))]
     methods = [m for m in rows.method.unique() if m != "Ground truth"]
     return (100 * gains / gains.loc["Ground truth"]).loc[methods, order].round(0).astype(int)
+
+
+# %% ../../nbs/study/68_truth.ipynb #93972350
+def truth_text(
+    about: str,  # the corpus and the run in a sentence
+    rows: pd.DataFrame,  # of `with_trainings`, of the responses
+    shut: pd.DataFrame,  # summary of the lips that close
+    late: pd.DataFrame,  # seed, method, motion, ms, lag
+    less: pd.DataFrame | None,  # of `paired_differences`, where there are several variants
+    labels: list[str],  # of the variants
+    start: int,  # the frame from which motion was compared
+) -> str:  # Markdown
+    "What is certain, lips that close, what is recovered, and every table."
+    shares, texts = recovered_shares(rows), response_tables(rows)
+    texts |= {} if less is None else difference_tables(less)
+    at = "Lag, ms, where the correlation is highest "
+    at += "(of ±160 ms; mean over the seeds, and their range)"
+    parts = [
+        "# What was planted, and what comes back",
+        f"{about} {legend(rows)}",
+        "Gain: regression on what the average speaker would do; 1: as large. Head motions with "
+        "the other planted parts taken out; what all clips do alike taken out; from frame "
+        f"{start} on, since a first frame tells where the head is at that moment.",
+        "\n".join(f"- {line}" for line in truth_lines(rows, labels)),
+        "## Lips at /p/, /b/ and /m/",
+        "Least gap of the lips within two frames of each onset, over the clip's median gap, and "
+        "the share of onsets at which it is below 0.3. A clip with a first frame of open lips "
+        "never closes if it is held.",
+        markdown(wide(shut)),
+        "## Recovered: gain over the ground truth's, %",
+        markdown(shares.T.rename_axis("motion, scale").reset_index()),
+        *(f"## {title}\n\n{table}" for title, table in (texts | {at: lag_table(late)}).items()),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 # %% ../../nbs/study/68_truth.ipynb #c7ddcb3e
@@ -307,25 +388,22 @@ def masks_figure(
 
 # %% ../../nbs/study/68_truth.ipynb #a8b435bf
 def _verdict(r: dict) -> str:
-    "An interval over clips and every seed must agree."
-    side = 0
-    if r["low"] > 0 and r["positive"] == r["seeds"]:
-        side = 1
-    elif r["high"] < 0 and r["positive"] == 0:
-        side = -1
-    if not side:
+    "What both intervals say about the paper's expectation."
+    if r["decided"] == "undecided":
         return "not certain"
-    return "as expected" if side == (1 if r["branch"] == 1 else -1) else "the other way"
+    expected = "above 0" if r["branch"] == 1 else "below 0"
+    return "as expected" if r["decided"] == expected else "the other way"
 
 
 # %% ../../nbs/study/68_truth.ipynb #17eccacc
 def expectation(
     branches: pd.DataFrame,  # MASKS of all seeds, with seed and speaker
-) -> pd.DataFrame:  # model, branch, measure, expected, lips less contour, seeds, verdict
+    looks: tuple = (),  # as in `with_trainings`
+) -> pd.DataFrame:  # model, branch, measure, expected, lips less contour, trainings, verdict
     "Do lips belong to the finest branch, and the contour to the coarsest?"
     of = ["model", "branch"]
     apart = differences(branches, [("lips", "contour")], ["weight", "share"], of, "region")
-    ends = apart[apart.branch.isin([1, branches.branch.max()])]
+    ends = with_trainings(apart[apart.branch.isin([1, branches.branch.max()])], looks)
     rows = []
     for r in ends.to_dict("records"):
         finest = r["branch"] == 1
@@ -334,7 +412,10 @@ def expectation(
         row["measure"] = SHOWN[r["metric"]][0]
         row["expected"] = "above 0" if finest else "below 0"
         row["lips less contour"] = f"{r['mean']:.2f} [{r['low']:.2f}, {r['high']:.2f}]"
-        row["seeds"] = f"{r['positive']} of {r['seeds']} above 0"
+        of = f"{r['positive']} of {r['seeds']} above 0"
+        if r["seeds"] > 1:
+            of = f"[{r['low_trainings']:.2f}, {r['high_trainings']:.2f}], {of}"
+        row["trainings"] = of
         rows.append(row | dict(verdict=_verdict(r)))
     return pd.DataFrame(rows)
 

@@ -21,8 +21,10 @@ __all__ = [
     "claim_tables",
     "plot_claims",
     "claims_text",
+    "curve_text",
     "run_names",
     "claim_measurements",
+    "looks_of",
     "about_run",
 ]
 
@@ -33,8 +35,9 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from ..metrics.intervals import verdict
 from ..model.variants import ABLATIONS
-from .claims import CLAIMS, MEASURES, TABLES, verdict
+from .claims import CLAIMS, MEASURES, TABLES
 from .figures import house_style
 from .outputs import markdown, read_measurements
 
@@ -350,7 +353,8 @@ def plot_grid(
         raise ValueError("plot_grid: nothing is measured")
     columns = [c for c in COLUMNS if c in set(cells.column)]
     several, rows, before = cells.run.nunique() > 1, _grid_rows(cells), ""
-    left, top, wide, high = 5.6, 0.95, 1.15, 0.5  # inches
+    left, top, high = 5.6, 0.95, 0.5  # inches
+    wide = max(1.15, 0.2 + 0.058 * cells.effect.str.len().max())  # of a cell: its text fits
     size = left + wide * len(columns), top + high * len(rows)
     with house_style():
         fig = plt.figure(figsize=size, layout="none")
@@ -567,7 +571,9 @@ methods, paired clip by clip within a training where they have a value a clip; o
 ratio; of speeds and residuals the ratio to real (1 = real). What each part says:
 
 - **yes**: the whole 95 % interval over clips (or speakers) and the whole 95 % interval over
-  trainings (Student's t) lie on the side that the claim says; **no**: both lie on the other side.
+  trainings (Student's t; where claims were looked at before, with fewer trainings, it is widened so
+  that all looks together err in 5 %) lie on the side that the claim says; **no**: both lie on the
+  other side.
 - **likely**: the interval over clips does, and more than two thirds of the trainings do;
   **unlikely**: the same on the other side. With one training, and for drifts (no value a clip),
   nothing better than *likely* is said.
@@ -575,8 +581,10 @@ ratio; of speeds and residuals the ratio to real (1 = real). What each part says
 
 A cell, and a row, is *yes* (*no*) if all its measured parts are, *likely* (*unlikely*) if all are
 at least that, *in part* if some are yes or likely and others are not. Where the claim is that
-nothing is lost, or that two are equal, `tol.` is the difference that still counts as none. † the
-paper expects two methods to be equal, and the one that it favours came out better."""
+nothing is lost, or that two are equal, `tol.` is the difference that still counts as none: of
+AV-Conf what one training differs from the next (measured with ten), of other measures a tenth, in d
+half of the value compared with. † the paper expects two methods to be equal, and the one that it
+favours came out better."""
 DETAIL = (
     "In the tables below each cell has the word, the value, [its interval over clips, or speakers "
     "from 8 on], trainings [the interval over trainings], and in how many trainings the claim is "
@@ -607,6 +615,33 @@ def claims_text(
     head = ["# The paper's claims", "\n".join(f"- {line}" for line in about)]
     head += [markdown(grid_table(grid_cells(parts, claims))), HOW, DETAIL]
     return "\n\n".join(head + [_section(k, c, parts, several) for k, c in claims.items()]) + "\n"
+
+
+# %% ../../nbs/study/74_verdicts.ipynb #52ee57d9
+def curve_text(
+    rows: pd.DataFrame,  # of `curve_differences`
+) -> str:  # Markdown
+    "AV-Conf of validation clips at the end of the trainings' curves."
+    last = int(rows.evaluations.max())
+    out = []
+    for (a, b, n), d in rows.groupby(["a", "b", "level"], sort=False):
+        row = {"AV-Conf": f"{a} less {b}", "scale": f"{100 * 2**n} ms"}
+        for r in d.to_dict("records"):
+            said = f"{r['value']:.2f}"
+            if np.isfinite(r["low_trainings"]):
+                said += f" [{r['low_trainings']:.2f}, {r['high_trainings']:.2f}]"
+            said += f", {r['seeds_holding']} of {r['seeds']} above 0"
+            when = "at the last" if r["evaluations"] < last else f"mean of the last {last}"
+            row[when] = said
+        decided = d[d.evaluations == last].verdict.item()
+        row["decided"] = {"holds": "above", "does not hold": "below"}.get(decided, decided)
+        out.append(row)
+    text = (
+        "## The end of the trainings' curves\n\nAV-Conf of validation clips at the last evaluation"
+    )
+    text += f", after the decay, and averaged over the last {last} evaluations, with the interval "
+    text += "over trainings. The mean decides.\n\n"
+    return text + markdown(pd.DataFrame(out)) + "\n"
 
 
 # %% ../../nbs/study/74_verdicts.ipynb #7c80b299
@@ -642,6 +677,13 @@ def claim_measurements(
 
 
 # %% ../../nbs/study/74_verdicts.ipynb #5379ec7a
+def looks_of(
+    record: dict,  # run.json
+) -> tuple[int, ...]:
+    "Trainings after which the claims had been looked at before, by the run's profile."
+    return tuple(record.get("settings", {}).get("looks", ()))
+
+
 def about_run(
     name: str,
     record: dict,  # run.json
@@ -652,6 +694,9 @@ def about_run(
     short = facts["shortened"]
     of = "seeds" if len(seeds) > 1 else "seed"
     text = f"{name}: profile {record['profile']}, {of} {', '.join(map(str, seeds))}"
-    return text + (
-        f"; lengths reduced because the clips are short: {short} frames" if short else ""
-    )
+    if short:
+        text += f"; lengths reduced because the clips are short: {short} frames"
+    if before := [n for n in looks_of(record) if 1 < n < len(seeds)]:
+        text += f"; looked at before after {' and '.join(map(str, before))} trainings, the "
+        text += "intervals over trainings are wider for it"
+    return text

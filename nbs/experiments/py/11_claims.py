@@ -33,14 +33,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from mssync.study.claims import decide
+from mssync.study.claims import curve_differences, curve_pairs, decide
 from mssync.study.run import finished_run
 from mssync.study.verdicts import (
     about_run,
     claim_measurements,
     claims_text,
+    curve_text,
     grid_cells,
     grid_table,
+    looks_of,
     plot_claims,
     plot_grid,
     run_names,
@@ -61,11 +63,14 @@ pd.DataFrame(
 # %% [markdown]
 # ## Verdicts
 #
-# `claims.csv` has every part of every claim with its intervals; the grid says in a word what they say.
+# `claims.csv` has every part of every claim with its intervals; the grid says in a word what they say. Below them stands what the
+# trainings' curves say at their end, at the last evaluation and averaged over the last ones (`evaluation: {last: 3}`).
 
 # %%
 parts = [
-    decide(claim_measurements(r.results, r.seeds), r.labels, r.facts).assign(run=n)
+    decide(
+        claim_measurements(r.results, r.seeds), r.labels, r.facts, looks=looks_of(r.record)
+    ).assign(run=n)
     for n, r in zip(names, runs)
 ]
 parts = pd.concat(parts, ignore_index=True)
@@ -74,7 +79,14 @@ if (parts.verdict == "not measured").all():
     raise ValueError(f"{study.results}: none of the claims' numbers has been measured")
 
 cells = grid_cells(parts)
-study.text(claims_text(parts, about), "claims.md")
+text, pairs = claims_text(parts, about), curve_pairs(study.labels)
+curves = study.results / "figure5.csv"
+if pairs and curves.is_file():
+    logs = pd.read_csv(curves)
+    logs = logs[logs.seed.isin(study.seeds)]
+    last = study.settings["evaluation"]["last"]
+    text += "\n" + curve_text(curve_differences(logs, pairs, last, looks_of(study.record)))
+study.text(text, "claims.md")
 pd.set_option("display.max_colwidth", None)
 grid_table(cells)
 
