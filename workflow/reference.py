@@ -8,7 +8,8 @@ texts of Tables 2 and 3, lips, heads and claims, the paper's tables beside them 
 pictures of the claims, of the training curves (Figure 5, without the lines of ground truth and
 Static, whose validation scores are not stored) and of what a profile sweeps, and the claims of the
 main runs together (claims.md and claims.png beside the runs). The other pictures stay as the runs
-drew them. No CSV file is touched.
+drew them. No measured number is touched: of the CSV files only claims.csv and truth_differences.csv
+change, where today's tolerances and looks (`looks` of the profile) decide otherwise than the run's.
 """
 
 import sys
@@ -18,18 +19,23 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from mssync.study import report
+from mssync.study.claims import curve_differences, curve_pairs, decided_again
 from mssync.study.figures import ablated, figure5, plot_sweep
-from mssync.study.outputs import markdown, write_figure, write_text
+from mssync.study.outputs import markdown, write_figure, write_table, write_text
 from mssync.study.paper import paper_tables, tables_text
+from mssync.study.profiles import load_profile
 from mssync.study.run import finished_run
 from mssync.study.tables import method_styles
+from mssync.study.truth import first_frame, truth_text, with_trainings
 from mssync.study.verdicts import (
     HOW,
     about_run,
     best_evidence,
     claims_text,
+    curve_text,
     grid_cells,
     grid_table,
+    looks_of,
     plot_claims,
     plot_grid,
 )
@@ -48,7 +54,10 @@ def draw(fig, path: Path, dpi: int = 110):
 def read(folder: Path, name: str) -> pd.DataFrame | None:
     "A stored table, where the run has it."
     path = folder / f"{name}.csv"
-    return pd.read_csv(path, dtype=dict(letter=str)) if path.is_file() else None
+    if not path.is_file():
+        return None
+    df = pd.read_csv(path, dtype=dict(letter=str, looks=str))
+    return df.fillna(dict(looks="")) if "looks" in df else df
 
 
 def why_no_pauses(lips: pd.DataFrame) -> str:
@@ -96,9 +105,22 @@ def pictures(run):
         draw(fig, folder / "sweep.png")
 
 
+def with_looks(folder: Path):
+    "A finished run, with the looks of its profile: older records do not say them."
+    run = finished_run(folder)
+    looks = load_profile(run.record["profile"])["looks"]
+    run.record["settings"] = dict(looks=looks) | run.record["settings"]
+    return run
+
+
+def runs_beside(folder: Path) -> dict:
+    "corpus -> run: this folder's own, and those whose claims stand beside it."
+    return {r.title: r for r in map(with_looks, [*map(REFERENCE.joinpath, TOGETHER), folder])}
+
+
 def about_stored(parts: pd.DataFrame, folder: Path) -> list[str]:
     "A line for each run of a stored claims.csv: this folder's own, and those beside it."
-    known = {r.title: r for r in map(finished_run, [*map(REFERENCE.joinpath, TOGETHER), folder])}
+    known = runs_beside(folder)
     lines = []
     for name in parts.run.unique():
         run = known[name]
@@ -107,12 +129,58 @@ def about_stored(parts: pd.DataFrame, folder: Path) -> list[str]:
     return lines
 
 
+def decided_today(folder: Path) -> pd.DataFrame | None:
+    "The claims of a run by today's tolerances and looks; claims.csv is written where they differ."
+    parts, known = read(folder, "claims"), runs_beside(folder)
+    if parts is None:
+        return None
+    of = [decided_again(d, looks_of(known[n].record)) for n, d in parts.groupby("run", sort=False)]
+    again = pd.concat(of)
+    if not again.equals(parts):
+        write_table(again, folder / "claims.csv")
+    return again
+
+
+def curves(run) -> str:
+    "What the trainings' curves say at their end, as Markdown; empty without a comparison."
+    pairs, looks = curve_pairs(run.labels), looks_of(run.record)
+    last = run.settings["evaluation"].get("last", 3)
+    if not pairs:
+        return ""
+    text = curve_text(curve_differences(read(run.results, "figure5"), pairs, last, looks))
+    asked = "last" in run.settings["evaluation"]
+    after = "" if asked else f"\nThat {last} are averaged was decided after these trainings.\n"
+    return f"\n{text}{after}"
+
+
+def truth(folder: Path):
+    "truth.md of a run of the simulated corpus."
+    run, rows, less = with_looks(folder), read(folder, "truth"), read(folder, "truth_differences")
+    if rows is None:
+        return
+    looks, labels = looks_of(run.record), list(run.labels.values())
+    if less is not None:
+        less = with_trainings(less, looks)
+        write_table(less, folder / "truth_differences.csv")
+    frames, seeds, one = run.lengths["durations"][-1], len(run.seeds), rows.iloc[0]
+    about = f"{run.title}, profile {run.record['profile']}: {frames} frames of {one.clips} test "
+    about += f"clips of {one.speakers} speakers; networks of {seeds} seed{'s' * (seeds > 1)}."
+    tables = (
+        with_trainings(rows, looks),
+        read(folder, "truth_closures"),
+        read(folder, "truth_lag"),
+    )
+    text = truth_text(about, *tables, less, labels, first_frame(frames))
+    write_text(text, folder / "truth.md")
+
+
 def claims(folder: Path):
     "claims.md and the two pictures of a run."
-    parts = read(folder, "claims")
+    parts = decided_today(folder)
     if parts is None:
         return
-    write_text(claims_text(parts, about_stored(parts, folder)), folder / "claims.md")
+    text = claims_text(parts, about_stored(parts, folder)) + curves(with_looks(folder))
+    write_text(text, folder / "claims.md")
     title = f"The paper's claims: {'; '.join(parts.run.unique())}"
     draw(plot_grid(grid_cells(parts), title), folder / "claims.png")
     draw(plot_claims(parts), folder / "claims_intervals.png", 80)
@@ -123,7 +191,7 @@ def claims_together():
     all_parts, corpora, lines = [], {}, []
     for name in TOGETHER:
         folder = REFERENCE / name
-        run, parts = finished_run(folder), read(folder, "claims")
+        run, parts = with_looks(folder), decided_today(folder)
         called = f"{run.facts['name']} ({name})"
         own = parts[parts.run == run.title]
         all_parts.append(own.assign(run=called))
@@ -150,6 +218,7 @@ def main(names: list[str]):
         texts(run)
         pictures(run)
         claims(folder)
+        truth(folder)
     claims_together()
 
 

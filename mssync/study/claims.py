@@ -545,7 +545,10 @@ def decided_again(
     if own != [(k, p["measure"], p["want"]) for k, p in planned]:
         raise ValueError("decided_again: the stored parts are not those of the claims")
     how = _How(level, 0, tuple(looks))
-    rows = parts.assign(looks=parts.looks.fillna("")).to_dict("records")
+    told = parts.looks.astype(object).where(
+        parts.looks.notna(), ""
+    )  # an empty column is read as NaN
+    rows = parts.assign(looks=told).to_dict("records")
     made = [
         r if r["verdict"] == "not measured" else _again(r, p, how)
         for r, (_, p) in zip(rows, planned)

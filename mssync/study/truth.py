@@ -273,9 +273,8 @@ def difference_tables(
     "How often intervals decide, and every difference."
     sure = (less.decided != "undecided").sum()
     told = f"Decided by both intervals: {sure} of {len(less)} differences. "
-    told += (
-        f"If nothing differed, up to {np.ceil(0.05 * len(less)):.0f} of so many would be expected."
-    )
+    chance = int(np.ceil(0.05 * len(less)))
+    told += f"If nothing differed, up to {chance} of so many would be expected."
     if less.seeds.max() < 2:
         told = "One training: the intervals are over clips only, and say nothing about another one."
     shown = less.assign(column=_named(less, ("", ""), ", "))
