@@ -10,6 +10,7 @@ __all__ = [
     "jitter",
     "shape_space",
     "deformation_residual",
+    "residual_ratios",
     "residual_curve",
     "measures",
     "named",
@@ -97,15 +98,15 @@ def deformation_residual(
     return np.sqrt(((d - d @ space.basis.T @ space.basis) ** 2).sum(-1) / d.shape[-1] * 2)
 
 
-def residual_curve(
+def residual_ratios(
     x,  # (B, n, 68, 2) generated clips
     real,  # (B', m, 68, 2) real clips
     space: ShapeSpace,
     deformation: bool = False,  # the stricter residual instead
-) -> np.ndarray:  # (n,) ratio to real at each frame; 1 is as real
-    """RMS shape residual over clips at each frame, over the real clips' RMS over all frames (of the
-    deformation: without the first). Raises ValueError on NaN, on a face without size and where the
-    real clips have no residual."""
+) -> np.ndarray:  # (B, n) ratio to real of each clip at each frame; 1 is as real
+    """Shape residual over the real clips' RMS over all frames (of the deformation: without the
+    first). Raises ValueError on NaN, on a face without size and where the real clips have no
+    residual."""
     x = check_clips(x, "residual_curve", batch=True)
     real = check_clips(real, "residual_curve", "real ", frames=1 + deformation, batch=True)
     if deformation:
@@ -116,7 +117,18 @@ def residual_curve(
         raise ValueError(
             "residual_curve: the real clips have no residual, nothing can be compared with that"
         )
-    return np.sqrt((found**2).mean(0) / (own**2).mean())
+    return found / np.sqrt((own**2).mean())
+
+
+# %% ../../nbs/metrics/32_dynamics.ipynb #c2eefded
+def residual_curve(
+    x,  # (B, n, 68, 2) generated clips
+    real,  # (B', m, 68, 2) real clips
+    space: ShapeSpace,
+    deformation: bool = False,  # the stricter residual instead
+) -> np.ndarray:  # (n,) ratio to real at each frame; 1 is as real
+    "`residual_ratios`, RMS over the clips. Raises ValueError as it does."
+    return np.sqrt((residual_ratios(x, real, space, deformation) ** 2).mean(0))
 
 
 # %% ../../nbs/metrics/32_dynamics.ipynb #03f80add

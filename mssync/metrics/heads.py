@@ -31,7 +31,7 @@ from scipy.spatial.distance import pdist, squareform
 
 from ..data.audio import COLUMNS
 from ..data.landmarks import FPS, REGIONS, ShapeSpace, centre_size, check_clips, check_pair
-from .dynamics import HERTZ, named, residual_curve, within_head
+from .dynamics import HERTZ, named, residual_ratios, within_head
 from .lips import face_size, fit_head, frontalise
 
 
@@ -319,43 +319,49 @@ def spectrum_distance(
 
 
 # %% ../../nbs/metrics/35_heads.ipynb #5fc0b00b
-def _far(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (B, n, 68, 2) -> (n,), (n,)
-    "RMS over clips, at each frame, of the way of the head's centre and of its size's logarithm."
+def _far(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (B, n, 68, 2) -> (B, n), (B, n)
+    "Way of the head's centre from its start, % of face size, and change of its size, %."
     c, s = centre_size(v[..., REGIONS["head"], :])
     way = (c - c[:, :1]) / face_size(v)[:, None, None, None]
     growth = np.log(np.maximum(s / s[:, :1], 1e-9))
-    return np.sqrt((way**2).sum((-1, -2)).mean(0)), np.sqrt((growth**2).mean((0, -1, -2)))
+    return 100 * np.sqrt((way**2).sum((-1, -2))), 100 * growth[..., 0, 0]
 
 
+def _rms_over_clips(
+    v: np.ndarray,  # (B, n)
+    draws: int,
+    level: float = 0.95,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (n,) each; the last two NaN below 5 clips
+    "RMS over the clips, and its percentile bootstrap interval."
+    rms, square, clips = np.sqrt((v**2).mean(0)), v**2, len(v)
+    if clips < 5:
+        return rms, np.full_like(rms, np.nan), np.full_like(rms, np.nan)
+    w = np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), draws) / clips
+    low, high = np.quantile(np.sqrt(w @ square), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return rms, low, high
+
+
+# %% ../../nbs/metrics/35_heads.ipynb #efa2d875
 def drift_curve(
     x,  # (B, n, 68, 2) generated clips, as long as they were made
     real,  # (B', m, 68, 2) real clips, of any length
     space: ShapeSpace,  # fitted on training faces
-) -> pd.DataFrame:  # one row a frame of x: seconds, position, size, residual, deformation; ratios
-    # to real, 1 is as far as real ones go
-    """Where head, size and shape are after many frames. Raises ValueError where the real clips do
-    not move, on no clips, on NaN and on a face of no size."""
+    draws: int = 1000,  # bootstrap resamples
+) -> pd.DataFrame:  # one row a frame of x: seconds; position (% of face size), size (%), residual
+    # and deformation (ratios to real); of each its interval over clips, position_low, ...
+    """Where head, size and shape are after many frames. Raises ValueError on no clips, on NaN, on
+    a face of no size and where the real clips have no residual."""
     x = check_clips(x, "drift_curve", batch=True)
     real = check_clips(real, "drift_curve", "real ", frames=2, batch=True)
-
-    def late(v):  # real heads wander about: their second half
-        return np.sqrt((v[len(v) // 2 :] ** 2).mean())
-
     position, size = _far(x)
-    position0, size0 = map(late, _far(real))
-    if min(position0, size0) < 1e-9:
-        raise ValueError(
-            "drift_curve: the real clips do not move, nothing can be compared with that"
-        )
-    return pd.DataFrame(
-        dict(
-            seconds=np.arange(len(position)) / FPS,
-            position=position / position0,
-            size=size / size0,
-            residual=residual_curve(x, real, space),
-            deformation=residual_curve(x, real, space, True),
-        )
+    curves = dict(position=position, size=size, residual=residual_ratios(x, real, space))
+    curves["deformation"] = residual_ratios(x, real, space, True)
+    found = {k: _rms_over_clips(v, draws) for k, v in curves.items()}
+    df = pd.DataFrame(
+        dict(seconds=np.arange(position.shape[1]) / FPS) | {k: v[0] for k, v in found.items()}
     )
+    bounds = {f"{k}_{b}": v[i] for k, v in found.items() for i, b in ((1, "low"), (2, "high"))}
+    return df.assign(**bounds)
 
 
 # %% ../../nbs/metrics/35_heads.ipynb #c09602aa

@@ -23,6 +23,7 @@ __all__ = [
     "synchrony_table",
     "dynamics_of",
     "residual_of",
+    "chain_clips",
     "sound_chain",
     "drift_of",
     "has_loudness",
@@ -243,31 +244,41 @@ def residual_of(
 
 
 # %% ../../nbs/study/65_evaluation.ipynb #5e5653ce
+def chain_clips(
+    available: int,  # clips whose sound is chained
+    clips: int,  # chains that are made
+    links: int,  # clips in each
+) -> np.ndarray:  # (clips, links) which clips; the first gives the chain its first frame
+    "Chains of clips that follow each other; they share none where there are enough, else few."
+    step = max(1, min(links, available // clips))
+    return (step * np.arange(clips)[:, None] + np.arange(links)) % available
+
+
 def sound_chain(
     a: Tensor,  # (B, 4(T+1), D) sound of clips
     clips: int,  # chains that are made
     frames: int,  # of each
-) -> (
-    Tensor
-):  # (clips, 4 frames, D): chain k begins with the sound of clip k, then that of k + 1, ...
+) -> Tensor:  # (clips, 4 frames, D)
     "Sound that is longer than any clip."
-    links = -(-4 * frames // a.shape[1])
-    chains = [torch.cat([a[(k + j) % len(a)] for j in range(links)]) for k in range(clips)]
-    return torch.stack(chains)[:, : 4 * frames]
+    links = -(-4 * frames // a.shape[1])  # clips in a chain
+    return a[chain_clips(len(a), clips, links)].flatten(1, 2)[:, : 4 * frames]
 
 
+# %% ../../nbs/study/65_evaluation.ipynb #d93dfa39
 def drift_of(
     methods: Methods,
     T: int,  # of the clips whose sound is chained
     frames: int,  # that are generated
     clips: int,  # first frames to begin with, at most
     space: ShapeSpace,
-) -> pd.DataFrame:  # method, frame, and the columns of `drift_curve`
+) -> pd.DataFrame:  # method, frame, and the columns of `drift_curve`; of the real clips until T
     "How errors grow far beyond the clips."
     x, a, _ = methods.clips("test", T)
-    x0 = x[: min(clips, len(x)), 0]
-    sound = sound_chain(a, len(x0), frames + 1)
-    made = {STATIC: static(x0, frames)}
+    clips = min(clips, len(x))
+    sound = sound_chain(a, clips, frames + 1)
+    links = -(-4 * (frames + 1) // a.shape[1])
+    x0 = x[chain_clips(len(x), clips, links)[:, 0], 0]
+    made = {TRUTH: x, STATIC: static(x0, frames)}
     made |= {m: generate(G, x0, sound, methods.seed) for m, G in methods.models.items()}
     real = x.cpu().numpy()
     rows = []

@@ -227,14 +227,15 @@ def _log(ax):
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _over_time(ax, df: pd.DataFrame, column: str, style: dict, trained: dict[str, int]):
-    "Curves over the frames of a sequence, and the lengths of training."
+def _over_time(ax, df: pd.DataFrame, column: str, style: dict, trained: dict[str, int], ratio=True):
+    "Curves over the frames of a sequence, and the lengths of training; a line at 1 for a ratio."
     for m, g in df.groupby("method", sort=False):
         curves = g.pivot(index="frame", columns="seed", values=column)
         banded(ax, curves.index, curves.to_numpy().T, m, **style[m])
     for m, frames in trained.items():
         ax.axvline(frames, color=style[m]["color"], lw=0.9, ls=":")
-    ax.axhline(1, color="0.5", lw=0.9, ls="--", zorder=0)
+    if ratio:
+        ax.axhline(1, color="0.5", lw=0.9, ls="--", zorder=0)
     ax.set(xlabel=f"frame ({FPS} a second)")
     _log(ax)
 
@@ -257,23 +258,23 @@ def plot_residual(
 # %% ../../nbs/study/66_figures.ipynb #5a8829b9
 @house_style()
 def plot_drift(
-    df: pd.DataFrame,  # frame, method, seed, position, size, residual
+    df: pd.DataFrame,  # frame, method, seed, position (% of face size), size (%), residual (ratio)
     style: dict[str, dict],
     trained: dict[str, int],
 ):
-    "How far a head wanders, how its size changes, and its shape, far beyond any clip."
+    """How far a head wanders, how its size changes, and its shape, far beyond any clip; the real
+    ones until their clips end."""
     fig, axes = plt.subplots(1, 3, figsize=(11.5, 3.2))
     what = dict(
-        position="Head's distance from its start",
-        size="Change of the face's size",
-        residual="Distance from a possible face",
+        position=("Head's distance from its start", "% of face size"),
+        size=("Change of the face's size", "%"),
+        residual=("Distance from a possible face", "ratio to real (1 = real)"),
     )
-    for ax, (column, title) in zip(axes, what.items()):
+    for ax, (column, (title, unit)) in zip(axes, what.items()):
         # Static neither wanders nor grows, by construction
         own = df[(df.frame > 0) & ((column == "residual") | (df.method != "Static"))]
-        _over_time(ax, own, column, style, trained)
-        ax.set_title(title)
-    axes[0].set_ylabel("ratio to real (1 = as far as real ones)")
+        _over_time(ax, own, column, style, trained, column == "residual")
+        ax.set(title=title, ylabel=unit)
     fig.legend(*axes[2].get_legend_handles_labels(), loc="outside right upper")
     return fig
 

@@ -118,15 +118,16 @@ study.table(residual_of(methods, T_long, space), "residual.csv")
 
 # %% [markdown]
 # And far beyond the clips: to 1000 frames (40 s), from the first frames of some test clips and a chain of test clips'
-# sound. The seams are not speech, but a face must survive them. There is no true motion to that sound, so the rows are the
-# generators' and Static's; 1 is as far as real clips go (`mssync.metrics.heads.drift_curve`).
+# sound. The seams are not speech, but a face must survive them. There is no true motion to that sound, so the rows as
+# long are the generators' and Static's; the real clips' own way stands beside them until they end (`mssync.metrics.heads.drift_curve`).
+# Place is in % of the face's size, size in %, the shape residual a ratio to real; with intervals over the chains.
 
 # %%
 drift = drift_of(methods, T_long, asked["drift_frames"], asked["drift_clips"], space)
 study.table(drift, "drift.csv")
 
-some = drift[drift.frame.isin([40, 200, asked["drift_frames"]])]
-some.groupby(["method", "frame"], sort=False).mean().round(2)
+some = drift[drift.frame.isin([40, T_long, asked["drift_frames"]])]
+some.set_index(["method", "frame"])[["position", "size", "residual", "deformation"]].round(2)
 
 # %% [markdown]
 # ## Lips and heads (Table 5)
