@@ -19,6 +19,9 @@ __all__ = [
 # %% ../../nbs/simulate/28_clips.ipynb #dd6450ef
 import json
 import multiprocessing
+import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -370,6 +373,17 @@ def _make_one(index, folder, speakers, seed, seconds, coupling, jitter, kind):
 
 
 # %% ../../nbs/simulate/28_clips.ipynb #931f31ae
+def _end_with_parent():
+    "Begin a worker: it ends when the process that started it is gone, killed or not."
+
+    def watch():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _make_all(make, todo: list[int], jobs: int) -> Iterator[dict]:  # rows, in the order of `todo`
     "Make clips, in this process or in several."
     if jobs <= 1 or len(todo) <= 8:
@@ -379,7 +393,7 @@ def _make_all(make, todo: list[int], jobs: int) -> Iterator[dict]:  # rows, in t
     yield make(todo[0])
     methods = multiprocessing.get_all_start_methods()
     ctx = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
-    with ProcessPoolExecutor(jobs, ctx) as pool:
+    with ProcessPoolExecutor(jobs, ctx, _end_with_parent) as pool:
         yield from pool.map(make, todo[1:], chunksize=4)
 
 

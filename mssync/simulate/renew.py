@@ -20,7 +20,7 @@ from .head import Coupling
 MADE = re.compile(
     r"simulated\.json|clips\.csv|packed\.safetensors"
     r"|clips/sim\d{5,}\.safetensors"
-    r"|(clips/)?\.\w{8}\.part"  # what a killed process was writing
+    r"|(clips/)?\.\w{8,16}\.part"  # what a killed process was writing
 )
 
 
