@@ -27,6 +27,7 @@ import hashlib
 import json
 import math
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,14 +114,20 @@ def _read(
 
 
 # %% ../../nbs/data/03_packed.ipynb #753d039b
+def _as_text(sums: dict[str, int]) -> dict[str, str]:
+    "Checksums of tensors as metadata, always as long."
+    return {f"crc32 of {name}": f"{v:08x}" for name, v in sums.items()}
+
+
 def _write(
     f,  # binary file
     shapes: dict,  # name -> shape
     about: dict,  # metadata, text by name
     fill: Callable[[Callable], None],  # is given a `put`
 ):
-    "Write a safetensors file row by row."
-    header, end = {"__metadata__": about}, 0
+    "Write a safetensors file row by row, each tensor's rows in their order."
+    sums = dict.fromkeys(shapes, 0)
+    header, end = {"__metadata__": about | _as_text(sums)}, 0
     for name, shape in shapes.items():
         size = 4 * math.prod(shape)
         header[name] = dict(dtype="F32", shape=shape, data_offsets=[end, end + size])
@@ -132,9 +139,37 @@ def _write(
     def put(name, row, rows):
         begin = 8 + len(text) + header[name]["data_offsets"][0]
         f.seek(begin + 4 * row * math.prod(shapes[name][1:]))
-        f.write(np.ascontiguousarray(rows, "<f4"))
+        rows = np.ascontiguousarray(rows, "<f4")
+        sums[name] = zlib.crc32(rows, sums[name])
+        f.write(rows)
 
     fill(put)
+    header["__metadata__"] |= _as_text(sums)  # as long as before
+    f.seek(8)
+    f.write(json.dumps(header).encode())
+
+
+# %% ../../nbs/data/03_packed.ipynb #54a6e5cf
+_checked: set = set()  # (path, size, time) of packs whose numbers have been read and are whole
+
+
+def _whole(path: Path, tensors: Pack, about: dict[str, str]) -> bool:
+    "Whether the numbers are those that were written; read once a process."
+    s = path.stat()
+    here = (str(path), s.st_size, s.st_mtime_ns)
+    if here in _checked:
+        return True
+    own = _as_text({name: zlib.crc32(v.numpy()) for name, v in tensors.items()})
+    bad = [k.removeprefix("crc32 of ") for k, v in own.items() if about.get(k, v) != v]
+    if bad:
+        warnings.warn(
+            f"{path}: {' and '.join(bad)} differ from what was written, the file is damaged (its "
+            "disk?): packed anew from the clips",
+            stacklevel=4,
+        )
+        return False
+    _checked.add(here)
+    return True
 
 
 def _open(
@@ -148,6 +183,8 @@ def _open(
             if about.get("clips") != key:
                 return None
             found = Pack({k: f.get_tensor(k) for k in f.keys()})
+            if not _whole(path, found, about):
+                return None
     except (OSError, SafetensorError):
         return None
     found.features = about.get("features", "mfcc")
