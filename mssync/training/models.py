@@ -124,6 +124,19 @@ def _config(cls, values: dict):
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
+def _check_shapes(weights: dict[str, Tensor], cls, cfg, kwargs: dict):
+    "Raise ValueError where a model of this configuration has other tensors than these."
+    if kwargs.get("levels", 0) > len(weights):
+        raise ValueError(f"{kwargs['levels']} levels, but only {len(weights)} tensors")
+    with torch.device("meta"):  # shapes without memory
+        wanted = {k: tuple(v.shape) for k, v in cls(cfg, **kwargs).state_dict().items()}
+    found = {k: tuple(v.shape) for k, v in weights.items()}
+    for k in sorted(wanted.keys() | found.keys()):
+        if wanted.get(k) != found.get(k):
+            own, other = (f"is {s[k]}" if k in s else "is absent" for s in (found, wanted))
+            raise ValueError(f"{k} {own} in the file and {other} in its configuration")
+
+
 def load_model(
     path: str | Path,
     device="cpu",  # torch device, or its name
@@ -137,9 +150,11 @@ def load_model(
     cls, config = MODELS[name]
     weights = {k: v.float() if v.dtype == torch.float16 else v for k, v in weights.items()}
     try:
-        model = cls(_config(config, header["config"]), **header["kwargs"])
+        cfg, kwargs = _config(config, header["config"]), header["kwargs"]
+        _check_shapes(weights, cls, cfg, kwargs)
+        model = cls(cfg, **kwargs)
         model.load_state_dict(weights)
-    except (TypeError, ValueError, RuntimeError) as e:
+    except (KeyError, TypeError, ValueError, RuntimeError) as e:
         raise CheckpointError(f"{path}: weights do not fit this version's {name} ({e})") from e
 
     model.meta = header["meta"]
