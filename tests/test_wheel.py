@@ -73,7 +73,7 @@ def test_lock_holds_every_requirement():
 )
 def test_light(module):
     "Importing metric, loss, trainer or profiles imports no video or landmark library."
-    heavy = ["av", "cv2", "dlib", "face_alignment", "skimage"]
+    heavy = ["av", "cv2", "dlib", "face_alignment", "skimage", "librosa"]
     code = f"import sys, mssync.{module}; print([m for m in {heavy} if m in sys.modules])"
     done = run(sys.executable, "-c", code)
     assert done.returncode == 0 and done.stdout.strip().endswith("[]"), done.stdout

@@ -25,7 +25,7 @@ import torch
 
 import mssync
 from ..data.audio import KINDS, SR, at_level, features, kind_name
-from ..data.landmarks import FPS, denormalise, normalise
+from ..data.landmarks import FPS, as_array, denormalise, normalise
 from ..data.track import Landmarker, make_landmarker, reference_square
 from ..data.video import IngestError, draw_faces, read_audio, write_video
 from ..model.generator import Generator
@@ -185,7 +185,7 @@ def speech_motion(
     if len(wave) < sr:
         raise ValueError(f"the sound lasts {len(wave) / sr:.2f} s, less than 1 s")
     a = _conditioning(model, wave, sr, kind)
-    x = torch.from_numpy(x0).to(a)
+    x = torch.from_numpy(as_array(x0)).to(a)
     with torch.inference_mode():
         out = model(normalise(x[None], x)[:1], a, generator=torch.Generator().manual_seed(seed))[0]
     return denormalise(out, x).float().cpu().numpy()

@@ -33,6 +33,8 @@ from scipy.fft import dct, rfft
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import resample_poly
 
+from .landmarks import as_array
+
 # %% ../../nbs/data/01_audio.ipynb #b990137e
 SR = 16_000  # Hz, of all sound
 HOP = 160  # samples from one column of features to the next
@@ -48,7 +50,7 @@ def _mono(
     sr: int,  # Hz
 ) -> np.ndarray:  # (samples',) float32 at 16 kHz
     "One channel at 16 kHz. Raises ValueError on sound that is empty or no numbers in [-1, 1]."
-    w = np.asarray(wave)
+    w = as_array(wave)
     if w.size and w.dtype.kind != "f":
         hint = f": divide by {-np.iinfo(w.dtype).min}" if w.dtype.kind == "i" else ""
         raise ValueError(f"sound must be float samples in [-1, 1], got {w.dtype}{hint}")
@@ -353,7 +355,7 @@ def _unstandardised(
 
 def _host(v) -> np.ndarray:  # of a tensor or an array
     "float64 on the CPU."
-    return np.asarray(v.detach().cpu() if hasattr(v, "detach") else v, np.float64)
+    return as_array(v, np.float64)
 
 
 # %% ../../nbs/data/01_audio.ipynb #8daafd39

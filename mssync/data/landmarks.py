@@ -10,6 +10,7 @@ __all__ = [
     "EDGES",
     "FLIP",
     "NOSE",
+    "as_array",
     "neutral_face",
     "plot_face",
     "flip",
@@ -72,6 +73,19 @@ FLIP = [
     *range(64, 59, -1),  # inner lips, upper and lower
     *range(67, 64, -1),
 ]
+
+
+# %% ../../nbs/data/00_landmarks.ipynb #bc56206e
+def as_array(
+    x,  # an array, a tensor of any device and type, or what NumPy takes
+    dtype=None,  # of the result; its own by default, float32 for bfloat16
+) -> np.ndarray:
+    "The numbers of a tensor or an array."
+    if isinstance(x, Tensor):
+        x = x.detach().cpu()
+        x = x.float() if x.dtype == torch.bfloat16 else x
+    return np.asarray(x, dtype)
+
 
 # %% ../../nbs/data/00_landmarks.ipynb #b67eb007
 _OUTLINE = {  # index: (x, y, z)
@@ -139,7 +153,7 @@ def plot_face(
     "Draw a face as the polylines of the paper's Figure 4, y down."
     import matplotlib.pyplot as plt
 
-    ax, x = ax or plt.gca(), np.asarray(x)
+    ax, x = ax or plt.gca(), as_array(x)
     kw = dict(color="k", lw=1) | kw
     for e in EDGES:
         ax.plot(x[e, 0], x[e, 1], **kw)
@@ -204,8 +218,8 @@ def similarity_align(
 ) -> np.ndarray:  # (..., 68, 2) x moved onto ref
     "Align faces to a reference by the least-squares similarity of the plane (Procrustes)."
     points = list(points)
-    z = np.asarray(x, np.float64) @ np.array([1, 1j])
-    r = np.asarray(ref, np.float64) @ np.array([1, 1j])
+    z = as_array(x, np.float64) @ np.array([1, 1j])
+    r = as_array(ref, np.float64) @ np.array([1, 1j])
 
     zc = z[..., points].mean(-1, keepdims=True)
     rc = r[..., points].mean(-1, keepdims=True)
@@ -221,7 +235,7 @@ def head_speed(
     x,  # (..., n, 68, 2) sequence
 ) -> np.ndarray:  # (..., n-1) mean displacement of the head points a frame, in the unit of x
     "How fast the head moves."
-    h = np.asarray(x)[..., REGIONS["head"], :]
+    h = as_array(x)[..., REGIONS["head"], :]
     return np.linalg.norm(np.diff(h, axis=-3), axis=-1).mean(-1)
 
 
@@ -229,7 +243,7 @@ def lip_speed(
     x,  # (..., n, 68, 2) sequence
 ) -> np.ndarray:  # (..., n-1) mean displacement of the lips a frame, in the unit of x
     "How fast the lips move within the head."
-    x = np.asarray(x, np.float64)
+    x = as_array(x, np.float64)
     now = similarity_align(x[..., 1:, :, :], x[..., :-1, :, :], REGIONS["head"])
     return np.linalg.norm((now - x[..., :-1, :, :])[..., REGIONS["lips"], :], axis=-1).mean(-1)
 
@@ -238,7 +252,7 @@ def mouth_opening(
     x,  # (..., 68, 2) faces
 ) -> np.ndarray:  # (...) mean gap between the inner lips (61-67, 62-66, 63-65), in the unit of x
     "How far the mouth is open."
-    x = np.asarray(x)
+    x = as_array(x)
     return np.linalg.norm(x[..., [61, 62, 63], :] - x[..., [67, 66, 65], :], axis=-1).mean(-1)
 
 
@@ -263,7 +277,7 @@ def pose_proxies(
 ) -> np.ndarray:  # (..., n, 6)
     """Head pose as far as two dimensions show it: pitch, yaw and roll in degrees; x and y in face
     sizes; logarithm of the size. Pitch, x, y and size count from their median over the sequence."""
-    x = np.asarray(x, np.float64)
+    x = as_array(x, np.float64)
     across = x[..., 45, :] - x[..., 36, :]  # from one outer eye corner to the other
     length = _middle(np.linalg.norm(across, axis=-1))
     roll = np.arctan2(across[..., 1], across[..., 0])
@@ -307,7 +321,7 @@ class ShapeSpace:
         keep: float = 0.98,  # share of the variance that the space holds
     ) -> "ShapeSpace":
         "Fit on training faces. Raises ValueError with fewer than two faces."
-        x = np.asarray(x, np.float64).reshape(-1, L, 2)
+        x = as_array(x, np.float64).reshape(-1, L, 2)
         if len(x) < 2:
             raise ValueError(f"ShapeSpace.fit needs at least 2 faces, got {len(x)}")
         ref = _mean_face(x)
@@ -381,7 +395,7 @@ def check_clips(
 ) -> np.ndarray:  # x in float64
     """Landmarks that can be measured. Raises ValueError on another shape, too few frames or nothing
     at all, on NaN or infinity, and on a face without size; with the clip."""
-    x = np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x, np.float64)
+    x = as_array(x, np.float64)
     _check_shape(x, name, which, frames, batch)
     lead = x.ndim - 3
     _refuse(~np.isfinite(x), lead, name, which, "holds NaN or infinite landmarks")

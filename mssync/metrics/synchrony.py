@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 import mssync
 from ..data.audio import COLUMNS, at_level, features, speech_level
-from ..data.landmarks import FPS, L, centre_size, normalise
+from ..data.landmarks import FPS, L, as_array, centre_size, normalise
 from ..data.packed import Packed
 from ..model.pyramid import WINDOW
 from ..model.syncer import warn_coarse
@@ -163,14 +163,6 @@ def av_scores(
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #34e02cb7
-def _array(v) -> np.ndarray:
-    "An array of numbers from anything: tensors of any device and type, with or without gradient."
-    if isinstance(v, Tensor):
-        v = v.detach().cpu()
-        v = v.float() if v.dtype == torch.bfloat16 else v
-    return np.asarray(v)
-
-
 def _check_landmarks(x: Tensor, fps: float):
     "Raise ValueError where a sequence of landmarks or its frame rate cannot be used."
     if x.ndim != 3 or x.shape[1:] != (L, 2) or not len(x):
@@ -277,12 +269,12 @@ def prepare(
 ) -> tuple[Tensor, Tensor]:  # x (1, n', 68, 2) normalised, a (1, 4n', 26) standardised, at 25 Hz
     "One clip as the syncers take it. Raises ValueError where shapes, lengths or values cannot be."
     fps, sr = float(fps), None if sr is None else float(sr)
-    x = torch.as_tensor(_array(landmarks), dtype=torch.float32)
+    x = torch.as_tensor(as_array(landmarks), dtype=torch.float32)
     _check_landmarks(x, fps)
     if isinstance(landmarks, Tensor):
         warn_coarse(landmarks)
     x = _at_25_hz(x, fps)
-    a = _array(sound)
+    a = as_array(sound)
     _check_sound(syncers, a, sr)
     seconds = len(x) / FPS
     heard = a.shape[-1] / sr if sr else len(a) / 100
