@@ -9,6 +9,8 @@ __all__ = [
     "TABLES",
     "POINTS",
     "BOX_FPS",
+    "HDTF_PEOPLE",
+    "HDTF_FRAMES",
     "CORPORA",
     "EXPECTED",
     "Item",
@@ -652,12 +654,16 @@ def _part_items(part: _Part) -> tuple[list[Item], dict[str, str]]:  # items, {vi
 
 
 # %% ../../nbs/data/07_sources.ipynb #c8562023
+HDTF_PEOPLE = (291, 51)  # train and test identities, Section 4.3
+HDTF_FRAMES = 80  # of a test clip, Section 4.3; it is cut with the frame before, which is given
+
+
 def _test_people(src: Path, people: dict[str, str], test: str, seed: int) -> set[str]:
     "Who is test: as a list says, or 51 of 342 drawn from all."
     who = sorted(set(people.values()))
     if not test:
         drawn = np.random.default_rng(seed).permutation(who)
-        return set(drawn[: round(51 / 342 * len(who))])
+        return set(drawn[: round(HDTF_PEOPLE[1] / sum(HDTF_PEOPLE) * len(who))])
     path = next((p for p in (Path(test), src / test) if p.is_file()), Path(test))
     given = {r[0].removesuffix(".mp4") for _, r in _rows(path, 1)}
     if odd := sorted(given - set(who) - set(people)):
@@ -682,7 +688,8 @@ def hdtf_items(
             items += found
             people |= who
     chosen = _test_people(src, people, test, seed)
-    return [replace(i, split="test", chunk=80) if i.speaker in chosen else i for i in items]
+    cut = dict(split="test", chunk=HDTF_FRAMES + 1)
+    return [replace(i, **cut) if i.speaker in chosen else i for i in items]
 
 
 # %% ../../nbs/data/07_sources.ipynb #198a8778

@@ -4,6 +4,7 @@
 
 # %% auto #0
 __all__ = [
+    "LAST",
     "frechet_distance",
     "frechet",
     "frechet_interval",
@@ -177,6 +178,9 @@ def frechet_difference(
 
 
 # %% ../../nbs/metrics/33_frechet.ipynb #f0ecd672
+LAST = 40  # frames that faces are compared on, the last ones (Section 4.2)
+
+
 class FrameAxes(NamedTuple):
     "What single frames are measured in: axes of faces, axes of velocities, and scales of the pose."
 
@@ -212,7 +216,7 @@ def frame_axes(
 def frame_features(
     x: Tensor,  # (B, n, 68, 2) normalised by the clip's first frame
     axes: FrameAxes,
-    last: int = 40,  # frames measured
+    last: int = LAST,  # frames measured
 ) -> dict[str, Tensor]:  # FFD (faces), FD_velocity: (B, min(n, last), 136), FD_pose: (..., 6)
     "Whitened coordinates of the last frames, of the velocities and of the head's pose there."
     x = x.cpu()
@@ -410,4 +414,4 @@ def frechet_features(
         )
     used = {n: e for n, e in sorted(encoders.items()) if n <= T}
     motion = {f"FMD_{n}": e(x.to(e.mean.device)) for n, e in used.items()}
-    return frame_features(x, axes, min(40, T)) | motion
+    return frame_features(x, axes, min(LAST, T)) | motion

@@ -9,6 +9,11 @@ __all__ = [
     "SECTIONS",
     "TOP",
     "OVERRIDES",
+    "LEAST",
+    "MOST",
+    "ABOVE",
+    "BELOW",
+    "CHOICES",
     "ProfileError",
     "read_seeds",
     "seed_list",
@@ -22,6 +27,7 @@ __all__ = [
 
 # %% ../../nbs/study/60_profiles.ipynb #613ca867
 import difflib
+import math
 from dataclasses import fields
 from pathlib import Path
 
@@ -29,11 +35,13 @@ import yaml
 
 import mssync
 from ..data.audio import KINDS
+from ..data.corpus import SPLITS
 from ..data.ingest import Settings
-from ..data.packed import Packed
+from ..data.packed import Packed, augmentations
 from ..metrics.raster import WIDTHS
 from ..model.discriminators import DiscriminatorConfig
-from ..model.generator import GeneratorConfig
+from ..model.generator import TEMPORAL, GeneratorConfig
+from ..model.pyramid import WINDOW
 from ..model.syncer import SyncerConfig
 from ..model.variants import ABLATIONS
 from ..training.gan import GANTraining
@@ -67,8 +75,13 @@ _EVALUATION = dict(
     motion_frames=(40, 80),
     # evaluations at the end of a training whose mean is what is said of its curve (Figure 5)
     last=3,
-    # resampled sets of clips for the interval of a Fréchet distance
+    # of the clips that must have a length, else it is shortened; 0: the clips that have it tell
+    share=0.0,
+    # resampled sets of clips for the interval of a Fréchet distance, and of one of images
     draws=100,
+    image_draws=20,
+    # clips of other real motion, the floor of the distances: at most so many
+    others=1000,
     # clips that the metric syncers learn from; "train" is the paper's protocol
     metric_split="metric",
     # FID, FVD and t-FID too: two networks that are downloaded, and without a GPU hours
@@ -89,6 +102,8 @@ SECTIONS: dict[str, dict] = dict(
     download=_DOWNLOAD,
     # shards are jobs of the workflow; the seed is that of the splits
     ingest=_fields(Settings, layout="folder", options=(), shards=4, seed=0),
+    splits=dict(SPLITS),
+    expected=dict(train=0, test=0),  # clips; 0: any number
     # what is left out of a configuration follows from the role and from the corpus
     syncer=_fields(SyncerConfig, "normalised", "audio_dim", "features"),
     loss_syncers=_fields(SyncerTraining),
@@ -135,7 +150,7 @@ def _value(v, default, where: str):
     "A value of the default's type. YAML reads 1e-3 as text, so a number may come as one."
     try:
         return _converted(v, default)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         kind = type(default).__name__
         like = f" like {default!r}" if kind == "tuple" else ""
         kind = dict(tuple="list").get(kind, kind)
@@ -155,10 +170,32 @@ def _section(given, allowed: dict, where: str) -> dict:
 
 
 # %% ../../nbs/study/60_profiles.ipynb #d5c14bea
-def _file_of(name: str | Path) -> Path:
+class _Loader(yaml.SafeLoader):
+    "YAML in which a key stands once and nothing is repeated by an alias."
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            at = self.peek_event().start_mark
+            raise yaml.YAMLError(f"an alias in line {at.line + 1}: write out what it stands for")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(k, deep=True) for k, _ in node.value]
+        for n, key in enumerate(keys):
+            if key in keys[:n]:
+                line = node.value[n][0].start_mark.line + 1
+                raise yaml.YAMLError(f"key {key!r} stands twice, again in line {line}")
+        return super().construct_mapping(node, deep)
+
+
+# %% ../../nbs/study/60_profiles.ipynb #d15cc5b8
+def _file_of(
+    name: str | Path,
+    folder: Path = Path(),  # that a path begins at
+) -> Path:
     "The file of a profile, by its name or its path."
     if str(name).endswith((".yaml", ".yml")):
-        path, told = Path(name), "no such file"
+        path, told = folder / name, "no such file"
     else:
         there = sorted(p.stem for p in PROFILES.glob("*.yaml"))
         path, told = PROFILES / f"{name}.yaml", f"no such profile, {_nearest(name, there)}"
@@ -170,9 +207,11 @@ def _file_of(name: str | Path) -> Path:
 def _keys_of(path: Path) -> dict:
     "What a file says."
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+        given = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as e:
         raise ProfileError(f"{path}: no YAML ({' '.join(str(e).split())})") from e
+    except RecursionError:
+        raise ProfileError(f"{path}: brackets within brackets, too many to be read") from None
     if not isinstance(given, dict):
         raise ProfileError(f"{path}: sections expected, got {given!r}")
     return given
@@ -189,16 +228,23 @@ def _over(base: dict, given: dict) -> dict:
     return {k: v for k, v in both.items() if v is not None or k not in base}
 
 
-def _read_profile(name: str | Path) -> tuple[Path, dict]:
+def _read_profile(
+    name: str | Path,
+    folder: Path = Path(),  # that a path begins at: for a base that of the file that names it
+    above: tuple = (),  # files whose base it is
+) -> tuple[Path, dict]:
     "The file, and its keys over those of its base."
-    path = _file_of(name)
+    path = _file_of(name, folder)
+    if path.resolve() in above:
+        raise ProfileError(f"{path}: is the base of its own base")
     given = _keys_of(path)
     if "base" not in given:
         return path, given
     base = given.pop("base")
     if Path(str(base)).stem == path.stem:
         raise ProfileError(f"{path}: is its own base")
-    return path, _over(_read_profile(base)[1], given)
+    above = (*above, path.resolve())
+    return path, _over(_read_profile(base, path.parent, above)[1], given)
 
 
 # %% ../../nbs/study/60_profiles.ipynb #ccce92de
@@ -270,13 +316,89 @@ def _variants(given, path: Path) -> dict[str, dict]:
     return found
 
 
+# %% ../../nbs/study/60_profiles.ipynb #6b9763a9
+_ONE = """steps batch teacher_batch hidden layers heads context dim width expansion negatives levels
+loss_levels eval_every clips speakers shards every drift_frames drift_clips figure4_frames
+position_widths audio_widths branch_widths frame_widths sequence_widths windows last"""
+_ZERO = "training.steps training.clips expected.train expected.test".split()
+LEAST = dict.fromkeys(_ONE.split(), 1) | dict.fromkeys(_ZERO, 0)
+LEAST |= dict(frames=5, durations=40, sync_frames=40, motion_frames=16, draws=2, image_draws=2)
+LEAST |= dict(others=5)
+MOST = dict(levels=4, loss_levels=4, betas=1, ema=1, decay=1, share=1, iou=1, perturb=10)
+MOST |= {f"splits.{s}": 1 for s in SPLITS}
+ABOVE = {"lr", "lr_g", "lr_d", "teacher_lr", "temperature", "floor", "seconds"}  # the least itself
+BELOW = {"betas", "ema"}  # the most itself cannot be
+CHOICES: dict[str, tuple] = dict(
+    precision=("no", "bf16"),
+    loss=("info_nce", "pair", "triplet"),
+    temporal=tuple(TEMPORAL),
+    interpolation=("fixed", "align_corners"),
+    align=("centre", "start"),
+    joint_by=("features", "max"),
+    metric_split=("metric", "train"),
+    raster=tuple(WIDTHS),
+)
+
+
+def _bound(table: dict, section: str, key: str, default: float) -> float:
+    "That of the section, or of the key wherever it stands."
+    return table.get(f"{section}.{key}", table.get(key, default))
+
+
+# %% ../../nbs/study/60_profiles.ipynb #be59f0b0
+def _check_number(section: str, key: str, v: float, where: str):
+    "Raise ProfileError on a number that nobody can use."
+    if not math.isfinite(v):
+        raise ProfileError(f"{where}, {key}: {v} is no finite number")
+    least = _bound(LEAST, section, key, 0)
+    most = _bound(MOST, section, key, math.inf)
+    if v < least or key in ABOVE and v == least:
+        kind = "above" if key in ABOVE else "at least"
+        raise ProfileError(f"{where}, {key}: {v} must be {kind} {least}")
+    if v > most or key in BELOW and v == most:
+        kind = "below" if key in BELOW else "at most"
+        raise ProfileError(f"{where}, {key}: {v} must be {kind} {most}")
+
+
+# %% ../../nbs/study/60_profiles.ipynb #a5df5526
+def _check_values(section: str, values: dict, where: str):
+    "Raise ProfileError on the first value of a section that nobody can use."
+    for key, given in values.items():
+        for v in given if isinstance(given, tuple) else (given,):
+            if isinstance(v, (int, float)) and not isinstance(v, bool):
+                _check_number(section, key, v, where)
+        choices = CHOICES.get(key)
+        if choices and given not in choices:
+            neither = " nor ".join(map(repr, choices))
+            raise ProfileError(f"{where}, {key}: {given!r} is neither {neither}")
+        if key in ("durations", "motion_frames", "windows") and not given:
+            raise ProfileError(f"{where}, {key}: is empty")
+        if key == "motion_frames" and any(n % 8 for n in given):
+            raise ProfileError(f"{where}, {key}: {list(given)} are not all multiples of 8")
+        if key == "augment":
+            try:
+                augmentations(given)
+            except ValueError as e:
+                raise ProfileError(f"{where}, {key}: {e}") from e
+
+
+def _check_pairs(profile: dict, variant: str, path: Path):
+    "What fits a section alone and not the others."
+    disc, training = (profile[s] | profile["variants"][variant][s] for s in OVERRIDES[1:])
+    batch, T, levels = (training[k] for k in ("batch", "frames", "loss_levels"))
+    of = f"{path}, variant {variant}, training"
+    if disc["joint"] and batch % 2:
+        raise ProfileError(f"{of}, batch: {batch} is odd, and D_s^j joins samples into pairs")
+    if T < WINDOW * 2 ** (levels - 1):
+        told = f"{T} are fewer than the coarsest of {levels} levels spans"
+        raise ProfileError(f"{of}, frames: {told}")
+
+
 # %% ../../nbs/study/60_profiles.ipynb #23bcade4
-def _check(profile: dict, path: Path):
-    "Values that have the right type and cannot be used."
-    if profile["threads"] < 0:
-        raise ProfileError(f"{path}, threads: {profile['threads']} is less than 0")
-    if min(profile["looks"], default=0) < 0:
-        raise ProfileError(f"{path}, looks: {profile['looks']} holds a number below 0")
+def _of_sections(profile: dict, path: Path):
+    "What cannot be used, of a section alone."
+    for s in SECTIONS:
+        _check_values(s, profile[s], f"{path}, section {s}")
     for s in ("corpus", "ingest"):
         kind = profile[s]["features"]
         if kind not in KINDS:
@@ -285,16 +407,28 @@ def _check(profile: dict, path: Path):
                 "(a corpus with the features of a speech model is made in Python and given as "
                 "corpus=FOLDER)"
             )
-    of = f"{path}, section evaluation"
-    if profile["evaluation"]["last"] < 1:
-        raise ProfileError(f"{of}, last: {profile['evaluation']['last']} is less than 1")
-    split = profile["evaluation"]["metric_split"]
-    if split not in ("metric", "train"):
-        raise ProfileError(f"{of}, metric_split: {split!r} is neither 'metric' nor 'train'")
-    kind = profile["evaluation"]["raster"]
-    if kind not in WIDTHS:
-        kinds = " nor ".join(map(repr, WIDTHS))
-        raise ProfileError(f"{of}, raster: {kind!r} is neither {kinds}")
+    try:
+        Settings(**{f.name: profile["ingest"][f.name] for f in fields(Settings)})
+    except ValueError as e:
+        raise ProfileError(f"{path}, section ingest: {e}") from e
+
+
+def _check(profile: dict, path: Path):
+    "Values that have the right type and cannot be used."
+    if profile["threads"] < 0:
+        raise ProfileError(f"{path}, threads: {profile['threads']} is less than 0")
+    if min(profile["looks"], default=0) < 0:
+        raise ProfileError(f"{path}, looks: {profile['looks']} holds a number below 0")
+    _of_sections(profile, path)
+    of, shares = f"{path}, section splits", profile["splits"]
+    needed = ["train", "val", "test"]
+    if profile["evaluation"]["metric_split"] == "metric":
+        needed.append("metric")
+    for s in needed:
+        if not shares[s]:
+            raise ProfileError(f"{of}, {s}: has no share, and the study needs its clips")
+    if profile["data"] == "simulated" and shares != SPLITS:
+        raise ProfileError(f"{of}: of videos that are ingested; a simulated corpus has its own")
 
 
 # %% ../../nbs/study/60_profiles.ipynb #4de83f22
@@ -317,6 +451,10 @@ def load_profile(
         profile[s] = allowed | _section(given.get(s), allowed, f"{path}, section {s}")
     _check(profile, path)
     profile["variants"] = _variants(given.get("variants"), path)
+    for v, changed in profile["variants"].items():
+        for s in OVERRIDES:
+            _check_values(s, profile[s] | changed[s], f"{path}, variant {v}, {s}")
+        _check_pairs(profile, v, path)
     return profile
 
 
