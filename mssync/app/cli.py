@@ -69,6 +69,20 @@ def _shard(text: str) -> tuple[int, int]:  # "2/8" -> (2, 8)
     raise argparse.ArgumentTypeError(f"{text!r} is no part I/N with I from 1 to N")
 
 
+def _shares(text: str) -> dict[str, float]:  # "train=0.9,val=0.1"
+    from mssync.data.corpus import SPLITS
+
+    try:
+        found = {k: float(v) for k, v in (part.split("=") for part in text.split(","))}
+        known = found.keys() <= set(SPLITS) and all(0 <= v < float("inf") for v in found.values())
+    except ValueError:
+        known = False
+    if known and any(found.values()):
+        return found
+    told = f"{text!r} is no list NAME=SHARE,... of {', '.join(SPLITS)}"
+    raise argparse.ArgumentTypeError(told)
+
+
 def _option(text: str) -> tuple[str, str]:  # "key=value"
     if "=" not in text:
         raise argparse.ArgumentTypeError(f"{text!r} is no KEY=VALUE")
@@ -81,6 +95,8 @@ def _ingest(a) -> int:
 
     settings = {k: v for k, v in vars(a).items() if k in SETTINGS}
     options = dict(a.option)
+    if "shares" in a:
+        settings["shares"] = a.shares
     report = ingest(a.dir, a.out, a.layout, options, a.jobs, a.shard, a.seed, **settings)
     if a.shard or report.accepted.any():
         return 0
@@ -131,6 +147,10 @@ def _ingest_options(commands):
         option = f"--{name.replace('_', '-')}"
         p.add_argument(option, type=kind, default=argparse.SUPPRESS, help=meaning)
     p.add_argument("--seed", type=int, default=0, help="of the splits (default 0)")
+    shares = (
+        "of the splits (default train=0.37,metric=0.33,val=0.08,test=0.22); one left out has none"
+    )
+    p.add_argument("--shares", type=_shares, default=argparse.SUPPRESS, help=shares)
     p.set_defaults(run=_ingest)
 
 

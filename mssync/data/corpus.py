@@ -210,7 +210,7 @@ def _deal(
     unit: pd.Series,  # speaker (or id) of every clip
     split: pd.Series,  # of every clip, as far as it is known
     pool: str,  # whose newcomers are dealt: "dev", or "" for those without any split
-    shares: dict,  # name -> share, of the splits that they may go to
+    shares: dict,  # name -> share, of the splits that they may go to; none is dealt to one of 0
     rng: np.random.Generator,
 ) -> pd.Series:  # split
     "Give a split to every clip of a pool: its unit's, or a new one."
@@ -221,9 +221,10 @@ def _deal(
     home = dict(zip(placed.unit[::-1], placed.split[::-1]))
 
     come = rng.permutation(sorted(set(unit[split == pool]) - home.keys()))
-    have = placed.split.value_counts().reindex(list(shares), fill_value=0).to_numpy()
-    get = _newcomers(have, len(come), np.array(list(shares.values())))
-    home |= dict(zip(come.tolist(), np.repeat(list(shares), get).tolist()))
+    dealt = {k: v for k, v in shares.items() if v > 0}
+    have = placed.split.value_counts().reindex(list(dealt), fill_value=0).to_numpy()
+    get = _newcomers(have, len(come), np.array(list(dealt.values())))
+    home |= dict(zip(come.tolist(), np.repeat(list(dealt), get).tolist()))
     return split.where(split != pool, unit.map(home))
 
 
@@ -231,7 +232,7 @@ def _deal(
 def assign_splits(
     df: pd.DataFrame,  # an index; `split` holds one of the shares' names, "dev" or ""
     seed: int = 0,  # draws the order of speakers (or clips)
-    shares: dict = SPLITS,  # share of each split, in speakers (or clips)
+    shares: dict = SPLITS,  # share of each split, in speakers (or clips); 0: none
 ) -> pd.DataFrame:  # the same with `split` filled
     """Draw the missing splits by speaker where there are at least 8 speakers, else by clip, with a
     warning where there are several. Raises CorpusError below 8 clips or on an unknown split."""
@@ -241,9 +242,9 @@ def assign_splits(
         raise CorpusError(
             f"{len(df)} clips are too few to split into {', '.join(shares)}: at least 8 are needed"
         )
-    if len(unknown := df.split[~new & ~df.split.isin(list(shares))]):
+    if len(unknown := df.split[~new & ~df.split.isin([*SPLITS, *shares])]):
         raise CorpusError(
-            f"unknown split {unknown.iloc[0]!r}: choose from {', '.join(shares)}, dev or nothing"
+            f"unknown split {unknown.iloc[0]!r}: choose from {', '.join(SPLITS)}, dev or nothing"
         )
     speakers = df.speaker.nunique()
     if 1 < speakers < 8:

@@ -15,9 +15,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ from tqdm.auto import tqdm
 from .audio import COLUMNS, KINDS, SR, energy, features, kind_name, pitch
 from mssync.data.corpus import (
     COLUMN_NAMES,
+    SPLITS,
     Clip,
     CorpusError,
     assign_splits,
@@ -659,7 +662,7 @@ def _earlier_splits(out) -> dict:  # id: {speaker, split}
         return {}
 
 
-def _with_splits(index: pd.DataFrame, old: dict, seed: int, progress: bool) -> pd.DataFrame:
+def _with_splits(index: pd.DataFrame, old: dict, deal: Callable, progress: bool) -> pd.DataFrame:
     "The index with its splits: official ones, those of before, and new ones for the rest."
     kept = []
     for id, speaker, given in zip(index.id, index.speaker, index.split):
@@ -669,7 +672,7 @@ def _with_splits(index: pd.DataFrame, old: dict, seed: int, progress: bool) -> p
         kept.append(known["split"] if stays else given)
     index = index.assign(split=kept)
     if len(index) >= 8:
-        index = assign_splits(index, seed)
+        index = deal(index)
     else:
         index = index.assign(split=index.split.replace("dev", ""))
     if progress and (index.split == "").any():
@@ -678,18 +681,18 @@ def _with_splits(index: pd.DataFrame, old: dict, seed: int, progress: bool) -> p
 
 
 # %% ../../nbs/data/08_ingest.ipynb #e06bf186
-def _write_index(out, clips: list[dict], old: dict, seed: int, progress: bool):
+def _write_index(out, clips: list[dict], old: dict, deal: Callable, progress: bool):
     "Write `clips.csv`; an index without rows says that there is no clip."
     if not clips:
         write_index(out, pd.DataFrame(columns=["id", *NAMES, "frames"]))
         return
-    index = _with_splits(pd.DataFrame(clips), old, seed, progress)
+    index = _with_splits(pd.DataFrame(clips), old, deal, progress)
     front = [*COLUMN_NAMES, "file", "recording"]
     write_index(out, index[front + [c for c in index if c not in front]])
 
 
 def _finish(
-    out, rows: list[dict], clips: list[list[dict]], seed: int, progress: bool, gone: int = 0
+    out, rows: list[dict], clips: list[list[dict]], deal: Callable, progress: bool, gone: int = 0
 ) -> pd.DataFrame:
     "Write report and index, and take away what killed runs left."
     old = _earlier_splits(out)
@@ -706,7 +709,7 @@ def _finish(
         names = {k: row[k] for k in NAMES}
         for clip in parts:
             index.append({**names, **clip, "file": row["file"], "recording": row["id"]})
-    _write_index(out, index, old, seed, progress)
+    _write_index(out, index, old, deal, progress)
     for stray in Path(out).glob("*/.*.part"):
         # unfinished, and an hour old: younger ones may be of another run that is at work
         if time.time() - stray.stat().st_mtime > 3600:
@@ -760,6 +763,7 @@ def ingest(
     shard: tuple | None = None,  # (i, n): the i-th of n parts, from 1, without report and index
     seed: int = 0,  # of the splits
     progress: bool = True,  # progress bar and summary
+    shares: dict = SPLITS,  # share of each split
     **settings,  # see `Settings`
 ) -> pd.DataFrame:  # one row a recording: file, id, speaker, accepted, reason, clips, ...
     """Turn recordings into a corpus; what was finished before is not done again. Writes `clips/`
@@ -779,4 +783,5 @@ def ingest(
     with _writing(out):
         if shard:
             return _report(rows, shard, progress)
-        return _finish(out, rows, [done[i.id]["clips"] for i in items], seed, progress, gone)
+        deal = partial(assign_splits, seed=seed, shares=shares)
+        return _finish(out, rows, [done[i.id]["clips"] for i in items], deal, progress, gone)

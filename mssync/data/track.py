@@ -32,6 +32,7 @@ __all__ = [
 
 # %% ../../nbs/data/06_track.ipynb #d6022348
 import math
+import os
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -333,8 +334,11 @@ class FaceAlignmentLandmarker(Landmarker):
 
     doubtful = 0.6
 
-    def __init__(self, device: str = "cpu"):  # a torch device
-        self.net = _face_alignment(device)
+    def __init__(
+        self,
+        device: str = "",  # a torch device; by default the environment's MSSYNC_DEVICE, else cpu
+    ):
+        self.net = _face_alignment(device or os.environ.get("MSSYNC_DEVICE", "cpu"))
 
     def detect(
         self,
