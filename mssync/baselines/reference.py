@@ -4,6 +4,7 @@
 
 # %% auto #0
 __all__ = [
+    "MOST",
     "static",
     "derangement",
     "shuffled_audio",
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..data.audio import COLUMNS
-from ..data.landmarks import REGIONS
+from ..data.landmarks import REGIONS, normalise
 from ..data.packed import Packed
 from ..metrics.lips import frontalise
 
@@ -65,6 +66,17 @@ def shuffled_audio(
 
 
 # %% ../../nbs/baselines/40_reference.ipynb #d0d72703
+MOST = 20_000  # training windows that a reference is made of
+
+
+def _motion(packed: Packed, places: Tensor, frames: int) -> Tensor:  # (N, T+1, 68, 2)
+    "Displacements since the first frame in windows at some places."
+    clip, start = places.to(packed.x.device)
+    x = packed.x[packed.rows(clip, start, frames)]
+    x = normalise(x, x[:, 0])
+    return x - x[:, :1]
+
+
 class MeanMotion:
     "The training windows' mean displacement since the first frame, added to any face."
 
@@ -73,9 +85,14 @@ class MeanMotion:
         packed: Packed,  # training clips
         frames: int,  # T
         stride: int = 10,  # frames between the starts of the training windows
+        most: int = MOST,  # windows; where there are more, evenly spread ones; 0: all
+        batch: int = 8192,  # windows at once
     ):
-        x, _, _ = packed.windows(frames, stride)
-        self.displacement = (x - x[:, :1]).mean(0)  # (T+1, 68, 2)
+        places = packed.places(frames, stride, most=most)
+        parts = places.split(batch, 1)
+        means = [_motion(packed, p, frames).mean(0) for p in parts]
+        shares = [p.shape[1] / places.shape[1] for p in parts]
+        self.displacement = sum(s * m for s, m in zip(shares, means))  # (T+1, 68, 2)
 
     def __call__(
         self,
@@ -94,13 +111,14 @@ class Retrieval:
         packed: Packed,  # training clips
         frames: int,  # T
         stride: int = 5,  # frames between the starts of the windows to choose from
-        most: int = 0,  # windows; where there are more, the stride grows; 0: all
+        most: int = MOST,  # windows; where there are more, evenly spread ones; 0: all
+        batch: int = 1024,  # windows at once
     ):
-        if most:
-            starts = int((packed.lengths - frames).clamp(min=0).sum())
-            stride *= max(1, -(-starts // (stride * most)))
-        x, a, self.ids = packed.windows(frames, stride)
-        self.frames, self.displacement, self.sound = frames, x - x[:, :1], self._key(a)
+        self.packed, self.frames = packed, frames
+        self.places = packed.places(frames, stride, most=most)
+        self.ids = [packed.ids[i] for i in self.places[0].tolist()]
+        parts = self.places.to(packed.x.device).split(batch, 1)
+        self.sound = torch.cat([self._key(packed.sound(packed.rows(*p, frames))) for p in parts])
 
     @staticmethod
     def _key(a: Tensor) -> Tensor:  # (B, n * 26) mean features of each frame
@@ -121,7 +139,8 @@ class Retrieval:
         x0: Tensor,  # (B, 68, 2) normalised first frames
         a: Tensor,  # (B, 4(T+1), 26) standardised audio
     ) -> Tensor:  # (B, T+1, 68, 2)
-        return x0[:, None] + self.displacement[self.nearest(a)].to(x0.device)
+        found = self.places[:, self.nearest(a).cpu()]
+        return x0[:, None] + _motion(self.packed, found, self.frames).to(x0.device)
 
 
 # %% ../../nbs/baselines/40_reference.ipynb #8f7868b9

@@ -15,6 +15,7 @@ __all__ = [
     "rotated",
     "augmented",
     "PackedClips",
+    "PackedCuts",
     "PackedWindows",
     "Packed",
     "available_frames",
@@ -477,8 +478,8 @@ def _fixed_places(
 
 
 # %% ../../nbs/data/03_packed.ipynb #ec4fb556
-class PackedWindows(PackedClips):
-    "Windows at given places of packed clips: how a `Packed` cuts."
+class PackedCuts(PackedClips):
+    "Cuts at given places of packed clips, and some of the clips alone."
 
     def rows(self, clip: Tensor, start: Tensor, frames: int) -> Tensor:  # as `gather`; (B, T+1)
         "Where windows lie: rows of x, a and z."
@@ -498,16 +499,50 @@ class PackedWindows(PackedClips):
         i = self.rows(clip, start, frames)
         return self.x[i], self.sound(i)
 
-    def windows(
+    def only(
+        self,
+        clips: int,  # how many
+        spread: bool = False,  # evenly over all, instead of the first
+    ) -> "Packed":
+        """Some clips alone; the statistics of the audio stay those of all. Raises ValueError
+        where there are fewer."""
+        if not 1 <= clips <= len(self):
+            raise ValueError(f"{clips} clips asked of {len(self)}")
+        p = copy.copy(self)
+        rows = np.linspace(0, len(self) - 1, clips).astype(int) if spread else np.arange(clips)
+        p.index = self.index.iloc[rows].reset_index(drop=True)
+        p.ids = [self.ids[i] for i in rows]
+        p.lengths, p.start = self.lengths[rows], self.start[rows]
+        return p
+
+
+# %% ../../nbs/data/03_packed.ipynb #ce40ace2
+class PackedWindows(PackedCuts):
+    "Windows at fixed places of packed clips: how a `Packed` cuts for evaluation."
+
+    def places(
         self,
         frames: int,  # T; a window holds T+1
         # frames from one window's start to the next; by default one window a clip
         stride: int | None = None,
         at: float = 0.0,  # where that one lies: 0 the first there is, 0.5 the middle, 1 the last
+        most: int = 0,  # windows; where there are more, evenly spread ones are taken; 0: all
+    ) -> Tensor:  # (2, N) clip and first frame of every window
+        "Where `windows` cuts, and what it raises."
+        found = _fixed_places(self.lengths, frames, stride, at)
+        if 0 < most < found.shape[1]:
+            found = found[:, torch.linspace(0, found.shape[1] - 1, most).long()]
+        return found
+
+    def windows(
+        self,
+        frames: int,  # these as in `places`
+        stride: int | None = None,
+        at: float = 0.0,
     ) -> tuple[Tensor, Tensor, list[str]]:  # x (N, T+1, 68, 2) normalised, a, ids of the clips
         """Fixed windows for evaluation; a clip shorter than T+1 frames has none. Raises CorpusError
         where no clip is long enough, ValueError on bad arguments."""
-        places = _fixed_places(self.lengths, frames, stride, at)
+        places = self.places(frames, stride, at)
         x, a = self.gather(*places.to(self.x.device), frames)
         return normalise(x, x[:, 0]), a, [self.ids[i] for i in places[0].tolist()]
 
@@ -594,16 +629,6 @@ def _check_request(
 # %% ../../nbs/data/03_packed.ipynb #4d67bfc4
 class Packed(PackedWindows):
     "Clips of some splits as contiguous tensors; cuts batches of windows."
-
-    def only(self, clips: int) -> "Packed":  # how many
-        """The first clips alone; the statistics of the audio stay those of all. Raises ValueError
-        where there are fewer."""
-        if not 1 <= clips <= len(self):
-            raise ValueError(f"{clips} clips asked of {len(self)}")
-        p = copy.copy(self)
-        for name in ("index", "ids", "lengths", "start"):
-            setattr(p, name, getattr(self, name)[:clips])
-        return p
 
     def sample(
         self,

@@ -12,7 +12,6 @@ __all__ = [
     "REFERENCES",
     "WRONG",
     "OTHERS",
-    "WINDOWS",
     "PARTS",
     "SPANS",
     "NEEDS_LOUDNESS",
@@ -79,8 +78,7 @@ MEAN = "Mean motion"
 RETRIEVAL = "Retrieval"
 REFERENCES = (TRUTH, STATIC, SHUFFLED, MEAN, RETRIEVAL)
 WRONG = ", shuffled audio"  # ends the name of a method that is given another clip's sound
-OTHERS = "Ground truth, other clips"  # real motion of the clips of split `metric`
-WINDOWS = 20_000  # that Retrieval chooses from
+OTHERS = "Ground truth, other clips"  # real motion of split `others`
 
 
 # %% ../../nbs/study/65_evaluation.ipynb #be61e914
@@ -89,10 +87,11 @@ class _Clips:
 
     def __init__(
         self,
-        splits: dict[str, Packed],  # train, metric, val and test
+        splits: dict[str, Packed],  # train, others, val and test
     ):
         self.splits = splits
-        self.speakers = pd.concat([p.index for p in splits.values()])[["id", "speaker"]]
+        known = pd.concat([p.index for p in splits.values()])[["id", "speaker"]]
+        self.speakers = known.drop_duplicates("id")  # the other clips may be those of `val`
         self.speaker_of = self.speakers.set_index("id").speaker
         self._kept = {}
 
@@ -114,7 +113,7 @@ class _Clips:
 # %% ../../nbs/study/65_evaluation.ipynb #f8cb537e
 def _baseline(method: str, train: Packed, T: int) -> Callable:
     "What needs training clips but no training: takes first frames and sound, gives motion."
-    return MeanMotion(train, T) if method == MEAN else Retrieval(train, T, most=WINDOWS)
+    return MeanMotion(train, T) if method == MEAN else Retrieval(train, T)
 
 
 # %% ../../nbs/study/65_evaluation.ipynb #0d1579e8
@@ -123,7 +122,7 @@ class Methods(_Clips):
 
     def __init__(
         self,
-        splits: dict[str, Packed],  # train, metric, val and test
+        splits: dict[str, Packed],  # train, others, val and test
         models: dict[str, nn.Module],  # label -> generator
         full=(),  # labels of those that are also given shuffled sound
         seed: int = 0,  # of generation, and of which clip's sound is exchanged for which
@@ -394,7 +393,7 @@ def sets_table(
 ) -> pd.DataFrame:  # method, frames, metric, value, bias, low, high, clips, speakers, drawn
     "Diversity and distance of spectra of every method's head and lips."
     x, _, ids = methods.clips("test", T)
-    other, _, other_ids = methods.clips("metric", T)
+    other, _, other_ids = methods.clips("others", T)
     real = x.cpu().numpy()
     made = {TRUTH: (real, ids), OTHERS: (other.cpu().numpy(), other_ids)}
     made |= {m: (methods.array(m, T), ids) for m in methods.names[1:]}
@@ -471,7 +470,7 @@ def _draws(name: str, draws: int) -> int:
 
 def _distances(methods: Methods, T: int, real: dict, made: dict, draws: int) -> list[dict]:
     "The distance of every method's features from the real ones, one row a distance."
-    ids, other_ids = (methods.clips(split, T)[2] for split in ("test", "metric"))
+    ids, other_ids = (methods.clips(split, T)[2] for split in ("test", "others"))
     own, theirs = units_of(methods, ids), units_of(methods, other_ids)
     rows = []
     for m, features in made.items():
@@ -512,7 +511,7 @@ def frechet_tables(
     "Fréchet distances to the real motion, and their differences between methods."
     rows, differences = [], []
     for T in tqdm(durations, desc="Fréchet distances", disable=not progress):
-        x, other = (methods.clips(split, T)[0] for split in ("test", "metric"))
+        x, other = (methods.clips(split, T)[0] for split in ("test", "others"))
         real = features(x)
         made = {OTHERS: features(other)}
         made |= {m: features(methods.motion(m, T)) for m in methods.names[1:]}

@@ -78,6 +78,11 @@ class Known(Given):
         return self.facts["lengths"]
 
     @property
+    def others(self) -> str:
+        "The split whose real motion is the floor of distances: metric, or val where that is empty."
+        return self.facts.get("others", "metric")
+
+    @property
     def title(self) -> str:
         "What the corpus is called in texts."
         return corpus_title(self.facts)

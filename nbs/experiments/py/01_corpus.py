@@ -40,10 +40,10 @@ import torch
 
 from mssync.data.corpus import SPLITS, CorpusError, read_clip, read_index
 from mssync.data.landmarks import FPS, REGIONS, head_speed, lip_speed, mouth_opening, normalise
-from mssync.data.packed import available_frames, available_lengths
 from mssync.metrics.dynamics import corpus_motion, percentiles, within_head
 from mssync.model.pyramid import SCALES, position_pyramid
 from mssync.simulate.renew import renew_corpus
+from mssync.study.lengths import long_enough, served_text, shortened_text, study_lengths
 from mssync.study.profiles import ROOT, ProfileError
 from mssync.study.run import Study
 
@@ -58,7 +58,8 @@ settings = study.settings
 # a simulation has not made is never touched (`mssync.simulate.renew`).
 #
 # Four splits share no clip, and no speaker where there are eight or more: `train` for the loss syncers and the generators,
-# `metric` for the syncers that score them, `val` for Figure 5, `test` for the tables.
+# `metric` for the syncers that score them, `val` for Figure 5, `test` for the tables. In the paper's protocol the scoring
+# syncers learn from `train` too (`metric_split`); then `metric` may be empty.
 
 # %%
 if not corpus:
@@ -69,59 +70,60 @@ if not corpus:
     renew_corpus(study.corpus, jobs=os.cpu_count() or 1, **settings["corpus"])
 
 index = read_index(study.corpus)
-empty = [s for s in SPLITS if not (index.split == s).any()]
+wanted = settings["evaluation"]
+counts = index.split.value_counts().reindex(list(SPLITS), fill_value=0)
+needed = [s for s in SPLITS if s != "metric" or wanted["metric_split"] == "metric"]
+empty = [s for s in needed if not counts[s]]
 if empty:
     raise CorpusError(
         f"{study.corpus / 'clips.csv'}: no clip in split {empty[0]}; "
         "`mssync ingest` draws the splits when it is done"
     )
 
+others = "metric" if counts["metric"] else "val"
+if others == "metric" and wanted["metric_split"] == "train":
+    print(
+        f"{counts['metric']:,} clips of split metric are learnt from by nobody: both pyramids of "
+        "syncers learn from split train; deal them to it with `splits: {metric: 0}` when ingesting"
+    )
+for split, n in settings["expected"].items():
+    if n and not 0.9 < counts[split] / n < 1.1:
+        print(f"split {split} has {counts[split]:,} clips, the profile's corpus about {n:,}")
+
 of_split = index.groupby("split")
 splits = pd.DataFrame(
     dict(
-        clips=index.split.value_counts(),
+        clips=counts,
         speakers=of_split.speaker.nunique(),
         minutes=(of_split.frames.sum() / FPS / 60).round(1),
     )
-).loc[list(SPLITS)]
+).loc[[s for s in SPLITS if counts[s]]]
 splits
 
 # %% [markdown]
 # ## How long are the clips?
 #
-# The paper scores synchrony on 80 frames (Section 4.3) and measures motion after 40, 80 and 200 (Table 2). Where the clips
-# are shorter, the longest lengths that they allow take the place, here and in every table.
+# The paper scores synchrony on 80 frames (Section 4.3) and measures motion after 40, 80 and 200 (Table 2). Each length is
+# measured on the test clips that have it, and learnt from the training clips that have it. Where nearly none has, the longest
+# length that most clips allow takes the place, here and in every table (`mssync.study.lengths`).
 
 # %%
-wanted = settings["evaluation"]
-
-
-def training_frames(variant):
-    "T of a variant's training, or less where the clips are short."
-    training = settings["training"] | settings["variants"][variant]["training"]
-    return available_frames(index.frames, training["frames"])
-
-
-lengths = dict(
-    sync=available_frames(index.frames, wanted["sync_frames"]),
-    durations=available_lengths(index.frames, wanted["durations"]),
-    motion={str(n): available_frames(index.frames, n) for n in wanted["motion_frames"]},
-    figure4=available_frames(index.frames, wanted["figure4_frames"]),
-    train={v: training_frames(v) for v in settings["variants"]},
-)
-if lengths["sync"] < 41:
-    raise CorpusError(
-        f"{study.corpus}: clips of {lengths['sync'] + 1} frames are too short "
-        "to be scored at four time scales"
-    )
-
-asked = (wanted["sync_frames"], *wanted["durations"])
-given = {n: available_frames(index.frames, n) for n in asked}
-shortened = ", ".join(f"{n} to {m}" for n, m in sorted(given.items()) if n != m)
+frames = {s: index.frames[index.split == s].to_numpy() for s in SPLITS}
+training = {
+    v: (settings["training"] | d["training"])["frames"] for v, d in settings["variants"].items()
+}
+lengths = study_lengths(frames, wanted, training, others)
+shortened = shortened_text(frames, wanted, others)
 if shortened:
     print(f"the clips are short: lengths reduced from {shortened} frames")
 else:
-    print("lengths as in the paper")
+    print("lengths as in the profile")
+
+served = {T: long_enough(frames["test"], T) for T in {lengths["sync"], *lengths["durations"]}}
+for T, n in sorted(served.items()):
+    print(served_text(T, n, counts["test"]))
+for T in sorted(set(lengths["train"].values())):
+    print(served_text(T, long_enough(frames["train"], T), counts["train"], "training"))
 lengths
 
 
@@ -188,24 +190,24 @@ def real_motion(frames):
     return people[kept].set_index("statistic")
 
 
-frames = 215 if (part.frames >= 215).mean() > 0.5 else 74
+span = 215 if (part.frames >= 215).mean() > 0.5 else 74
 beside = None
-if (part.frames >= frames).any():
-    motion = corpus_motion(study.corpus, frames, part)
+if (part.frames >= span).any():
+    motion = corpus_motion(study.corpus, span, part)
     mine = percentiles(motion)
-    people = real_motion(frames).loc[lambda d: d.index.isin(mine.index)]
+    people = real_motion(span).loc[lambda d: d.index.isin(mine.index)]
     ranges = people[["p5", "p25", "p50", "p75", "p95"]].add_prefix("real_")
     beside = mine.add_prefix("corpus_").join(ranges).loc[people.index]
     study.table(beside.round(5).reset_index(names="statistic"), "corpus_motion.csv")
 
 # %%
 if beside is None:
-    print(f"skipped: no clip has the {frames} frames that motion statistics need")
+    print(f"skipped: no clip has the {span} frames that motion statistics need")
 else:
     if not any("~" in k for k in motion):
         print("correlations with the sound are skipped: the clips hold no energy and pitch")
     print(
-        f"{len(motion)} windows of {frames} frames; real: {int(people.windows.iloc[0])} windows "
+        f"{len(motion)} windows of {span} frames; real: {int(people.windows.iloc[0])} windows "
         f"of {int(people.clips.iloc[0])} clips"
     )
     inside = (beside.corpus_p50 >= beside.real_p5) & (beside.corpus_p50 <= beside.real_p95)
@@ -226,8 +228,10 @@ facts = dict(
     clips=len(index),
     speakers=int(index.speaker.nunique()),
     splits=splits.reset_index().to_dict("records"),
+    others=others,
     lengths=lengths,
     shortened=shortened,
+    served={str(T): n for T, n in sorted(served.items())},
     stats=stats.mean().round(5).to_dict(),
     energy_left=scales.round(4).reset_index().to_dict("records"),
 )

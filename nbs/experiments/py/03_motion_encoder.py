@@ -43,7 +43,11 @@ from mssync.metrics.intervals import by_speaker
 from mssync.study.run import Study
 
 study = Study(profile, results, corpus, seed=seed, device=device)
-train, held_out = study.packed("train"), study.packed("metric")
+train, held_out = study.packed("train"), study.packed(study.others)
+most = study.settings["evaluation"]["others"]
+if len(held_out) > most:
+    held_out = held_out.only(most, spread=True)
+some = train.only(min(len(train), most), spread=True)  # to measure on
 
 # %%
 encoders = []
@@ -58,7 +62,8 @@ for name, frames in study.lengths["motion"].items():
 # %% [markdown]
 # ## What of the motion is in the code?
 #
-# The share of the inputs' variance that the reconstruction explains, on training clips and on the clips of split `metric`,
+# The share of the inputs' variance that the reconstruction explains, on training clips and on other clips (of split `metric`,
+# or of `val` where that is empty; of each at most as many as `evaluation: {others: ...}` says),
 # which the encoder has not seen (other speakers where there are several). Little is expected of deviations and
 # velocities: the course of the lips cannot be told from so few numbers. The energies, how lively each part of the motion is,
 # must be there on clips not seen, or distances in this code mean little (notebook 33_frechet).
@@ -81,7 +86,7 @@ def explained_of(encoder, clips):
 
 rows = []
 for encoder in encoders:
-    for whose, clips in (("training", train), ("not seen", held_out)):
+    for whose, clips in (("training", some), ("not seen", held_out)):
         about = dict(encoder=f"FMD_{encoder.cfg.frames}", clips=whose)
         rows.append(about | explained_of(encoder, clips))
 explained = pd.DataFrame(rows)
@@ -90,7 +95,7 @@ explained.round(2)
 # %% [markdown]
 # ## Does it see what it should?
 #
-# Distances to the clips of split `metric`: other real motion must be near, the same played backwards, frozen or twice as
+# Distances to the other clips: other real motion must be near, the same played backwards, frozen or twice as
 # large must not. `bias` is the estimated upward bias of the distance between sets of this size, `low` and `high` are the
 # bootstrap interval of the bias-corrected distance (`mssync.metrics.frechet.frechet_interval`); the resampling unit is
 # the speaker where there are enough.
@@ -100,7 +105,7 @@ speaker_of = pd.concat([train.index, held_out.index]).set_index("id").speaker
 rows = []
 for encoder in encoders:
     x, _, ids = held_out.windows(encoder.cfg.frames)
-    other, _, other_ids = train.windows(encoder.cfg.frames)
+    other, _, other_ids = some.windows(encoder.cfg.frames)
     own, theirs = by_speaker(speaker_of[ids]), by_speaker(speaker_of[other_ids])
     damaged = {
         "backwards": x.flip(1),

@@ -62,6 +62,7 @@ from mssync.study.evaluation import (
     sets_table,
     synchrony_table,
 )
+from mssync.study.lengths import served_text
 from mssync.study.run import Study
 
 study = Study(profile, results, corpus, seed=seed, device=device)
@@ -69,7 +70,10 @@ asked = study.settings["evaluation"]
 T_sync, durations = study.lengths["sync"], study.lengths["durations"]
 T_long = durations[-1]
 
-splits = {s: study.packed(s) for s in ("train", "metric", "val", "test")}
+splits = {s: study.packed(s) for s in ("train", "val", "test")}
+splits["others"] = study.packed(study.others)
+if len(splits["others"]) > asked["others"]:
+    splits["others"] = splits["others"].only(asked["others"], spread=True)
 methods = Methods(splits, study.generators(), study.full.values(), seed)
 space = shape_space(splits["train"])
 
@@ -77,6 +81,8 @@ test = splits["test"]
 print(f"{len(test)} test clips of {test.index.speaker.nunique()} speakers")
 if study.facts["shortened"]:
     print(f"the clips are short: {study.facts['shortened']} frames")
+for T, clips in study.facts["served"].items():
+    print(served_text(int(T), clips, len(test)))
 
 # %% [markdown]
 # ## Synchrony (Table 3, Figure 3)
@@ -153,7 +159,7 @@ for df in (lips, heads):
 # Diversity and spectra belong to a set of clips: how differently its clips move, and how far the mean spectrum of its
 # motion lies from the real one. Each has its estimated bias and its interval (`mssync.metrics.intervals.set_interval`).
 # Whole speakers are resampled where there are enough, and where both sets are the same clips, the same ones of both. What
-# *other* real motion reaches, the clips of split `metric`, stands beside it. Shown are the bias-corrected values.
+# *other* real motion reaches, the clips of split `metric` (of `val` where that is empty), stands beside it. Shown are the bias-corrected values.
 
 # %%
 sets = sets_table(methods, T_long)
@@ -167,7 +173,7 @@ shown.pivot_table(index="method", columns="metric", values="value", sort=False).
 #
 # FFD compares single faces, FD_velocity and FD_pose velocities and the head's pose, FMD windows of motion in the learned
 # encoders; all on the last frames, as the paper does for long sequences (Section 4.2). Lower is better. The floor is
-# what *other* real motion reaches, the clips of split `metric` (other speakers where there are several). `bias`
+# what *other* real motion reaches (clips of other speakers where there are several). `bias`
 # estimates how much a distance is too large for so few clips, and `low` and `high` bound the bias-corrected distance
 # (`mssync.metrics.frechet.frechet_interval`). Whether one method is nearer to the real motion than another is a difference
 # of two distances to the same clips, with a bias and an interval of its own (`frechet_difference`, in

@@ -41,7 +41,7 @@ generated: str = (
 import matplotlib.pyplot as plt
 import numpy as np
 
-from mssync.data.packed import Packed, available_frames
+from mssync.data.packed import Packed
 from mssync.study.calibration import (
     ROOM,
     DamageTrial,
@@ -78,6 +78,7 @@ from mssync.study.calibration import (
     videos_figure,
     videos_table,
 )
+from mssync.study.lengths import length_of
 from mssync.study.outputs import markdown as md
 from mssync.study.run import Study
 from mssync.study.tables import legend, summary, wide
@@ -112,7 +113,7 @@ print(f"{study.title}: {len(test)} test clips of {talkers} speakers; networks of
 # coarse levels have, so it stands in the table.
 
 # %%
-long = available_frames(np.asarray(test.lengths) - 2 * ROOM, T, 0.5)
+long = length_of(np.asarray(test.lengths) - 2 * ROOM, T)
 shifts = judged(shift_rows(syncers, test, long))
 t_shift = shift_table(shifts)
 study.table(t_shift, "calibration_shift.csv")
@@ -169,7 +170,7 @@ for s in study.seeds:
     found = [network(s, f"motion_encoder_{k}") for k in study.lengths["motion"]]
     encoders[s] = {e.cfg.frames: e for e in found}
 ruler = Ruler(train, T, syncers, encoders)
-halves = halve(x, speakers, lambda: study.packed("metric").windows(T)[0])
+halves = halve(x, speakers, lambda: study.packed(study.others).windows(T)[0])
 trial = DamageTrial(ruler, halves, x, a)
 t_half = halves_table(trial, draws, talkers)
 study.table(t_half, "calibration_halves.csv")
@@ -260,7 +261,7 @@ shown_orders(orders)
 if generated:
     splits = ("train", "metric", "val", "test")
     others = Packed(generated, splits, train.stats, device)
-    window = available_frames(np.asarray(test.lengths), T, 0.5)
+    window = length_of(np.asarray(test.lengths), T)
     videos = measured_videos(ruler, test, others, window)
     t_videos = videos_table(videos)
     study.table(videos, "calibration_generated_clips.csv")
