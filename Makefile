@@ -31,7 +31,7 @@ export PYTHONUNBUFFERED := 1
 # tqdm warns, with a path, where there is no ipywidgets
 export PYTHONWARNINGS := ignore:IProgress not found
 
-.PHONY: help install study calibration bench test export readme book film weights clean
+.PHONY: help install study calibration rehearsal bench test export readme book film weights clean
 .SILENT:
 
 help:  ## List the commands and variables
@@ -68,13 +68,20 @@ $(STAMP): requirements.lock setup.py settings.ini pyproject.toml
 	$(PY) -m pip install --no-deps -e .
 	touch $@
 
-STUDY = $(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(SEEDS),'seeds=$(SEEDS)') $(if $(DEVICE),'device=$(DEVICE)') $(if $(GENERATED),'generated=$(GENERATED)') $(if $(OTHERS),'others=$(OTHERS)')
+STUDY = $(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete --nolock $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(SEEDS),'seeds=$(SEEDS)') $(if $(DEVICE),'device=$(DEVICE)') $(if $(GENERATED),'generated=$(GENERATED)') $(if $(OTHERS),'others=$(OTHERS)')
 
 study: install  ## Run the study: tables and figures in results/PROFILE/
 	$(STUDY)
 
 calibration: install  ## Only what says whether the metrics can be trusted (part of the study too): results/PROFILE/calibration.md
 	$(subst -m snakemake,-m snakemake calibration,$(STUDY))
+
+rehearsal: PROFILE := rehearsal
+rehearsal: install  ## The paper's study, its steps cut to a few, on corpora of the paper's sizes: results/rehearsal-NAME/
+	$(PY) workflow/rehearsal.py results/rehearsal
+	for name in voxceleb2 hdtf lrs2; do
+	    $(STUDY) 'corpus=results/rehearsal/'$$name
+	done
 
 bench: install  ## Measure speed on this machine, which should be idle: results/bench/
 	OMP_WAIT_POLICY=active $(PY) -m mssync.study.notebooks run nbs/experiments/08_benchmark.ipynb results/bench/08_benchmark.ipynb results="$(CURDIR)/results/bench"

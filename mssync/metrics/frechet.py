@@ -4,8 +4,10 @@
 
 # %% auto #0
 __all__ = [
+    "LARGE",
     "LAST",
     "frechet_distance",
+    "RealFeatures",
     "frechet",
     "frechet_interval",
     "frechet_difference",
@@ -34,20 +36,37 @@ from .intervals import set_interval
 from ..model.layers import Axes
 from ..training.models import MODELS
 
-
 # %% ../../nbs/metrics/33_frechet.ipynb #656e2c13
+LARGE = 512  # dimensions from which the quicker ways are taken
+
+
 def _root(c: np.ndarray) -> np.ndarray:
-    """Square root of a symmetric positive semidefinite matrix; eigenvalues that rounding made
-    negative count as 0."""
+    """A factor R of a symmetric positive semidefinite matrix, R' R = c: its square root, where
+    eigenvalues that rounding made negative count as 0; of a large one Cholesky's, if there is
+    one."""
+    if len(c) >= LARGE:
+        try:
+            return np.linalg.cholesky(c).T
+        except np.linalg.LinAlgError:  # singular
+            pass
     lam, u = np.linalg.eigh(c)
     return (u * np.sqrt(lam.clip(min=0))) @ u.T
+
+
+# %% ../../nbs/metrics/33_frechet.ipynb #a73e062a
+def _nuclear(m: np.ndarray) -> float:
+    "Sum of the singular values; of large matrices by the eigenvalues of m' m, to about 1e-5."
+    if min(m.shape) < LARGE:
+        return np.linalg.svd(m, compute_uv=False).sum()
+    m = m if m.shape[0] >= m.shape[1] else m.T
+    return np.sqrt(np.linalg.eigvalsh(m.T @ m).clip(min=0)).sum()
 
 
 def _distance(a, b) -> float:
     "Fréchet distance of two pairs (mean, R), R' R being the covariance."
     (mean1, R1), (mean2, R2) = a, b
     apart = ((mean1 - mean2) ** 2).sum()
-    shared = np.linalg.svd(R1 @ R2.T, compute_uv=False).sum()
+    shared = _nuclear(R1 @ R2.T)
     return max(0.0, float(apart + (R1**2).sum() + (R2**2).sum() - 2 * shared))
 
 
@@ -64,6 +83,8 @@ def frechet_distance(
 # %% ../../nbs/metrics/33_frechet.ipynb #35ab45ca
 def _features(f, name: str) -> np.ndarray:  # (n, ..., d) float64
     "Features as an array, checked."
+    if isinstance(f, RealFeatures):
+        return f
     f = np.asarray(f.detach().cpu() if isinstance(f, Tensor) else f, np.float64)
     if f.ndim < 2 or len(f) < 2 or not f.size:
         raise ValueError(
@@ -88,17 +109,52 @@ def _pair(f1, f2, name: str, least: int = 2) -> tuple[np.ndarray, np.ndarray]:
     return f1, f2
 
 
+# %% ../../nbs/metrics/33_frechet.ipynb #b7d9c797
 def _factor(
     f: np.ndarray,  # (n, ..., d)
     w=None,  # (n,) how often each clip counts
 ) -> tuple[np.ndarray, np.ndarray]:  # mean and R, the covariance being R' R
     "Fewer samples than dimensions are a factor themselves."
+    if isinstance(f, RealFeatures):
+        return f.factor(w)
     w = np.repeat(np.ones(len(f)) if w is None else w, f[0].size // f.shape[-1])
     f = f.reshape(-1, f.shape[-1])[w > 0]
     w = w[w > 0]
     mean = w @ f / w.sum()
     f = (f - mean) * np.sqrt(w / (w.sum() - 1))[:, None]
     return mean, f if len(f) <= f.shape[1] else _root(f.T @ f)
+
+
+# %% ../../nbs/metrics/33_frechet.ipynb #208dcd53
+class RealFeatures:
+    """Features that many sets are compared with: what a resample of them needs is made once. Raises
+    ValueError as `frechet`."""
+
+    def __init__(
+        self,
+        f,  # (n, ..., d) features of clips
+        room: float = 2e9,  # bytes for what is kept
+    ):
+        self.f, self.room = _features(f, "RealFeatures"), room
+        self.shape = self.f.shape
+        self._factors = {}
+
+    def __len__(self):
+        return len(self.f)
+
+    def factor(
+        self,
+        w=None,  # (n,) how often each clip counts
+    ) -> tuple[np.ndarray, np.ndarray]:  # mean and R, see `_factor`
+        "Mean and factor of the covariance under some weights."
+        key = None if w is None else np.asarray(w, float).tobytes()
+        if key in self._factors:
+            return self._factors[key]
+        found = _factor(self.f, w)
+        self.room -= found[1].nbytes
+        if self.room >= 0:
+            self._factors[key] = found
+        return found
 
 
 # %% ../../nbs/metrics/33_frechet.ipynb #94124c93

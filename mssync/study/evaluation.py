@@ -17,7 +17,6 @@ __all__ = [
     "NEEDS_LOUDNESS",
     "IMAGE_NETWORKS",
     "COMPARED",
-    "MOST_IMAGE_DRAWS",
     "Methods",
     "synchrony_table",
     "dynamics_of",
@@ -56,7 +55,12 @@ from mssync.baselines.reference import (
 from ..data.audio import KINDS, loudness
 from ..data.packed import Packed
 from ..metrics.dynamics import ShapeSpace, dynamics_table, residual_curve
-from ..metrics.frechet import frechet_difference, frechet_features, frechet_interval
+from mssync.metrics.frechet import (
+    RealFeatures,
+    frechet_difference,
+    frechet_features,
+    frechet_interval,
+)
 from mssync.metrics.heads import (
     drift_curve,
     motion_distances,
@@ -460,22 +464,22 @@ def distribution_features(
 
 # %% ../../nbs/study/65_evaluation.ipynb #874a8422
 COMPARED = ("FFD", "FMD_40")  # distances whose differences between methods the claims ask for
-MOST_IMAGE_DRAWS = 20
 
 
-def _draws(name: str, draws: int) -> int:
+def _draws(name: str, draws: int, image_draws: int) -> int:
     "Resamples for a distance."
-    return draws if name.startswith(("FFD", "FD_", "FMD")) else min(draws, MOST_IMAGE_DRAWS)
+    return draws if name.startswith(("FFD", "FD_", "FMD")) else min(draws, image_draws)
 
 
-def _distances(methods: Methods, T: int, real: dict, made: dict, draws: int) -> list[dict]:
-    "The distance of every method's features from the real ones, one row a distance."
+def _distances(methods: Methods, T: int, real: dict, made: dict, *draws: int) -> list[dict]:
+    """The distance of every method's features from the real ones, one row a distance. `draws` are
+    those of `_draws`."""
     ids, other_ids = (methods.clips(split, T)[2] for split in ("test", "others"))
     own, theirs = units_of(methods, ids), units_of(methods, other_ids)
     rows = []
     for m, features in made.items():
         for name, r in real.items():
-            f, n = features[name], _draws(name, draws)
+            f, n = features[name], _draws(name, *draws)
             about = dict(method=m, frames=T, metric=name)
             if m == OTHERS:
                 found = frechet_interval(f, r, n, theirs, own, paired=False)
@@ -506,16 +510,17 @@ def frechet_tables(
     pairs,  # (a, b), methods whose distances are compared
     draws: int = 100,  # resamples
     progress: bool = True,  # show a bar
+    image_draws: int = 20,  # resamples for distances of images, at most
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # distances: method, frames, metric, value, bias, low,
     # high, clips, speakers, drawn; pairs: a and b in place of method
     "Fréchet distances to the real motion, and their differences between methods."
     rows, differences = [], []
     for T in tqdm(durations, desc="Fréchet distances", disable=not progress):
         x, other = (methods.clips(split, T)[0] for split in ("test", "others"))
-        real = features(x)
+        real = {name: RealFeatures(f) for name, f in features(x).items()}
         made = {OTHERS: features(other)}
         made |= {m: features(methods.motion(m, T)) for m in methods.names[1:]}
-        rows += _distances(methods, T, real, made, draws)
+        rows += _distances(methods, T, real, made, draws, image_draws)
         differences += _differences(methods, T, real, made, pairs, draws)
     distances = pd.DataFrame(rows)
     columns = ["a", "b", *distances.columns.drop("method")]

@@ -11,6 +11,7 @@ __all__ = [
     "code_reached",
     "code_of",
     "checkpoint",
+    "blas",
     "run_record",
     "NotebookError",
     "check_parameters",
@@ -26,6 +27,7 @@ import io
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -40,6 +42,23 @@ from .profiles import ROOT, ProfileError, _nearest, _value, read_seeds
 
 
 # %% ../../nbs/study/61_notebooks.ipynb #9030b6c4
+def _content(path: Path) -> bytes:
+    """What a file holds; of weights the tensors and their metadata by name, since safetensors
+    writes the metadata in any order."""
+    with open(path, "rb") as f:
+        if path.suffix != ".safetensors":
+            return hashlib.file_digest(f, "sha256").digest()
+        size = int.from_bytes(f.read(8), "little")
+        try:
+            header = json.loads(f.read(size))
+            f.seek(8 + size)
+            h = hashlib.file_digest(f, "sha256")
+        except (ValueError, OverflowError, MemoryError):
+            return hashlib.sha256(path.read_bytes()).digest()
+    h.update(json.dumps(header, sort_keys=True).encode())
+    return h.digest()
+
+
 def fingerprint(
     *parts,  # JSON-able values; a Path stands for the content of the file
 ) -> str:  # 12 hexadecimal digits
@@ -47,7 +66,7 @@ def fingerprint(
     h = hashlib.sha256()
     for p in parts:
         if isinstance(p, Path):
-            h.update(hashlib.sha256(p.read_bytes()).digest())
+            h.update(_content(p))
         else:
             h.update(json.dumps(p, sort_keys=True, default=str).encode())
     return h.hexdigest()[:12]
@@ -165,6 +184,18 @@ def checkpoint(
     return Path(results) / "checkpoints" / f"{name}-{content}.safetensors"
 
 
+def blas() -> list[str]:
+    """The libraries of linear algebra that numpy and others have loaded, with the kernel that they
+    chose for this processor: results may differ in the last digits between kernels."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return ["unknown: the package threadpoolctl is not installed"]
+    found = [d for d in threadpool_info() if d["user_api"] == "blas"]
+    names = [(d["internal_api"], d["version"], d.get("architecture")) for d in found]
+    return sorted({" ".join(str(n) for n in of if n) for of in names})
+
+
 def _revision() -> str:
     "The commit of the repository, and whether files differ from it."
 
@@ -196,6 +227,7 @@ def run_record(
         system=f"{platform.system()} {platform.machine()}",
         cores=os.cpu_count(),
         threads=torch.get_num_threads(),
+        blas=blas(),
         date=time.strftime("%Y-%m-%d"),
         **more,
         settings=profile,
@@ -339,7 +371,8 @@ def _run_given(notebook: str, output: str, given: dict[str, str]):
         print(f"== {title}", flush=True)
     run_notebook(notebook, output, **values)
     if first:
-        print(f"== {title} done in {time.monotonic() - start:.0f} s", flush=True)
+        most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6  # kB on Linux
+        print(f"== {title} done in {time.monotonic() - start:.0f} s, {most:.1f} GB", flush=True)
 
 
 # %% ../../nbs/study/61_notebooks.ipynb #9d4bad70

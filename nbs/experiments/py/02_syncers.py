@@ -36,6 +36,7 @@ role: str = "loss"  # loss or metric
 
 # %%
 import matplotlib.pyplot as plt
+import torch
 
 from mssync.metrics.synchrony import av_scores
 from mssync.study.notebooks import checkpoint
@@ -109,11 +110,16 @@ study.figure(fig, f"{name}.png")
 
 # %%
 x, a, _ = held_out.windows(study.lengths["sync"])
-found = av_scores(syncers, x[:, 1:], a[:, 4:])  # the first frame is given, not generated
+parts = [
+    av_scores(syncers, x_k[:, 1:], a_k[:, 4:])  # the first frame is given, not generated
+    for x_k, a_k in zip(x.split(64), a.split(64))
+]
+curves = [torch.cat(level) for level in zip(*(p["curve"] for p in parts))]
+offsets = torch.cat([p["offset"] for p in parts])
 fig, axes = plt.subplots(1, training.levels, figsize=(11, 2.8))
 for i, ax in enumerate(axes):
-    curve, shift = found["curve"][i], found["shifts"][i]
-    off = found["offset"][:, i].abs().float().mean()
+    curve, shift = curves[i], parts[0]["shifts"][i]
+    off = offsets[:, i].abs().float().mean()
     ax.plot(range(-shift, shift + 1), curve.mean(0).cpu(), marker=".")
     ax.axvline(0, color="grey", lw=0.8, ls=":")
     ax.set(title=f"{200 * 2**i} ms, |AV-Off| {off:.2f}", xlabel=f"shift, {40 * 2**i} ms each")

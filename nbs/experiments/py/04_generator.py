@@ -52,7 +52,7 @@ import numpy as np
 
 from mssync.data.landmarks import head_speed, lip_speed
 from mssync.metrics.dynamics import shape_space
-from mssync.metrics.synchrony import av_scores
+from mssync.metrics.synchrony import MultiScaleSync
 from mssync.model.generator import generate
 from mssync.study.notebooks import checkpoint
 from mssync.study.profiles import gan_configs
@@ -90,12 +90,12 @@ real_lips, real_head = lip_speed(real).mean(), head_speed(real).mean()
 def evaluate(G):
     "What the log says of a generator: synchrony at each scale, speeds, shape residual."
     x = generate(G, x_val[:, 0], a_val, seed)
-    scores = av_scores(metric, x[:, 1:], a_val[:, 4:])
-    confidence = scores["confidence"].mean(0).tolist()
-    offset = scores["offset"].abs().float().mean(0).tolist()
+    scores = MultiScaleSync(metric)  # some clips at once
+    scores.update(x[:, 1:], a_val[:, 4:])
+    means = scores.summary()
     y = x.cpu().numpy()
-    row = {f"AV-Conf_{i}": v for i, v in enumerate(confidence, 1)}
-    row |= {f"AV-Off_{i}": v for i, v in enumerate(offset, 1)}
+    row = {f"AV-Conf_{i}": v for i, v in zip(means.level, means.conf_mean)}
+    row |= {f"AV-Off_{i}": v for i, v in zip(means.level, means.off_mean)}
     row["lip_speed"] = lip_speed(y).mean() / real_lips
     row["head_speed"] = head_speed(y).mean() / real_head
     row["shape_residual"] = np.sqrt((space.ratio(y[:, : T + 1]) ** 2).mean())

@@ -181,7 +181,8 @@ shown.pivot_table(index="method", columns="metric", values="value", sort=False).
 #
 # FID, FVD and t-FID need two published networks and, without a GPU, hours: they are computed where the profile says
 # `evaluation: {images: true}`, each with the network that it needs; what cannot be had is said in `images.csv`
-# (`mssync.metrics.images`). `raster` says how the faces are drawn. In their 2048 dimensions fewer draws must do.
+# (`mssync.metrics.images`). `raster` says how the faces are drawn. In their 2048 dimensions fewer draws must do
+# (`image_draws`).
 
 # %%
 networks, images = image_networks(asked["images"], asked["raster"], device)
@@ -201,7 +202,9 @@ features = partial(
     raster=asked["raster"],
 )
 pairs = frechet_pairs(study.labels)
-distances, differences = frechet_tables(methods, durations, features, pairs, asked["draws"])
+distances, differences = frechet_tables(
+    methods, durations, features, pairs, asked["draws"], image_draws=asked["image_draws"]
+)
 study.table(distances, "frechet.csv")
 study.table(differences, "frechet_pairs.csv")
 
