@@ -147,9 +147,8 @@ def _ingest_options(commands):
         option = f"--{name.replace('_', '-')}"
         p.add_argument(option, type=kind, default=argparse.SUPPRESS, help=meaning)
     p.add_argument("--seed", type=int, default=0, help="of the splits (default 0)")
-    shares = (
-        "of the splits (default train=0.37,metric=0.33,val=0.08,test=0.22); one left out has none"
-    )
+    shares = "of the splits; one left out has none "
+    shares += "(default train=0.37,metric=0.33,val=0.08,test=0.22)"
     p.add_argument("--shares", type=_shares, default=argparse.SUPPRESS, help=shares)
     p.set_defaults(run=_ingest)
 
