@@ -137,6 +137,7 @@ def _check_shapes(weights: dict[str, Tensor], cls, cfg, kwargs: dict):
             raise ValueError(f"{k} {own} in the file and {other} in its configuration")
 
 
+# %% ../../nbs/training/20_models.ipynb #a1f5f092
 def load_model(
     path: str | Path,
     device="cpu",  # torch device, or its name
