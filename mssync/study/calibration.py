@@ -90,7 +90,7 @@ from ..metrics.synchrony import MultiScaleSync, av_scores
 from ..model.pyramid import SCALES
 from ..simulate.clips import draw_speaker, simulate_clip
 from ..simulate.head import Coupling
-from .tables import over_seeds, summary, wide
+from .tables import over_seeds, scale, summary, wide
 
 # %% ../../nbs/study/67_calibration.ipynb #5d498d18
 ROOM = 10  # frames, the largest shift either way
@@ -767,7 +767,7 @@ def reference_table(
 ) -> pd.DataFrame:  # of `summary`, a row a method, level and metric; column is a title
     "|AV-Off| and AV-Conf of the reference rows."
     table, names = summary(rows, ["off", "conf"], ["level"]), dict(off="|AV-Off|", conf="AV-Conf")
-    title = [f"{names[m]} {100 * 2**i} ms" for m, i in zip(table.metric, table.level)]
+    title = [f"{names[m]} {scale(i)}" for m, i in zip(table.metric, table.level)]
     return table.assign(column=title)
 
 
@@ -830,7 +830,7 @@ def order_table(
     for (i, s), d in rows.groupby(["level", "seed"]):
         by = d.groupby("method", sort=False)
         values = {m: g.set_index("id").conf.loc[ids].to_numpy() for m, g in by}
-        found.append(ranked(f"AV-Conf {100 * 2**i} ms", s, values, who))
+        found.append(ranked(f"AV-Conf {scale(i)}", s, values, who))
     for s, of in features.items():
         for k, real in of["Ground truth"].items():
             if s != first and not k.startswith("FMD"):

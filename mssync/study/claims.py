@@ -33,7 +33,7 @@ import pandas as pd
 
 from ..metrics.intervals import looks_level, over_trainings, verdict
 from ..model.variants import ABLATIONS
-from .tables import differences, over_seeds, summary
+from .tables import differences, over_seeds, scale, summary
 
 
 # %% ../../nbs/study/69_claims.ipynb #62a73449
@@ -262,7 +262,7 @@ def _place(m: dict, at, a: str, facts: dict) -> tuple[dict, str]:
     "Which rows of a measure's table, and how that place is called."
     lengths = facts["lengths"]
     if m["table"] == "sync":
-        return dict(level=at), f"{100 * 2**at} ms"
+        return dict(level=at), scale(at)
     if at is None:
         return {}, ""
     if m["table"] == "drift":

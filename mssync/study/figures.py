@@ -30,7 +30,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..data.landmarks import EDGES, FPS
-from .tables import ABLATION, COLOURS, whiskers
+from .tables import ABLATION, COLOURS, scale, whiskers
 
 
 # %% ../../nbs/study/66_figures.ipynb #ada25d26
@@ -208,7 +208,7 @@ def figure5(
                 ax.axhline(y, color="k", lw=0.9, ls=line, label=m)
         if begin:
             ax.axvline(begin, color="0.6", lw=0.9)
-        ax.set(title=f"{100 * 2**i} ms", xlabel="training step")
+        ax.set(title=scale(i), xlabel="training step")
     axes[0].set_ylabel("AV-Conf (higher is better)")
     if begin:
         note = dict(transform=axes[0].get_xaxis_transform(), va="center", fontsize=7, color="0.4")
@@ -332,7 +332,7 @@ def plot_sweep(
         labels = list(values.values())
         for i in range(1, 5):
             own = conf[conf.level == i].set_index("method")
-            _sweep_curve(row[0], own.loc[labels], COLOURS[i - 1], f"{100 * 2**i} ms")
+            _sweep_curve(row[0], own.loc[labels], COLOURS[i - 1], scale(i))
             row[0].axhline(own.loc["Ground truth", "mean"], color=COLOURS[i - 1], lw=0.9, ls="--")
         _ratio_panel(row[1], ratios, speeds, labels)
         _ratio_panel(row[2], ratios, shapes, labels)

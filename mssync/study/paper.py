@@ -6,7 +6,6 @@
 __all__ = [
     "FROM",
     "CENTRED",
-    "WHOLE",
     "SCORED",
     "MEASURES",
     "ABOUT2",
@@ -21,7 +20,7 @@ __all__ = [
     "beside",
     "rows_of",
     "table1",
-    "own_rows",
+    "own_table",
     "table2",
     "synchrony_tables",
     "lips_of",
@@ -47,8 +46,9 @@ from ..metrics.intervals import mean_std
 from .outputs import markdown, paper_table
 from .page import Page
 from .profiles import sweeps
+from .report import own_rows
 from .run import Study
-from .tables import legend, wide
+from .tables import legend, scale, wide
 
 # %% ../../nbs/study/75_paper.ipynb #a93dad4b
 FROM = "where from"
@@ -85,7 +85,6 @@ def rows_of(
 
 # %% ../../nbs/study/75_paper.ipynb #90fcfb1b
 CENTRED = {"VoxCeleb2 (I)", "LRS2"}  # corpora whose every frame is centred on the face
-WHOLE = dict(clips=int, speakers=int, seeds=int)
 
 
 def table1(study: Study) -> pd.DataFrame:
@@ -106,10 +105,9 @@ def table1(study: Study) -> pd.DataFrame:
 
 
 # %% ../../nbs/study/75_paper.ipynb #069c8a5c
-def own_rows(study: Study, name: str) -> pd.DataFrame:
+def own_table(study: Study, name: str) -> pd.DataFrame:
     "This run's rows of a table that 06_report has written."
-    t = pd.read_csv(study.results / f"{name}.csv")
-    return t[t.source == "this run"].astype(WHOLE)
+    return own_rows(pd.read_csv(study.results / f"{name}.csv"))
 
 
 def _printed(row: dict) -> str:
@@ -119,7 +117,7 @@ def _printed(row: dict) -> str:
 def table2(study: Study) -> dict[str, pd.DataFrame]:
     "Distances of distributions, a table a duration."
     own, p, empty = (
-        own_rows(study, "table2"),
+        own_table(study, "table2"),
         paper_table(2),
         pd.DataFrame(columns=["method", FROM]),
     )
@@ -137,24 +135,20 @@ SCORED = dict(overlap="scored on the overlap", padded="zero-padded")
 MEASURES = {"AV-Conf": "AV-Conf, higher is better", "AV-Off": "|AV-Off|, lower is better"}
 
 
-def _ms(level: int) -> str:
-    return f"{100 * 2**level} ms"
-
-
 def synchrony_tables(
     study: Study,
     n: int,  # 3: VoxCeleb2 (II), 4: HDTF
     ours: bool = True,  # our rows too
 ) -> dict[str, pd.DataFrame]:
     "AV-Conf and |AV-Off| at four scales; ours in both ways of scoring."
-    p, t, out = paper_table(n), own_rows(study, "table3"), {}
+    p, t, out = paper_table(n), own_table(study, "table3"), {}
     for m, title in MEASURES.items():
         mine = []
         if ours:
             by = t[t.metric == m].groupby("scoring", sort=False)
             run = f"this run, {study.title}"
-            mine = [wide(g, "level", _ms).assign(**{FROM: f"{run}, {SCORED[k]}"}) for k, g in by]
-        out[title] = beside(rows_of(n, p[p.metric == m], "level", _ms), *mine)
+            mine = [wide(g, "level", scale).assign(**{FROM: f"{run}, {SCORED[k]}"}) for k, g in by]
+        out[title] = beside(rows_of(n, p[p.metric == m], "level", scale), *mine)
     return out
 
 
@@ -210,9 +204,9 @@ def paper_tables(study: Study) -> list[PaperTable]:
     frames = f"{study.lengths['sync']} frames"
     about3 = (
         "Landmark domain. The paper: mean ± standard deviation over clips, 80 frames. "
-        f"This run: {frames}. {legend(own_rows(study, 'table3'))} {ABOUT3}"
+        f"This run: {frames}. {legend(own_table(study, 'table3'))} {ABOUT3}"
     )
-    about2 = ABOUT2 + legend(own_rows(study, "table2"))
+    about2 = ABOUT2 + legend(own_table(study, "table2"))
     synchrony = synchrony_tables(study, 3)
     four = synchrony_tables(study, 4, hdtf)
     lips = ABOUT5 + legend(lips_of(study))

@@ -19,7 +19,6 @@ __all__ = [
     "WRITTEN",
     "LATER",
     "SEED_FILES",
-    "scale",
     "frames",
     "sections",
     "own_rows",
@@ -63,16 +62,12 @@ from mssync.study.tables import (
     over_seeds,
     plain_legend,
     plain_table,
+    scale,
     summary,
 )
 
 # %% ../../nbs/study/67_report.ipynb #b36de117
 THIS = "this run"
-
-
-def scale(level: int) -> str:
-    "What a level of the pyramid is called: 200 ms, ..."
-    return f"{100 * 2**level} ms"
 
 
 def frames(n: int) -> str:

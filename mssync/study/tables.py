@@ -7,6 +7,7 @@ __all__ = [
     "AIMS",
     "ABLATION",
     "COLOURS",
+    "scale",
     "summary",
     "differences",
     "over_seeds",
@@ -33,6 +34,13 @@ from ..metrics.intervals import by_speaker, intervals
 
 
 # %% ../../nbs/study/64_tables.ipynb #af79e349
+def scale(
+    level: int,  # of the pyramid, from 1
+) -> str:  # 200 ms, ...
+    "What a time scale is called."
+    return f"{100 * 2**level} ms"
+
+
 def _where(keys, values) -> str:
     "Where a value stands, as text: level 2, seed 1."
     return ", ".join(f"{k} {v}" for k, v in zip(keys, values))

@@ -40,6 +40,7 @@ from ..model.variants import ABLATIONS
 from .claims import CLAIMS, MEASURES, TABLES
 from .figures import house_style
 from .outputs import markdown, read_measurements
+from .tables import scale
 
 # %% ../../nbs/study/74_verdicts.ipynb #480e6e08
 WORDS = ("no", "unlikely", "unclear", "likely", "yes")  # the weakest first
@@ -625,7 +626,7 @@ def curve_text(
     last = int(rows.evaluations.max())
     out = []
     for (a, b, n), d in rows.groupby(["a", "b", "level"], sort=False):
-        row = {"AV-Conf": f"{a} less {b}", "scale": f"{100 * 2**n} ms"}
+        row = {"AV-Conf": f"{a} less {b}", "scale": scale(n)}
         for r in d.to_dict("records"):
             said = f"{r['value']:.2f}"
             if np.isfinite(r["low_trainings"]):
