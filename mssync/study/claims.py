@@ -545,9 +545,7 @@ def decided_again(
     if own != [(k, p["measure"], p["want"]) for k, p in planned]:
         raise ValueError("decided_again: the stored parts are not those of the claims")
     how = _How(level, 0, tuple(looks))
-    told = parts.looks.astype(object).where(
-        parts.looks.notna(), ""
-    )  # an empty column is read as NaN
+    told = parts.looks.astype(object).where(parts.looks.notna(), "")  # where it was read from CSV
     rows = parts.assign(looks=told).to_dict("records")
     made = [
         r if r["verdict"] == "not measured" else _again(r, p, how)

@@ -242,7 +242,8 @@ study.table(orders, "calibration_ranks.csv")
 texts["Order under resampling"] = (
     f"Bootstrap resamples of the {orders.drawn.iloc[0]}; highest value first. tau: Kendall's, mean "
     "between each resample's order and that of all clips; kept: how often the weakest pair of "
-    f"neighbours stays as it is (both: the lowest of the seeds).\n\n{md(shown_orders(orders).astype(str))}"
+    "neighbours stays as it is (both: the lowest of the seeds)."
+    f"\n\n{md(shown_orders(orders).astype(str))}"
 )
 shown_orders(orders)
 
