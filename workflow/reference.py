@@ -136,7 +136,7 @@ def decided_today(folder: Path) -> pd.DataFrame | None:
         return None
     of = [decided_again(d, looks_of(known[n].record)) for n, d in parts.groupby("run", sort=False)]
     again = pd.concat(of)
-    if not again.equals(parts):
+    if again.to_csv() != parts.to_csv():
         write_table(again, folder / "claims.csv")
     return again
 
