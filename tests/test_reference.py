@@ -47,7 +47,7 @@ def test_findings_repeat_claim_a():
     assert told["interval over trainings, three looks"] == spans
     values = [f"{v:.2f}" for v in a["value"]]
     assert told["multi-scale minus single-scale loss, AV-Conf"] == values
-    assert told["larger in how many of ten"][1:] == [str(n) for n in a.seeds_holding[1:]]
+    assert told["larger in how many of ten"][1:] == [f"{n:.0f}" for n in a.seeds_holding[1:]]
 
 
 def test_findings_repeat_the_end_of_the_curves():
