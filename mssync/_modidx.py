@@ -696,8 +696,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                                                                       'mssync/metrics/synchrony.py'),
                                           'mssync.metrics.synchrony._Scores.summary': ( 'metrics/synchrony.html#_scores.summary',
                                                                                         'mssync/metrics/synchrony.py'),
-                                          'mssync.metrics.synchrony._array': ( 'metrics/synchrony.html#_array',
-                                                                               'mssync/metrics/synchrony.py'),
                                           'mssync.metrics.synchrony._at_25_hz': ( 'metrics/synchrony.html#_at_25_hz',
                                                                                   'mssync/metrics/synchrony.py'),
                                           'mssync.metrics.synchrony._check_embeddings': ( 'metrics/synchrony.html#_check_embeddings',
