@@ -11,6 +11,7 @@ GENERATED ?=
 OTHERS ?=
 DEVICE ?=
 SNAKEFLAGS ?=
+ONLY ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,7 +32,7 @@ export PYTHONUNBUFFERED := 1
 # tqdm warns, with a path, where there is no ipywidgets
 export PYTHONWARNINGS := ignore:IProgress not found
 
-.PHONY: help install study calibration rehearsal bench test export readme book film weights clean
+.PHONY: help install study calibration rehearsal bench test mutants export readme book film weights clean
 .SILENT:
 
 help:  ## List the commands and variables
@@ -89,6 +90,9 @@ bench: install  ## Measure speed on this machine, which should be idle: results/
 
 test: install  ## Run every test
 	$(PY) -m pytest
+
+mutants: install  ## Change one line at a time and see whether the tests notice (hours; ONLY=training for some)
+	$(PY) workflow/mutants.py $(ONLY)
 
 export: install  ## After editing notebooks: format, mssync/, clean notebooks, README.md, the experiments' text twins
 	$(BIN)/ruff check --quiet --fix --select I nbs tests workflow

@@ -1,0 +1,27 @@
+"""The list of wrong lines fits the code (`make mutants` runs it, which takes hours)."""
+
+import ast
+import sys
+
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "workflow"))
+from mutants import MUTANTS, mutants, replaced  # noqa: E402
+
+
+def test_every_mutant_fits():
+    "Its text stands once in module and notebook, and what replaces it is Python."
+    listed = mutants()
+    assert len(listed) >= 60
+    assert len(set(listed)) == len(listed)
+    for module, old, new in listed:
+        code, notebook = replaced(ROOT, module, old, new).items()
+        assert ast.dump(ast.parse(code[1])) != ast.dump(ast.parse(code[0].read_text()))
+        assert notebook[1] != notebook[0].read_text()
+
+
+def test_tests_are_there():
+    for name, of in MUTANTS.items():
+        for test in (of["notebook"], *of["tests"]):
+            path = test if test.startswith("tests/") else f"nbs/{test}.ipynb"
+            assert (ROOT / path).is_file(), (name, test)
