@@ -1809,6 +1809,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                       'mssync.training.runs.Log.add': ('training/runs.html#log.add', 'mssync/training/runs.py'),
                                       'mssync.training.runs.Log.write': ('training/runs.html#log.write', 'mssync/training/runs.py'),
                                       'mssync.training.runs.Run': ('training/runs.html#run', 'mssync/training/runs.py'),
+                                      'mssync.training.runs.Run._due': ('training/runs.html#run._due', 'mssync/training/runs.py'),
                                       'mssync.training.runs.Run.done': ('training/runs.html#run.done', 'mssync/training/runs.py'),
                                       'mssync.training.runs.Run.log': ('training/runs.html#run.log', 'mssync/training/runs.py'),
                                       'mssync.training.runs.Run.resume': ('training/runs.html#run.resume', 'mssync/training/runs.py'),

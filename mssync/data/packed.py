@@ -553,12 +553,20 @@ def _draw_places(
     frames: int,  # T; a window holds T+1
     batch: int,
     generator: torch.Generator,
+    draw: str = "frames",  # what is as likely: every frame where a window can start, or every clip
 ) -> tuple[Tensor, Tensor]:  # (batch,) clips and first frames
-    "Draw windows uniformly over all frames where one can start. Raises CorpusError if none can."
+    "Draw windows. Raises CorpusError where none can start, ValueError on an unknown `draw`."
     room = (lengths - frames).clamp(min=0)
     total = int(room.sum())
     if total == 0:
         raise _too_short(lengths, frames)
+    if draw == "clips":
+        long_enough = room.nonzero()[:, 0]
+        u, v = torch.rand(2, batch, generator=generator, dtype=torch.float64)
+        clip = long_enough[(u * len(long_enough)).long()]
+        return clip, (v * room[clip]).long()
+    if draw != "frames":
+        raise ValueError(f"unknown draw {draw!r}: choose 'frames' or 'clips'")
     u = (torch.rand(batch, generator=generator, dtype=torch.float64) * total).long()
     ends = room.cumsum(0)
     clip = torch.searchsorted(ends, u, right=True)
@@ -639,13 +647,13 @@ class Packed(PackedWindows):
         rank: int = 0,  # which part of the batch to cut
         world: int = 1,  # of how many
         normalised: bool = True,  # by the first frame; else x stays in the unit square
+        draw: str = "frames",  # drawn uniformly: "frames" where a window can start, or "clips"
     ) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2), a (B, 4(T+1), width); B = batch / world
-        """Draw windows uniformly over all frames where one can start. Raises CorpusError where no
-        clip is long enough, `rotate` has no depth or `gain` no known effect, ValueError on bad
-        arguments."""
+        """Draw windows. Raises CorpusError where no clip is long enough, `rotate` has no depth or
+        `gain` no known effect, ValueError on bad arguments."""
         names = augmentations(augment)
         _check_request(self, batch, frames, names, rank, world, normalised)
-        where = _draw_places(self.lengths, frames, batch, generator)
+        where = _draw_places(self.lengths, frames, batch, generator, draw)
         d = _draw(names, batch, generator)
         part = slice(rank * batch // world, (rank + 1) * batch // world)
         x, i = _cut(self, *where, frames, d, part, normalised)

@@ -81,6 +81,7 @@ class GeneratorConfig:
     position_widths: tuple = (272, 512)
     temporal: str = "lstm"  # or "transformer" (the authors' later code)
     hidden: int = 256  # of h_t ("a 1-layer LSTM with hidden size 256", Section 4.1)
+    initial: str = "uniform"  # h_0 and c_0 of the LSTM: "uniform" in [0, 1] (authors) or "zeros"
     layers: int = 2  # of the transformer
     heads: int = 8  # of the transformer
     context: int = 40  # frames that the transformer looks back
@@ -204,14 +205,19 @@ class Recurrent(nn.Module):
 
     def __init__(self, c_in: int, cfg: GeneratorConfig):
         super().__init__()
-        self.lstm = LSTM(c_in, cfg.hidden)
+        if cfg.initial not in ("uniform", "zeros"):
+            raise ValueError(f"unknown initial {cfg.initial!r}: choose 'uniform' or 'zeros'")
+        self.lstm, self.initial = LSTM(c_in, cfg.hidden), cfg.initial
 
     def start(
         self,
         batch: int,
         generator: torch.Generator | None = None,  # CPU generator
     ) -> tuple[Tensor, Tensor]:  # h_0, c_0 (batch, hidden)
-        return tuple(torch.rand(2, batch, self.lstm.hidden, generator=generator).to(self.lstm.bias))
+        shape = (2, batch, self.lstm.hidden)
+        if self.initial == "zeros":
+            return tuple(self.lstm.bias.new_zeros(shape))
+        return tuple(torch.rand(shape, generator=generator).to(self.lstm.bias))
 
     def step(
         self,

@@ -300,8 +300,11 @@ def _syncer_training(profile: dict, role: str) -> Training:
 def _gan_training(profile: dict, variant: str, label: str, teacher: bool) -> Training:
     cfg = gan_configs(profile, variant)[2]
 
-    def kept(s):
+    def held(s):
         return [s.G, s.D, s.average, s.opt_g, s.opt_d, s.opt_t]
+
+    def kept(s):  # the average only where it is not G itself
+        return held(s) if cfg.ema else [m for m in held(s) if m is not s.average]
 
     return Training(
         f"{label}, teacher forcing" if teacher else label,
@@ -312,7 +315,7 @@ def _gan_training(profile: dict, variant: str, label: str, teacher: bool) -> Tra
         cfg.teacher_steps if teacher else cfg.steps + cfg.decay_steps,
         weights=lambda s: [s.G] if teacher else [s.G, s.D],
         kept=kept,
-        held=lambda s: [*kept(s), s.syncers],
+        held=lambda s: [*held(s), s.syncers],
     )
 
 

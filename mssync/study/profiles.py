@@ -120,6 +120,7 @@ TOP = dict(
     # trainings after which the claims had been looked at before, with fewer seeds; 0: never
     looks=(0,),
     threads=0,  # of a training on the CPU; 0: all cores, one training after the other
+    checkpoint_minutes=5.0,  # between the checkpoints of a training
 )
 OVERRIDES = ("generator", "discriminators", "training")  # sections that a variant may change
 
@@ -332,6 +333,8 @@ CHOICES: dict[str, tuple] = dict(
     precision=("no", "bf16"),
     loss=("info_nce", "pair", "triplet"),
     temporal=tuple(TEMPORAL),
+    initial=("uniform", "zeros"),
+    draw=("frames", "clips"),
     interpolation=("fixed", "align_corners"),
     align=("centre", "start"),
     joint_by=("features", "max"),
@@ -415,8 +418,9 @@ def _of_sections(profile: dict, path: Path):
 
 def _check(profile: dict, path: Path):
     "Values that have the right type and cannot be used."
-    if profile["threads"] < 0:
-        raise ProfileError(f"{path}, threads: {profile['threads']} is less than 0")
+    for k in ("threads", "checkpoint_minutes"):
+        if not 0 <= profile[k] < math.inf:
+            raise ProfileError(f"{path}, {k}: {profile[k]} is not 0 or more")
     if min(profile["looks"], default=0) < 0:
         raise ProfileError(f"{path}, looks: {profile['looks']} holds a number below 0")
     _of_sections(profile, path)

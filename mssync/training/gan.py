@@ -86,14 +86,15 @@ class GANTraining:
     clip: float = 0.0
     ema: float = 0.0
     augment: tuple = ()  # names of packed.AUGMENTATIONS or PRESETS
+    draw: str = (
+        "frames"  # where windows start: every frame as often, or all "clips" (`Packed.sample`)
+    )
     whiten: bool = False  # positions and velocities along principal axes
     floor: float = 1e-4  # see Axes.fit
     clips: int = 0  # train on the first so many clips; 0: on all
     eval_every: int = 500
     precision: str = "no"  # "bf16": forward passes in bfloat16
-    # a term beyond it stops the training, or a gradient norm where nothing clips it;
-    # 0: only NaN and infinities do
-    limit: float = 1e6
+    limit: float = 1e6  # a term beyond it stops the training; 0: only NaN and infinities do
 
 
 # %% ../../nbs/training/24_gan.ipynb #c8b4c413
@@ -283,8 +284,8 @@ class GANNetworks:
     @torch.no_grad()
     def follow(self, decay: float):
         "The average follows the weights."
-        for p, q in zip(self.average.parameters(), self.G.parameters()):
-            p.lerp_(q, 1 - decay)
+        average, weights = list(self.average.parameters()), list(self.G.parameters())
+        torch._foreach_lerp_(average, weights, 1 - decay)  # all of them in one call
 
     def _descend(self, opt, loss, terms, run, name):
         kw = dict(limit=self.cfg.limit, clip=self.cfg.clip, norm=f"norm_{name}")
@@ -297,8 +298,8 @@ class GANNetworks:
 
     def _sample(self, packed, batch, run):
         "This process's share of a batch: landmarks and audio."
-        share = (self.processes.rank, self.processes.world)
-        x, a = packed.sample(batch, self.cfg.frames, run.rng, self.cfg.augment, *share)
+        how = (self.cfg.augment, self.processes.rank, self.processes.world)
+        x, a = packed.sample(batch, self.cfg.frames, run.rng, *how, draw=self.cfg.draw)
         self._check(run, landmarks=x, audio=a)
         return x, a
 
@@ -352,6 +353,7 @@ TEACHING = (
     "teacher_noise",
     "clip",
     "augment",
+    "draw",
     "whiten",
     "floor",
     "clips",
@@ -467,6 +469,8 @@ def _gan_steps(
 ):
     "All steps that the run has still to make."
     cfg, team = gan.cfg, run.processes
+    if not cfg.ema:
+        gan.follow(0.0)  # the checkpoint holds no average, which is G itself
     if taught and cfg.teacher_steps:
         there = run.step == 0 and Path(taught).exists()
         if all(team.agree(int(there))):
@@ -505,10 +509,11 @@ def train_gan(
     name: str = "generator",  # label of the progress bar
     logdir: str | Path | None = None,  # folder of log.csv and of TensorBoard's events
     accelerator: Accelerator | None = None,  # made by default
-    checkpoint_every: int = 200,  # steps
+    checkpoint_minutes: float = 5.0,  # between checkpoints; 0: by steps alone
+    checkpoint_every: int = 0,  # steps between them; 0: by the clock alone
 ) -> tuple[Generator, pd.DataFrame]:  # its average where `ema` is set; and a log of all terms
     """Train MS-Sync (Section 3.3). Raises FloatingPointError where a term or a gradient is not
-    finite or beyond the limit, CheckpointError on a checkpoint of another run, ValueError or
+    finite or a term beyond the limit, CheckpointError on a checkpoint of another run, ValueError or
     CorpusError on settings or data that cannot be trained on (as an odd batch with D_s^j)."""
     if cfg.clips:
         packed = packed.only(cfg.clips)
@@ -516,12 +521,12 @@ def train_gan(
     _check_gan(packed, syncers, shape, disc, cfg, team)
     gan = new_gan(packed, syncers, shape, disc, cfg, seed, team)
     about, start = _facts(gan, packed, seed)
-    modules = dict(G=gan.G, D=gan.D, average=gan.average)
+    modules = dict(G=gan.G, D=gan.D) | (dict(average=gan.average) if cfg.ema else {})
     optimisers = dict(G=gan.opt_g, D=gan.opt_d, teacher=gan.opt_t)
-    files = (checkpoint, checkpoint_every, about, logdir)
+    how = (checkpoint, checkpoint_every, about, logdir, team, checkpoint_minutes)
     total = cfg.teacher_steps + cfg.steps + cfg.decay_steps
     with (
-        Run(modules, optimisers, seed, *files, team) as run,
+        Run(modules, optimisers, seed, *how) as run,
         progress_bar(run, total, name, progress) as bar,
     ):
         _gan_steps(run, bar, gan, packed, evaluate, taught, start)

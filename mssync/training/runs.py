@@ -8,6 +8,7 @@ __all__ = ["check_terms", "read_terms", "descend", "adam", "differences", "State
 # %% ../../nbs/training/22_runs.ipynb #1836ab56
 import json
 import math
+import time
 import warnings
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def descend(
     loss: Tensor,  # of this process's share
     terms: dict[str, Tensor],  # scalars that are checked and logged
     step: int,  # the step that is being made, from 1
-    limit: float = 0.0,  # see `check_terms`; of the gradient's norm only where it is not clipped
+    limit: float = 0.0,  # of the terms, see `check_terms`; the gradient must only be finite
     clip: float = 0.0,  # largest norm of the gradient; 0: as it is
     processes: Processes = ALONE,
     reduction: str = "mean",  # see `Processes.reduce_gradients`
@@ -70,8 +71,7 @@ def descend(
 
     values = read_terms(terms, processes)
     check_terms(step, {k: v for k, v in values.items() if k != norm}, limit)
-    # clipped, a large gradient does no harm
-    check_terms(step, {norm: values[norm]}, 0.0 if clip else limit)
+    check_terms(step, {norm: values[norm]})
 
     optimiser.step()
     return values
@@ -285,15 +285,19 @@ class _Logged(State):
         optimisers: dict[str, torch.optim.Optimizer],
         seed: int,
         path: str | Path | None = None,  # checkpoint file, resumed where it exists; or none
-        every: int = 200,  # steps between checkpoints
+        every: int = 0,  # steps between checkpoints; 0: by the clock alone
         config: dict | None = None,  # what the run is; a checkpoint's must be the same
         logdir: str | Path | None = None,  # folder of log.csv and TensorBoard's events; or none
         processes: Processes = ALONE,
+        minutes: float = 5.0,  # between checkpoints; 0: by steps alone
     ):
-        if every < 1:
-            raise ValueError(f"a checkpoint every {every} steps: at least 1 expected")
+        if every < 0 or not 0 <= minutes < math.inf:
+            raise ValueError(
+                f"a checkpoint every {every} steps or {minutes} minutes: 0 or more expected"
+            )
         super().__init__(modules, optimisers, seed, Path(path) if path else None, config or {})
-        self.every, self.processes = every, processes
+        self.every, self.minutes, self.processes = every, minutes, processes
+        self.saved = time.monotonic()  # when, by the clock of this process
         _begin(self, processes)
         folder = Path(logdir) if logdir and processes.main else None
         self.table = Log(folder, self.rows, self.step)
@@ -318,6 +322,14 @@ class Run(_Logged):
         if self.table.writer:
             self.table.writer.flush()
         super().save()
+        self.saved = time.monotonic()
+
+    def _due(self, steps: int) -> bool:
+        "By steps, by the clock, or because it is the last one."
+        by_steps = self.every and self.step % self.every == 0
+        waited = time.monotonic() - self.saved
+        by_clock = self.minutes and waited >= 60 * self.minutes
+        return bool(by_steps or by_clock or self.step == steps)
 
     def resume(self, step: int, rows: list):
         "Go on after steps that another run has made."
@@ -334,6 +346,5 @@ class Run(_Logged):
     def done(self, steps: int):
         "Count a step of `steps` in all; write the checkpoint when it is due."
         self.step += 1
-        due = self.step % self.every == 0 or self.step == steps
-        if self.path and self.processes.main and due:
+        if self.path and self.processes.main and self._due(steps):
             self.save()

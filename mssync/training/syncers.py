@@ -200,13 +200,14 @@ class SyncerTraining:
     margin: float = 10.0
     levels: int = LEVELS
     augment: tuple = ()  # names of packed.AUGMENTATIONS or PRESETS
+    draw: str = (
+        "frames"  # where windows start: every frame as often, or all "clips" (`Packed.sample`)
+    )
     whiten: bool = False  # positions along principal axes
     floor: float = 1e-4  # see Axes.fit
     eval_every: int = 100  # steps between measurements on held-out windows
     precision: str = "no"  # "bf16": forward passes in bfloat16
-    # a loss beyond it stops the training, or a gradient norm where nothing clips it;
-    # 0: only NaN and infinities do
-    limit: float = 1e6
+    limit: float = 1e6  # a loss beyond it stops the training; 0: only NaN and infinities do
 
 
 # %% ../../nbs/training/23_syncers.ipynb #6ef2eb45
@@ -316,7 +317,8 @@ def _syncer_steps(
     team, opt = run.processes, run.optimisers["opt"]
     while run.step < cfg.steps:
         opt.param_groups[0]["lr"] = syncer_rate(cfg, run.step)
-        x, a = packed.sample(cfg.batch, cfg.frames, run.rng, cfg.augment, team.rank, team.world)
+        how = (cfg.augment, team.rank, team.world)
+        x, a = packed.sample(cfg.batch, cfg.frames, run.rng, *how, draw=cfg.draw)
         loss, found = syncer_losses(syncers, x, a, cfg, run.rng, team)
         terms, step = _by_level(loss, found), run.step + 1
         row = descend(opt, loss.sum(), terms, step, cfg.limit, processes=team, reduction="sum")
@@ -341,10 +343,11 @@ def train_syncers(
     progress: bool = True,
     logdir: str | Path | None = None,  # folder of log.csv and of TensorBoard's events
     accelerator: Accelerator | None = None,  # made by default
-    checkpoint_every: int = 200,  # steps
+    checkpoint_minutes: float = 5.0,  # between checkpoints; 0: by steps alone
+    checkpoint_every: int = 0,  # steps between them; 0: by the clock alone
 ) -> tuple[SyncerPyramid, pd.DataFrame]:  # the syncers, and a log of loss and retrieval by level
     """Train a pyramid of syncers (Section 3.1).
-    Raises FloatingPointError where a loss or the gradient is not finite or beyond the limit,
+    Raises FloatingPointError where a loss or the gradient is not finite or a loss beyond the limit,
     CheckpointError on a checkpoint of another run,
     ValueError or CorpusError on settings or data that cannot be trained on."""
     team = Processes.of(packed.x.device, cfg.precision, accelerator)
@@ -359,7 +362,7 @@ def train_syncers(
     )
     state = (dict(syncers=syncers), dict(opt=opt), seed)
     with (
-        Run(*state, checkpoint, checkpoint_every, about, logdir, team) as run,
+        Run(*state, checkpoint, checkpoint_every, about, logdir, team, checkpoint_minutes) as run,
         progress_bar(run, cfg.steps, "syncers", progress) as bar,
     ):
         _syncer_steps(run, bar, syncers, packed, held_out, cfg)

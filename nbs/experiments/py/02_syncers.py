@@ -79,6 +79,7 @@ syncers, log = train_syncers(
     seed + 1000 * (role == "metric"),  # the two pyramids begin differently
     checkpoint(study.folder, name, *depends),
     logdir=study.folder / "logs" / name,
+    checkpoint_minutes=study.settings["checkpoint_minutes"],
 )
 about = dict(role=role, split=split, clips=len(clips), corpus=study.facts["name"], seed=seed)
 study.save(name, syncers, **about)
@@ -89,7 +90,8 @@ study.table(log, f"{name}.csv")
 #
 # The loss has no natural scale: without a temperature the cosines of Eq. 2 cannot bring it below 2.0 (about 2.9 when the
 # negatives spread evenly), where guessing gives $\ln 49 = 3.89$. What can be read is retrieval: how often the true motion
-# lies nearer to the sound than all 48 others, half of them from the same clip. Guessing gives 1/49.
+# lies nearer to the sound than all 48 others, all different windows, up to half of them from the same clip. Guessing gives
+# 1/49.
 
 # %%
 fig, axes = plt.subplots(1, training.levels, figsize=(11, 2.8), sharey=True)

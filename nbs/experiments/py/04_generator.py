@@ -165,6 +165,7 @@ G, log = train_gan(
     taught,
     name=label,
     logdir=study.folder / "logs" / name,
+    checkpoint_minutes=study.settings["checkpoint_minutes"],
 )
 
 # %%
