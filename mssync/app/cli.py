@@ -45,7 +45,7 @@ def _download_options(commands):
     p.set_defaults(run=_download)
 
 
-# %% ../../nbs/app/51_cli.ipynb #0e3550c2
+# %% ../../nbs/app/51_cli.ipynb #9dba63fa
 SETTINGS = dict(  # of ingestion, see `mssync.data.ingest.Settings`: type and meaning
     landmarker=(str, "dlib (default) or face-alignment"),
     contrast=(str, "of dlib: grey levels of the face, stretch (default) or none"),
@@ -62,6 +62,7 @@ SETTINGS = dict(  # of ingestion, see `mssync.data.ingest.Settings`: type and me
 )
 
 
+# %% ../../nbs/app/51_cli.ipynb #0e3550c2
 def _shard(text: str) -> tuple[int, int]:  # "2/8" -> (2, 8)
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     if match and 1 <= int(match[1]) <= int(match[2]):
