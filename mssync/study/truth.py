@@ -208,7 +208,10 @@ def truth_lines(
     lines, several = [], rows.seeds.max() > 1
     by = "over clips and over trainings" if several else "over clips (one training)"
     for m in labels:
-        if none := uncertain(rows, m):
+        none = uncertain(rows, m)
+        if none.count(" ms") == len(rows[(rows.method == m) & (rows.metric == "correlation")]):
+            said = "no certain correlation with anything that was planted"
+        elif none:
             said = f"no certain correlation with the planted {none}; with all others there is"
         else:
             said = "correlates with every planted motion at every scale"

@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 # %% ../../nbs/study/74_verdicts.ipynb #aba7b4d5
+from functools import partial
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -404,14 +406,16 @@ def statement(
 
 
 # %% ../../nbs/study/74_verdicts.ipynb #33410bd9
+def _number(v: float, digits: int = 2) -> str:
+    "A number as text, never -0.00."
+    return f"{v if abs(v) >= 0.5 * 10.0**-digits else 0.0:.{digits}f}"
+
+
 def _cell(r: dict) -> str:
     "A part as text."
     if r["verdict"] == "not measured":
         return "not measured"
-    digits = 2 if abs(r["value"]) < 100 else 0
-
-    def n(v):
-        return f"{v if abs(v) >= 0.5 * 10.0**-digits else 0.0:.{digits}f}"  # no -0.00
+    n = partial(_number, digits=2 if abs(r["value"]) < 100 else 0)
 
     text = f"**{word(r)}**{' (better than equal)' if better_than_equal(r) else ''} {n(r['value'])}"
     if np.isfinite(r["low"]):
@@ -628,9 +632,10 @@ def curve_text(
     for (a, b, n), d in rows.groupby(["a", "b", "level"], sort=False):
         row = {"AV-Conf": f"{a} less {b}", "scale": scale(n)}
         for r in d.to_dict("records"):
-            said = f"{r['value']:.2f}"
+            said = _number(r["value"])
             if np.isfinite(r["low_trainings"]):
-                said += f" [{r['low_trainings']:.2f}, {r['high_trainings']:.2f}]"
+                low, high = map(_number, (r["low_trainings"], r["high_trainings"]))
+                said += f" [{low}, {high}]"
             said += f", {r['seeds_holding']} of {r['seeds']} above 0"
             when = "at the last" if r["evaluations"] < last else f"mean of the last {last}"
             row[when] = said
