@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -58,7 +59,15 @@ from mssync.data.track import (
     stretch_contrast,
     tremor,
 )
-from .video import IngestError, iter_frames, open_media, read_audio, video_start
+from mssync.data.video import (
+    IngestError,
+    choose_sound,
+    frame_times,
+    iter_frames,
+    media_length,
+    open_media,
+    video_start,
+)
 
 
 # %% ../../nbs/data/08_ingest.ipynb #37e42e8a
@@ -126,9 +135,10 @@ def _check_files(src: str | Path, item: Item) -> tuple[Path, Path]:  # of pictur
     return path, sound
 
 
-def _given_track(path: Path, start: float, end: float) -> Track:
-    "The part of an OpenFace table from `start` to `end`, s."
-    track = read_openface(path)
+def _given_track(src: str | Path, item: Item, end: float) -> Track:
+    "The part of an OpenFace table up to `end`, s."
+    shown = None if item.audio else frame_times(Path(src) / item.file)
+    track, start = read_openface(Path(src) / item.landmarks, shown), item.start
     inside = (track.times >= start - 1e-3) & (track.times < end)
     for name in ("times", "points", "doubt", "segment"):
         setattr(track, name, getattr(track, name)[inside])
@@ -143,13 +153,14 @@ def read_track(
     item: Item,
     settings: Settings = Settings(),
     landmarker: Landmarker | None = None,  # not needed where the item has a table of landmarks
-) -> tuple[Track, np.ndarray, float]:  # face, sound (samples,), doubt above which a fit is not used
-    """The face of a recording, and its sound at 16 kHz from the track's first frame on.
+) -> tuple[Track, np.ndarray, float, str]:
+    """The face of a recording, its sound (samples,) at 16 kHz from the track's first frame on, the
+    doubt above which a fit is not used, and which sound it is where there are several.
     Raises IngestError with the reason where it cannot be used."""
     path, sound = _check_files(src, item)
     end = math.inf if item.end is None else item.end
     if item.landmarks:
-        track, doubtful = _given_track(Path(src) / item.landmarks, item.start, end), 1.0
+        track, doubtful = _given_track(src, item, end), 1.0
         zero = 0.0 if item.audio else -video_start(sound)
     else:
         frames = iter_frames(path, None, item.start, end)
@@ -158,7 +169,8 @@ def read_track(
         zero = video_start(path) if item.audio else 0.0
     first, last = track.span
     step = (last - first) / max(track.seen - 1, 1)  # the last frame lasts as long as the others
-    return track, read_audio(sound, SR, first - zero, last - zero + step), doubtful
+    wave, chosen = choose_sound(sound, SR, first - zero, last - zero + step)
+    return track, wave, doubtful, chosen
 
 
 # %% ../../nbs/data/08_ingest.ipynb #2ac7d430
@@ -302,18 +314,28 @@ def _describe(p: _Piece, id: str, t0: float) -> dict:
     )
 
 
-def _note(rows: list[dict], t0: float, total: int) -> str:
-    "Which parts of a recording became clips; nothing where it is the whole."
-    if len(rows) == 1 and rows[0]["frames"] == total:
+def _lasts(path: Path, item: Item, track: Track, total: int) -> float:  # s
+    "How long a recording is, by its list, its file or its picture, damaged parts included."
+    if item.end is not None:
+        said = item.end - item.start
+    else:
+        said = media_length(path) - item.start
+    whole = max(said, (track.span[1] - track.span[0]) * track.seen / max(track.seen - 1, 1))
+    return whole if whole > total / FPS + 0.2 else total / FPS
+
+
+def _note(rows: list[dict], t0: float, lasts: float) -> str:
+    "Which parts of a recording of `lasts` seconds became clips; nothing where it is the whole."
+    if len(rows) == 1 and abs(rows[0]["frames"] / FPS - lasts) < 1e-6:
         return ""
     starts = [r["start_s"] - t0 for r in rows[:8]]
     parts = [f"{s:.2f}-{s + r['frames'] / FPS:.2f}" for s, r in zip(starts, rows)]
     more = ", ..." if len(rows) > 8 else ""
-    return f"{', '.join(parts)}{more} s of {total / FPS:.2f} s"
+    return f"{', '.join(parts)}{more} s of {lasts:.2f} s"
 
 
 # %% ../../nbs/data/08_ingest.ipynb #84545099
-def _facts(rows: list[dict], track: Track, total: int) -> dict:
+def _facts(rows: list[dict], track: Track, notes: list[str]) -> dict:
     "A recording's row of the report."
     t0, end = track.span
     lengths = [r["frames"] for r in rows]
@@ -336,7 +358,7 @@ def _facts(rows: list[dict], track: Track, total: int) -> dict:
         tremor=means["tremor"],
         tremor_smoothed=means["tremor_smoothed"],
         seen=track.seen,
-        note=_note(rows, t0, total),
+        note="; ".join(filter(None, notes)),
     )
 
 
@@ -351,7 +373,7 @@ def read_clips(
     path, least = Path(src) / item.file, settings.min_frames
     if item.chunk:
         least = min(item.chunk, least)
-    track, wave, doubtful = read_track(src, item, settings, landmarker)
+    track, wave, doubtful, chosen = read_track(src, item, settings, landmarker)
     t0, end = track.span
     # ticks with picture and sound
     total = math.floor((end - t0) * FPS + 1e-3) + 1
@@ -374,7 +396,8 @@ def read_clips(
         id = item.id if len(pieces) == 1 else f"{item.id}-part{k + 1}"
         clips.append(_make_clip(p, id, item, wave, doubtful, settings.features))
         rows.append(_describe(p, id, t0))
-    return clips, rows, _facts(rows, track, total)
+    notes = [_note(rows, t0, _lasts(path, item, track, total)), chosen and f"sound of {chosen}"]
+    return clips, rows, _facts(rows, track, notes)
 
 
 # %% ../../nbs/data/08_ingest.ipynb #0a644b84
@@ -407,15 +430,29 @@ def _mark(out: str | Path, id: str) -> Path:
     return Path(out) / "ingest" / f"{id}.json"
 
 
+def _checksum(path: Path) -> list[int] | None:
+    "Length and CRC-32 of a file; None where there is none."
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    return [len(content), zlib.crc32(content)]
+
+
 def _done(src: str | Path, out: str | Path, item: dict, settings: Settings) -> dict | None:
-    "The mark of a recording, if it is finished: its key is right and its clips are there."
+    "The mark of a recording that was finished with the same key."
     try:
         mark = json.loads(_mark(out, item["id"]).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    if mark["key"] != json.loads(json.dumps(_key(src, item, settings))):
-        return None
-    return mark if all(clip_path(out, c["id"]).exists() for c in mark["clips"]) else None
+    same = mark.get("key") == json.loads(json.dumps(_key(src, item, settings)))
+    return mark if same else None
+
+
+def _damaged(out: str | Path, mark: dict) -> list[Path]:
+    "Clips of a finished recording that are no longer what they were."
+    paths = {clip_path(out, id): sum for id, sum in mark["files"].items()}
+    return [path for path, sum in paths.items() if _checksum(path) != sum]
 
 
 # %% ../../nbs/data/08_ingest.ipynb #01315b68
@@ -456,7 +493,8 @@ def ingest_one(
         before = {item.id}
     seconds = round(time.perf_counter() - begun, 2)
     row = dict(id=item.id, file=item.file, **facts, process_s=seconds)
-    mark = dict(key=key, row=row, clips=rows)
+    files = {clip.id: _checksum(clip_path(out, clip.id)) for clip in clips}
+    mark = dict(key=key, row=row, clips=rows, files=files)
     write_atomic(_mark(out, item.id), json.dumps(mark).encode())
     for id in before - {c.id for c in clips}:
         clip_path(out, id).unlink(missing_ok=True)  # of an earlier version of the file
@@ -740,6 +778,11 @@ def _work_off(
     own = None if tables_only else make_landmarker(settings.landmarker, settings.contrast)
     marks = {i.id: _done(src, out, asdict(i), settings) for i in items}
     done = {id: mark for id, mark in marks.items() if mark}
+    for id, mark in list(done.items()):
+        if damaged := _damaged(out, mark):
+            del done[id]
+            if progress:
+                print(f"ingest: {damaged[0]} is lost or damaged: its recording is read again")
     pool = _Pool(src, out, settings, jobs, own)
     counts = dict(total=len(items), initial=len(done), unit="video")
     try:

@@ -37,7 +37,7 @@ import re
 import sys
 import wave
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -87,6 +87,35 @@ def _check_folder(src: Path):
         raise IngestError(src, "not a folder" if src.exists() else "no such folder")
 
 
+def _say(folder: Path, why: str):
+    print(f"{folder}: left out, {why}", file=sys.stderr)
+
+
+def _folders(src: Path) -> Iterator[tuple[Path, list[str]]]:  # folder, names of its files
+    """A folder and all below it, each once: what a link leads to comes last, and not at all where
+    it was seen before or holds `src` itself."""
+    todo, links, seen, inside = [src], [], set(), src.resolve()
+    while todo or links:
+        folder = (todo or links).pop(0)
+        try:
+            if (state := folder.stat()) and (state.st_dev, state.st_ino) in seen:
+                continue
+            seen.add((state.st_dev, state.st_ino))
+            entries = sorted(os.scandir(folder), key=lambda e: e.name)
+            below = [e for e in entries if not e.name.startswith(".") and Path(e.path).is_dir()]
+        except OSError as e:
+            _say(folder, f"it cannot be read ({e.strerror})")
+            continue
+        yield folder, [e.name for e in entries if e not in below]
+        for e in below:
+            if not e.is_symlink():
+                todo.append(Path(e.path))
+            elif inside.is_relative_to(Path(e.path).resolve()):
+                _say(Path(e.path), "a link to a folder that this one lies in")
+            else:
+                links.append(Path(e.path))
+
+
 def find_files(
     src: str | Path,  # folder, searched with its subfolders
     suffixes: set,  # in lower case, with their dot
@@ -95,8 +124,7 @@ def find_files(
     src = Path(src)
     _check_folder(src)
     found = []
-    for folder, below, names in os.walk(src):
-        below[:] = [b for b in below if not b.startswith(".")]
+    for folder, names in _folders(src):
         for name in names:
             if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
                 found.append(Path(folder, name).relative_to(src).as_posix())
@@ -327,7 +355,7 @@ def _openface_table(path: Path) -> pd.DataFrame:
     "The needed columns as numbers, NaN where there is none. Raises IngestError."
     if not path.is_file():
         raise IngestError(path, "no such file")
-    wanted = {*_NEEDED, "face_id"}
+    wanted = {*_NEEDED, "face_id", "frame"}
     how = dict(skipinitialspace=True, usecols=lambda c: c.strip() in wanted, low_memory=False)
     try:
         df = pd.read_csv(path, **how)
@@ -356,23 +384,47 @@ def _check_numbers(path: Path, good: pd.DataFrame):
 
 
 # %% ../../nbs/data/07_sources.ipynb #093956c0
+def _true_times(path: Path, df: pd.DataFrame, times: np.ndarray) -> pd.Series:
+    "The table's time stamps, or those of the video where they differ. Raises IngestError."
+    stamps = df.timestamp
+    number = df.frame - 1 if "frame" in df else stamps.rank(method="dense") - 1
+    last = number.max()
+    if not last >= 0:
+        return stamps
+    if last < len(times) <= last + 3:  # a reader may lose the last frames
+        shown = number.map(dict(enumerate(times)))
+        wrong = (shown - stamps).abs().max() > 0.02
+        return shown.where(stamps.notna(), stamps) if wrong else stamps
+    even = np.linspace(0, times[-1], len(times))
+    if np.abs(times - even).max() > 0.02:
+        raise IngestError(
+            path,
+            f"has {last + 1:.0f} frames and its video {len(times)}, unevenly spaced: when each was "
+            "shown cannot be told; make the table of a video at an even rate",
+        )
+    return stamps
+
+
 def read_openface(
     path: str | Path,  # CSV of OpenFace's FeatureExtraction
+    times: np.ndarray | None = None,  # of its video's frames, s after the first: see `frame_times`
 ) -> Track:  # points in pixels; doubt is 1 - confidence; `size` is (0, 0), for no table knows it
     """Landmarks from an OpenFace table. Raises IngestError where it is missing, empty, lacks a
-    column or holds what is no number."""
+    column, holds what is no number, or has other frames than a video of varying rate."""
     path = Path(path)
     df = _openface_table(path)
+    if times is not None and len(times):
+        df["timestamp"] = _true_times(path, df, times)
     good = df[df.success.ne(0) | df[["timestamp", "success"]].isna().any(axis=1)]
     if "face_id" in df and len(good):
         good = good[good.face_id.isna() | (good.face_id == good.face_id.mode()[0])]
     _check_numbers(path, good)
-    times, every = good.timestamp.to_numpy(float), df.timestamp.dropna()
+    own, every = good.timestamp.to_numpy(float), df.timestamp.dropna()
     return Track(
-        times=times,
+        times=own,
         points=good[POINTS].to_numpy(float).reshape(-1, 2, L).transpose(0, 2, 1),
         doubt=1 - good.confidence.to_numpy(float),
-        segment=np.zeros(len(times), int),
+        segment=np.zeros(len(own), int),
         span=(float(every.min()), float(every.max())),
         seen=every.nunique(),
         size=(0, 0),

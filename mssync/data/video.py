@@ -7,13 +7,18 @@ __all__ = [
     "COLOURS",
     "ON_PICTURE",
     "PICTURES",
+    "GAP",
+    "SILENCE",
     "IngestError",
     "open_media",
     "write_video",
     "sample_video",
     "draw_faces",
     "video_start",
+    "media_length",
+    "frame_times",
     "iter_frames",
+    "choose_sound",
     "read_audio",
 ]
 
@@ -21,7 +26,6 @@ __all__ = [
 import math
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain, takewhile
@@ -30,6 +34,7 @@ from pathlib import Path
 import numpy as np
 
 from .audio import SR
+from .files import open_part
 from .landmarks import EDGES, FPS, REGIONS
 
 
@@ -46,6 +51,9 @@ class IngestError(ValueError):
         self.path, self.reason = Path(path), reason
 
 
+_LISTS = {"concat", "hls", "dash", "sdp"}  # formats that hold no recording but names of others
+
+
 def open_media(
     path: str | Path,  # any file ffmpeg's libraries read
 ):  # av.container.InputContainer
@@ -59,10 +67,15 @@ def open_media(
         raise IngestError(path, "no such file")
     if path.stat().st_size == 0:
         raise IngestError(path, "empty file")
+    how = dict(options=dict(protocol_whitelist="file"), metadata_errors="replace")
     try:
-        return av.open(str(path))
+        media = av.open(str(path.absolute()), **how)
     except (av.error.FFmpegError, OSError) as e:
         raise IngestError(path, f"not a readable video or sound file ({e.strerror})") from e
+    if media.format.name in _LISTS:
+        media.close()
+        raise IngestError(path, "is a list of other files, not a recording")
+    return media
 
 
 # %% ../../nbs/data/05_video.ipynb #0e9fe1ad
@@ -171,14 +184,12 @@ def write_video(
 ) -> Path:
     "Write a video. Raises ValueError without frames, or for a container that cannot hold it."
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     frames = iter(frames)
     first = next(frames, None)
     if first is None:
         raise ValueError(f"{path}: no frames to write")
     height, width = (n + n % 2 for n in first.shape[:2])
-    fd, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part" + path.suffix)
-    os.close(fd)
+    fd, part = open_part(path, ".part" + path.suffix)
     try:
         with _new_container(part, path) as out:
             video, audio = _add_streams(out, path, fps, sound=wave is not None)
@@ -187,11 +198,13 @@ def write_video(
                 video.set_display_rotation(90 * turn)
             sound = _Sound(out, audio, wave, sr) if audio else None
             _encode(out, video, chain([first], frames), sound, times)
-        os.chmod(part, 0o644)
+        os.fsync(fd)
         os.replace(part, path)
     except BaseException:
         os.unlink(part)
         raise
+    finally:
+        os.close(fd)
     return path
 
 
@@ -305,6 +318,27 @@ def _pictures(folder: Path) -> Iterator[tuple[float, np.ndarray]]:
 
 
 # %% ../../nbs/data/05_video.ipynb #3fe4dc89
+GAP = 600.0  # s; a longer gap between two frames, or in the sound, is damage
+
+
+def _video_stream(
+    media,  # av.container.InputContainer
+    path: str | Path,  # for the message
+):  # av.video.VideoStream
+    "The picture of a file. Raises IngestError where there is none."
+    from av.stream import Disposition
+
+    streams = [
+        s
+        for s in media.streams.video
+        if s.codec_context is not None and not s.disposition & Disposition.attached_pic
+    ]
+    if not streams:
+        raise IngestError(path, "holds no video")
+    best = media.streams.best("video")
+    return best if best in streams else streams[0]
+
+
 def video_start(
     path: str | Path,  # video or sound file, or a folder of pictures
 ) -> float:  # s
@@ -313,12 +347,27 @@ def video_start(
     if Path(path).is_dir():
         return 0.0
     with open_media(path) as media:
-        if not media.streams.video:
+        try:
+            stream = _video_stream(media, path)
+        except IngestError:
             return 0.0
-        stream = media.streams.video[0]
         return float((stream.start_time or 0) * stream.time_base)
 
 
+def media_length(
+    path: str | Path,  # video or sound file, or a folder of pictures
+) -> float:  # s
+    """How long a recording lasts by what its file says, which is longer than what can be read where
+    it is damaged; 0 where the file does not say. Raises IngestError if it cannot be opened."""
+    if Path(path).is_dir():
+        return 0.0
+    with open_media(path) as media:
+        streams = (*media.streams.video, *media.streams.audio)
+        said = [float(s.duration * s.time_base) for s in streams if s.duration]
+        return max(said, default=(media.duration or 0) / 1e6)
+
+
+# %% ../../nbs/data/05_video.ipynb #79fc6d3d
 def _decoded(
     media,  # av.container.InputContainer
     stream,  # of `media`
@@ -329,9 +378,18 @@ def _decoded(
 
     if since > 1:
         media.seek(math.floor(since / stream.time_base), stream=stream)
+    made_up = media.format.name == "avi" and stream.type == "video"
+    begin = wait = None
     for packet in media.demux(stream):
+        begin = packet.dts if begin is None else begin
         try:
-            yield from packet.decode()
+            for frame in packet.decode():
+                if made_up and frame.dts is not None:
+                    wait = frame.dts - begin if wait is None else wait
+                    frame.pts = frame.dts - wait
+                elif made_up:
+                    frame.pts = None
+                yield frame
         except av.error.FFmpegError:
             continue
 
@@ -343,9 +401,7 @@ def _native_frames(
 ) -> Iterator[tuple[float, np.ndarray]]:
     "Every decodable frame from the time `since` on, with its time."
     with open_media(path) as media:
-        if not media.streams.video:
-            raise IngestError(path, "holds no video")
-        stream = media.streams.video[0]
+        stream = _video_stream(media, path)
         stream.thread_type = "SLICE"
         aspect = float(stream.sample_aspect_ratio or 1) or 1.0
         step = 1 / float(stream.average_rate or FPS)
@@ -356,11 +412,32 @@ def _native_frames(
             if too_far:  # a container that seeks past the place: read it from the start
                 yield from (f for f in _native_frames(path) if f[0] >= since - 1e-3)
                 return
-            if t > last and t >= since - 1e-3:
+            if not last < t <= last + GAP and last > -math.inf:
+                continue
+            if t >= since - 1e-3:
                 yield t, _upright(frame, aspect)
-            last = max(last, t)
+            last = t
         if last == -math.inf:
             raise IngestError(path, "holds no decodable video frame")
+
+
+# %% ../../nbs/data/05_video.ipynb #5a7b89f4
+def frame_times(
+    path: str | Path,  # video
+) -> np.ndarray:  # (frames,) s after the first, growing; none where the file holds no video
+    "When each frame of a video is shown. Raises IngestError if it cannot be opened."
+    with open_media(path) as media:
+        try:
+            stream = _video_stream(media, path)
+        except IngestError:
+            return np.zeros(0)
+        packets = [p for p in media.demux(stream) if p.size and not p.is_discard]
+        if media.format.name == "avi":
+            stamps = [p.dts for p in packets]
+        else:
+            stamps = [p.dts if p.pts is None else p.pts for p in packets]
+        times = np.array(sorted(s for s in stamps if s is not None)) * float(stream.time_base)
+    return times - times[:1]
 
 
 # %% ../../nbs/data/05_video.ipynb #31109046
@@ -405,69 +482,159 @@ def iter_frames(
 
 
 # %% ../../nbs/data/05_video.ipynb #7bfd11bf
-def _resampled(resampler, frame) -> list[np.ndarray]:
-    "What a resampler gives for a frame, or for None at the end."
-    return [f.to_ndarray()[0] for f in resampler.resample(frame)]
+class _Mixer:
+    "Frames of sound, decoded in order, to one channel at one rate."
+
+    def __init__(
+        self,
+        sr: int,  # sampling rate of the result, Hz
+        channel: int | None = None,  # take this one; by default they are mixed
+    ):
+        self.sr, self.channel = sr, channel
+        self.pieces = []  # of the result
+        self.first = None  # s on the file's clock of the first sample
+        self.heard = 0.0  # s after `first` up to which there is sound
+        self.skip = 0  # samples that come next and lie before that
+        self.kind = self.resampler = self.apart = None
+        self.power = np.zeros(64)  # sums of squares of the channels
+        self.mixed = 0.0  # and of their mix
+
+    def _take(self, frame):
+        "What comes out of the resampler for a frame, or for None at the end."
+        for out in self.resampler.resample(frame):
+            wave = out.to_ndarray()[self.channel or 0]
+            self.mixed += float((wave**2).sum())
+            self.pieces.append(wave[self.skip :])
+            self.skip = max(0, self.skip - len(wave))
+
+    def _watch(self, frame):
+        "Add up the power of the channels."
+        for out in self.apart.resample(frame):
+            channels = out.to_ndarray()[: len(self.power)]
+            self.power[: len(channels)] += (channels**2).sum(1)
+
+    def _begin(self, frame):
+        "A new stretch of sound: of another kind, or after a gap or an overlap."
+        import av
+
+        self.close()
+        channels = dict(format="fltp", layout=frame.layout.name, rate=self.sr)
+        mix = channels if self.channel is not None else channels | dict(layout="mono")
+        self.resampler = av.AudioResampler(**mix)
+        watched = self.channel is None and frame.layout.nb_channels > 1
+        self.apart = av.AudioResampler(**channels) if watched else None
+
+    def close(self):
+        "Take what the resamplers still hold."
+        if self.resampler:
+            self._take(None)
+        if self.apart:
+            self._watch(None)
 
 
-def _mono(
+# %% ../../nbs/data/05_video.ipynb #3b41ecf3
+def _mix(
     frames: Iterable,  # av.AudioFrame, decoded in order
     sr: int,  # sampling rate of the result, Hz
     end: float,  # s on the file's clock where to stop
-) -> tuple[float | None, list[np.ndarray]]:  # time of the first sample in s, pieces of sound
-    "Mix and resample; silence takes the place of lost packets."
-    import av
-
-    pieces, first, kind, resampler = [], None, None, None
-    heard = 0.0  # s, decoded or put in since `first`
+    channel: int | None = None,  # take this one; by default they are mixed
+) -> _Mixer:
+    "Put sound on the clock: silence where packets are lost, nothing twice where they overlap."
+    m = _Mixer(sr, channel)
     for frame in frames:
-        t = frame.time if frame.time is not None else (first or 0.0) + heard
+        t = frame.time if frame.time is not None else (m.first or 0.0) + m.heard
         if t > end:
             break
-        if first is None:
-            first = t
-        lost = t - first - heard
-        last, kind = kind, (frame.sample_rate, frame.layout.name, frame.format.name)
-        if lost > 0.04 or kind != last:
-            if last:
-                pieces += _resampled(resampler, None)
-            if lost > 0.04:
-                pieces.append(np.zeros(round(lost * sr), np.float32))
-                heard += lost
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=sr)
-        frame.pts = None
-        pieces += _resampled(resampler, frame)
-        heard += frame.samples / frame.sample_rate
-    if kind:
-        pieces += _resampled(resampler, None)
-    return first, pieces
+        m.first = t if m.first is None else m.first
+        lost = t - m.first - m.heard
+        if lost > GAP:
+            continue
+        last, m.kind = m.kind, (frame.sample_rate, frame.layout.name, frame.format.name)
+        jump = not -0.01 < lost < 0.04
+        if jump or m.kind != last:
+            m._begin(frame)
+        if jump:
+            more = round(lost * sr) - m.skip  # samples to be put in, or left out
+            m.pieces.append(np.zeros(max(0, more), np.float32))
+            m.skip, m.heard = max(0, -more), t - m.first
+        m._take(frame)
+        if m.apart:
+            m._watch(frame)
+        m.heard += frame.samples / frame.sample_rate
+    m.close()
+    return m
 
 
 # %% ../../nbs/data/05_video.ipynb #56c3955a
+def _one_track(
+    path: str | Path,
+    k: int,  # number of the track
+    sr: int,
+    start: float | None,
+    end: float,
+    channel: int | None = None,
+) -> tuple[np.ndarray, str]:  # (samples,), nothing where there is no sound; which channel it is
+    "The sound of one track of a file on its place."
+    with open_media(path) as media:
+        stream = media.streams.audio[k]
+        if stream.codec_context is None:
+            return np.zeros(0, np.float32), ""
+        # half a second early, since decoders need a moment to get going
+        m = _mix(_decoded(media, stream, (start or 0.0) - 0.5), sr, end, channel)
+        count = stream.codec_context.layout.nb_channels
+    if m.mixed < 0.02 * m.power.max():
+        loudest = int(m.power.argmax())
+        wave, _ = _one_track(path, k, sr, start, end, loudest)
+        return wave, f"channel {loudest + 1} of {count}, since their mix cancels out"
+    begin = m.first if start is None else start
+    wave = np.concatenate(m.pieces) if m.pieces else np.zeros(0, np.float32)
+    if not len(wave) or m.first - begin > GAP:
+        return np.zeros(0, np.float32), ""
+    lead = round((m.first - begin) * sr)  # samples of silence that are missing in front
+    wave = np.pad(wave, (lead, 0)) if lead > 0 else wave[-lead:]
+    return (wave if end == math.inf else wave[: round((end - begin) * sr)]), ""
+
+
+# %% ../../nbs/data/05_video.ipynb #f49e3e6b
+SILENCE = 1e-4  # largest amplitude of what counts as silent
+
+
+def choose_sound(
+    path: str | Path,  # any file with sound
+    sr: int = SR,  # sampling rate of the result, Hz
+    start: float | None = None,  # s on the file's clock of the first sample; its first by default
+    end: float = math.inf,  # s on the file's clock where to stop
+) -> tuple[np.ndarray, str]:  # (samples,) float32 mono; track and channel, "" without a choice
+    """The sound of a file, and what was chosen of it. Raises IngestError if the file is missing,
+    empty, has no sound, or is silent throughout."""
+    with open_media(path) as media:
+        tracks = [s.index for s in media.streams.audio]
+        best = media.streams.best("audio")
+    if not tracks:
+        raise IngestError(path, "holds no sound")
+    order = sorted(range(len(tracks)), key=lambda k: best is None or tracks[k] != best.index)
+    loudest, wave, said = -1.0, np.zeros(0, np.float32), ""
+    for k in order:
+        found, channel = _one_track(path, k, sr, start, end)
+        power = float(np.mean(found**2)) if len(found) else -1.0
+        if power > loudest:
+            track = f"track {k + 1} of {len(tracks)}" if len(tracks) > 1 else ""
+            loudest, wave, said = power, found, ", ".join(filter(None, (track, channel)))
+        if np.abs(wave).max(initial=0.0) > SILENCE and k == order[0]:
+            break
+    if not len(wave):
+        since = f" from {start:g} s on" if start else ""
+        raise IngestError(path, "holds no decodable sound" + since)
+    if np.abs(wave).max() <= SILENCE:
+        raise IngestError(path, "its sound is silent throughout")
+    return wave, said
+
+
 def read_audio(
     path: str | Path,  # any file with sound
     sr: int = SR,  # sampling rate of the result, Hz
     start: float | None = None,  # s on the file's clock of the first sample; its first by default
     end: float = math.inf,  # s on the file's clock where to stop
 ) -> np.ndarray:  # (samples,) float32 mono
-    """The sound of a file. Raises IngestError if the file is missing, empty, has no sound, or is
-    silent throughout."""
-    with open_media(path) as media:
-        if not media.streams.audio:
-            raise IngestError(path, "holds no sound")
-        stream = media.streams.audio[0]
-        # half a second early, since decoders need a moment to get going
-        frames = _decoded(media, stream, (start or 0.0) - 0.5)
-        first, pieces = _mono(frames, sr, end)
-    wave = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    if not len(wave):
-        since = f" from {start:g} s on" if start else ""
-        raise IngestError(path, "holds no decodable sound" + since)
-    begin = first if start is None else start
-    lead = round((first - begin) * sr)  # samples of silence that are missing in front
-    wave = np.pad(wave, (lead, 0)) if lead > 0 else wave[-lead:]
-    if end != math.inf:
-        wave = wave[: round((end - begin) * sr)]
-    if not len(wave) or np.abs(wave).max() < 1e-4:
-        raise IngestError(path, "its sound is silent throughout")
-    return wave
+    "The sound of a file, see `choose_sound`."
+    return choose_sound(path, sr, start, end)[0]
