@@ -153,24 +153,27 @@ def read_track(
     item: Item,
     settings: Settings = Settings(),
     landmarker: Landmarker | None = None,  # not needed where the item has a table of landmarks
-) -> tuple[Track, np.ndarray, float, str]:
+) -> tuple[Track, np.ndarray, float, list[str]]:
     """The face of a recording, its sound (samples,) at 16 kHz from the track's first frame on, the
-    doubt above which a fit is not used, and which sound it is where there are several.
+    doubt above which a fit is not used, and what was chosen or left out of the file.
     Raises IngestError with the reason where it cannot be used."""
     path, sound = _check_files(src, item)
-    end = math.inf if item.end is None else item.end
+    end, lost = math.inf if item.end is None else item.end, []
     if item.landmarks:
         track, doubtful = _given_track(src, item, end), 1.0
         zero = 0.0 if item.audio else -video_start(sound)
     else:
-        frames = iter_frames(path, None, item.start, end)
+        frames = iter_frames(path, None, item.start, end, lost)
         track = follow_face(frames, landmarker, settings.every, item.box)
         doubtful = landmarker.doubtful
         zero = video_start(path) if item.audio else 0.0
     first, last = track.span
     step = (last - first) / max(track.seen - 1, 1)  # the last frame lasts as long as the others
     wave, chosen = choose_sound(sound, SR, first - zero, last - zero + step)
-    return track, wave, doubtful, chosen
+    said = [chosen and f"sound of {chosen}"]
+    if lost:
+        said.append(f"{len(lost)} frames left out whose time stamps go back or leap")
+    return track, wave, doubtful, said
 
 
 # %% ../../nbs/data/08_ingest.ipynb #2ac7d430
@@ -373,7 +376,7 @@ def read_clips(
     path, least = Path(src) / item.file, settings.min_frames
     if item.chunk:
         least = min(item.chunk, least)
-    track, wave, doubtful, chosen = read_track(src, item, settings, landmarker)
+    track, wave, doubtful, said = read_track(src, item, settings, landmarker)
     t0, end = track.span
     # ticks with picture and sound
     total = math.floor((end - t0) * FPS + 1e-3) + 1
@@ -396,8 +399,8 @@ def read_clips(
         id = item.id if len(pieces) == 1 else f"{item.id}-part{k + 1}"
         clips.append(_make_clip(p, id, item, wave, doubtful, settings.features))
         rows.append(_describe(p, id, t0))
-    notes = [_note(rows, t0, _lasts(path, item, track, total)), chosen and f"sound of {chosen}"]
-    return clips, rows, _facts(rows, track, notes)
+    note = _note(rows, t0, _lasts(path, item, track, total))
+    return clips, rows, _facts(rows, track, [note, *said])
 
 
 # %% ../../nbs/data/08_ingest.ipynb #0a644b84
@@ -430,6 +433,7 @@ def _mark(out: str | Path, id: str) -> Path:
     return Path(out) / "ingest" / f"{id}.json"
 
 
+# %% ../../nbs/data/08_ingest.ipynb #382d1e5d
 def _checksum(path: Path) -> list[int] | None:
     "Length and CRC-32 of a file; None where there is none."
     try:

@@ -91,6 +91,7 @@ def _say(folder: Path, why: str):
     print(f"{folder}: left out, {why}", file=sys.stderr)
 
 
+# %% ../../nbs/data/07_sources.ipynb #dab0abed
 def _folders(src: Path) -> Iterator[tuple[Path, list[str]]]:  # folder, names of its files
     """A folder and all below it, each once: what a link leads to comes last, and not at all where
     it was seen before or holds `src` itself."""
@@ -405,6 +406,7 @@ def _true_times(path: Path, df: pd.DataFrame, times: np.ndarray) -> pd.Series:
     return stamps
 
 
+# %% ../../nbs/data/07_sources.ipynb #31074b50
 def read_openface(
     path: str | Path,  # CSV of OpenFace's FeatureExtraction
     times: np.ndarray | None = None,  # of its video's frames, s after the first: see `frame_times`

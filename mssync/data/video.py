@@ -354,6 +354,7 @@ def video_start(
         return float((stream.start_time or 0) * stream.time_base)
 
 
+# %% ../../nbs/data/05_video.ipynb #1a2a3859
 def media_length(
     path: str | Path,  # video or sound file, or a folder of pictures
 ) -> float:  # s
@@ -398,6 +399,7 @@ def _decoded(
 def _native_frames(
     path: str | Path,
     since: float = 0.0,  # s on the file's clock
+    lost: list | None = None,  # see `iter_frames`
 ) -> Iterator[tuple[float, np.ndarray]]:
     "Every decodable frame from the time `since` on, with its time."
     with open_media(path) as media:
@@ -410,9 +412,12 @@ def _native_frames(
             t = frame.time if frame.time is not None else max(last, -step) + step
             too_far = last == -math.inf and since > 1 and t > since + step
             if too_far:  # a container that seeks past the place: read it from the start
-                yield from (f for f in _native_frames(path) if f[0] >= since - 1e-3)
+                whole = _native_frames(path, lost=lost)
+                yield from (f for f in whole if f[0] >= since - 1e-3)
                 return
             if not last < t <= last + GAP and last > -math.inf:
+                if lost is not None:
+                    lost.append(t)
                 continue
             if t >= since - 1e-3:
                 yield t, _upright(frame, aspect)
@@ -462,6 +467,7 @@ def iter_frames(
     fps: float | None = FPS,  # frames a second, resampled by time; None yields the file's own
     start: float = 0.0,  # s after the first frame of the file where to begin
     end: float = math.inf,  # s after the first frame of the file where to stop
+    lost: list | None = None,  # to it are added the times of frames that go back or leap
 ) -> Iterator[tuple[float, np.ndarray]]:  # time on the file's clock in s, (H, W, 3) uint8 RGB
     """Frames of a video, each the nearest in time to its tick. Raises IngestError if the file is
     missing, empty, no video, or over before `start`."""
@@ -469,7 +475,7 @@ def iter_frames(
     if path.is_dir():
         frames = (f for f in _pictures(path) if f[0] >= start - 1e-3)
     else:
-        frames = _native_frames(path, zero + start if start else -math.inf)
+        frames = _native_frames(path, zero + start if start else -math.inf, lost)
     frames = takewhile(lambda f: f[0] < zero + end - 1e-3, frames)
     first = next(frames, None)
     if first is None:
@@ -479,6 +485,22 @@ def iter_frames(
         )
     frames = chain([first], frames)
     yield from frames if fps is None else _on_ticks(frames, fps)
+
+
+# %% ../../nbs/data/05_video.ipynb #11b150b1
+def _resamplers(
+    frame,  # av.AudioFrame
+    sr: int,  # sampling rate of the result, Hz
+    channel: int | None,  # keep channels apart, to take this one
+) -> tuple:  # av.AudioResampler of the result, and one that keeps channels apart or None
+    "What brings frames such as this one to one rate."
+    import av
+
+    channels = dict(format="fltp", layout=frame.layout.name, rate=sr)
+    if channel is not None:
+        return av.AudioResampler(**channels), None
+    mix = av.AudioResampler(**channels | dict(layout="mono"))
+    return mix, av.AudioResampler(**channels) if frame.layout.nb_channels > 1 else None
 
 
 # %% ../../nbs/data/05_video.ipynb #7bfd11bf
@@ -499,37 +521,26 @@ class _Mixer:
         self.power = np.zeros(64)  # sums of squares of the channels
         self.mixed = 0.0  # and of their mix
 
-    def _take(self, frame):
-        "What comes out of the resampler for a frame, or for None at the end."
+    def take(self, frame):
+        "What comes out of the resamplers for a frame, or for None at the end."
         for out in self.resampler.resample(frame):
             wave = out.to_ndarray()[self.channel or 0]
             self.mixed += float((wave**2).sum())
             self.pieces.append(wave[self.skip :])
             self.skip = max(0, self.skip - len(wave))
-
-    def _watch(self, frame):
-        "Add up the power of the channels."
-        for out in self.apart.resample(frame):
+        for out in self.apart.resample(frame) if self.apart else ():
             channels = out.to_ndarray()[: len(self.power)]
             self.power[: len(channels)] += (channels**2).sum(1)
 
-    def _begin(self, frame):
+    def begin(self, frame):
         "A new stretch of sound: of another kind, or after a gap or an overlap."
-        import av
-
         self.close()
-        channels = dict(format="fltp", layout=frame.layout.name, rate=self.sr)
-        mix = channels if self.channel is not None else channels | dict(layout="mono")
-        self.resampler = av.AudioResampler(**mix)
-        watched = self.channel is None and frame.layout.nb_channels > 1
-        self.apart = av.AudioResampler(**channels) if watched else None
+        self.resampler, self.apart = _resamplers(frame, self.sr, self.channel)
 
     def close(self):
         "Take what the resamplers still hold."
         if self.resampler:
-            self._take(None)
-        if self.apart:
-            self._watch(None)
+            self.take(None)
 
 
 # %% ../../nbs/data/05_video.ipynb #3b41ecf3
@@ -552,14 +563,12 @@ def _mix(
         last, m.kind = m.kind, (frame.sample_rate, frame.layout.name, frame.format.name)
         jump = not -0.01 < lost < 0.04
         if jump or m.kind != last:
-            m._begin(frame)
+            m.begin(frame)
         if jump:
             more = round(lost * sr) - m.skip  # samples to be put in, or left out
             m.pieces.append(np.zeros(max(0, more), np.float32))
             m.skip, m.heard = max(0, -more), t - m.first
-        m._take(frame)
-        if m.apart:
-            m._watch(frame)
+        m.take(frame)
         m.heard += frame.samples / frame.sample_rate
     m.close()
     return m
@@ -630,6 +639,7 @@ def choose_sound(
     return wave, said
 
 
+# %% ../../nbs/data/05_video.ipynb #7c612148
 def read_audio(
     path: str | Path,  # any file with sound
     sr: int = SR,  # sampling rate of the result, Hz
