@@ -59,6 +59,8 @@ from mssync.data.track import (
     stretch_contrast,
     tremor,
 )
+
+# %% ../../nbs/data/08_ingest.ipynb #c0ffee08
 from mssync.data.video import (
     IngestError,
     choose_sound,
