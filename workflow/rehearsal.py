@@ -26,6 +26,7 @@ from mssync.study.profiles import load_profile
 
 SECONDS = 45  # of a recording
 VIEWS = 12  # speakers that are made of a recording
+LEAST = 40  # clips of an official part, however small the scale
 
 
 def recording(i: int, seconds: float = SECONDS) -> tuple[np.ndarray, np.ndarray]:
@@ -51,7 +52,7 @@ def lrs2(rng, clips: int) -> np.ndarray:
 
 def plan(name: str, scale: float, rng) -> list[tuple[str, int]]:
     "Official split and frames of every clip of a corpus."
-    n = {k: max(16, round(v * scale)) for k, v in SIZES[name].items()}
+    n = {k: max(LEAST, round(v * scale)) for k, v in SIZES[name].items()}
     if name == "hdtf":
         return [("dev", f) for f in hdtf(rng, n["dev"])] + [("test", 81)] * n["test"]
     lengths = dict(voxceleb2=voxceleb2, lrs2=lrs2)[name]
@@ -106,16 +107,16 @@ def rehearsal_corpora(
     scale: float = 1.0,  # of the numbers of clips
     recordings: int = 120,  # that are simulated
     jobs: int = 2,  # processes
-    names: tuple = tuple(SIZES),
+    shares: dict | None = None,  # of the splits; the profile paper's by default
 ) -> list[Path]:  # their folders; what is there already is kept
     "Make the corpora that are not there yet."
-    folders = [Path(folder) / name for name in names]
+    folders = [Path(folder) / name for name in SIZES]
     todo = [f for f in folders if not (f / "clips.csv").exists()]
     if todo:
         with ProcessPoolExecutor(jobs) as pool:
             made = pool.map(recording, range(recordings), chunksize=4)
             tracks = list(tqdm(made, total=recordings, desc="recordings", mininterval=5))
-        shares = load_profile("paper")["splits"]
+        shares = shares or load_profile("paper")["splits"]
         for f in todo:
             corpus(f, tracks, f.name, scale, shares)
     return folders
