@@ -70,6 +70,7 @@ def _shard(text: str) -> tuple[int, int]:  # "2/8" -> (2, 8)
     raise argparse.ArgumentTypeError(f"{text!r} is no part I/N with I from 1 to N")
 
 
+# %% ../../nbs/app/51_cli.ipynb #8526e9bc
 def _shares(text: str) -> dict[str, float]:  # "train=0.9,val=0.1"
     from mssync.data.corpus import SPLITS
 

@@ -334,10 +334,8 @@ class FaceAlignmentLandmarker(Landmarker):
 
     doubtful = 0.6
 
-    def __init__(
-        self,
-        device: str = "",  # a torch device; by default the environment's MSSYNC_DEVICE, else cpu
-    ):
+    # a torch device; by default the environment's MSSYNC_DEVICE, else the CPU
+    def __init__(self, device: str = ""):
         self.net = _face_alignment(device or os.environ.get("MSSYNC_DEVICE", "cpu"))
 
     def detect(

@@ -109,6 +109,7 @@ def _modules_named(
     return _files([path, *([*path, a.name] for a in node.names)], package)
 
 
+# %% ../../nbs/study/61_notebooks.ipynb #621434df
 def imported(
     tree: ast.AST,
     module: str,  # whose code it is, dotted, without `mssync.`; "" for a notebook

@@ -58,6 +58,7 @@ def _check_finite(df, cells, values, method):
         )
 
 
+# %% ../../nbs/study/64_tables.ipynb #2ff09301
 def _checked(
     df: pd.DataFrame,
     cells: list[str],
