@@ -1705,6 +1705,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                        'mssync.study.verdicts._heads': ('study/verdicts.html#_heads', 'mssync/study/verdicts.py'),
                                        'mssync.study.verdicts._higher': ('study/verdicts.html#_higher', 'mssync/study/verdicts.py'),
                                        'mssync.study.verdicts._limits': ('study/verdicts.html#_limits', 'mssync/study/verdicts.py'),
+                                       'mssync.study.verdicts._number': ('study/verdicts.html#_number', 'mssync/study/verdicts.py'),
                                        'mssync.study.verdicts._one_cell': ('study/verdicts.html#_one_cell', 'mssync/study/verdicts.py'),
                                        'mssync.study.verdicts._one_table': ('study/verdicts.html#_one_table', 'mssync/study/verdicts.py'),
                                        'mssync.study.verdicts._panel_groups': ( 'study/verdicts.html#_panel_groups',
