@@ -351,7 +351,7 @@ def test_average_is_evaluated_and_returned(data, judge, tmp_path):
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_resumed_with_and_without_an_average(data, judge, tmp_path, ema, monkeypatch):
-    "Stopped after step 3 and gone on with: the same generator, to the bit."
+    "Stopped after step 3 and gone on with, or asked for once more: the same generator, to the bit."
     cfg = replace(GAN, ema=ema, steps=4, decay_steps=2, teacher_steps=1, teacher_batch=4)
     whole, log = train_gan(data[0], judge, *SMALL, cfg, progress=False)
     done = Run.done
@@ -369,6 +369,8 @@ def test_resumed_with_and_without_an_average(data, judge, tmp_path, ema, monkeyp
     resumed, log_r = train_gan(data[0], judge, *SMALL, cfg, **kw)
     assert same(whole, resumed)
     assert log.equals(log_r)
+    again, _ = train_gan(data[0], judge, *SMALL, cfg, **kw)  # nothing is left to do
+    assert same(whole, again)
 
 
 def test_steps_and_measurements(data, judge):
