@@ -157,11 +157,18 @@ def test_synchrony_reaches_the_weights(step):
 
 
 def test_discriminators_learn_eq_12(step):
-    "One step of D lowers its loss on what it was shown."
+    "D's loss is that of Eq. 12 and 13, and one step lowers it on what it was shown."
     one = step(lr_d=1e-4, lr_g=0.0)
     D, real, fake = one.seen["discriminator_loss"][:3]
     after = discriminator_hinge(D(fake.detach()), D(real))
     assert sum(after.values()) < one.row["L_D_f"] + one.row["L_D_s"] + one.row["L_D_sj"]
+
+    fake, D = fake.detach(), D.eval()
+    loss, terms = gan_module.discriminator_loss(D, real, fake)
+    literal = {k: (1 + D(fake)[k]).relu().mean() + (1 - D(real)[k]).relu().mean() for k in D(fake)}
+    assert torch.isclose(loss, sum(literal.values()), atol=1e-5)
+    for k, v in literal.items():
+        assert torch.isclose(terms[f"L_{k}"], v, atol=1e-5)
 
 
 def test_frozen(step):
@@ -254,21 +261,15 @@ def test_teacher_is_disturbed(data, judge):
     for noise in (0.0, 0.5):
         losses.append(teacher_loss(gan.G, x, a, noise, torch.Generator().manual_seed(3)))
     assert torch.equal(shown[0], x)
-    assert (shown[1] - x).abs().amax((1, 2, 3)).min() > 0
+    rng = torch.Generator().manual_seed(3)  # sigma u^2 of every sequence
+    u, z = torch.rand(4, 1, 1, generator=rng), torch.randn(4, 11, 136, generator=rng)
+    assert torch.allclose(shown[1], x + (0.5 * u**2 * z).view_as(x), atol=1e-6)
     with torch.no_grad():
-        state = gan_module.start_states(gan.G, 4, _after_disturbance(x))
+        state = gan_module.start_states(gan.G, 4, rng)
         v = forced(shown[1], a, state=state)
     target = (x[:, 1:] - shown[1][:, :-1]).flatten(2)
     share = ((v - target) ** 2).mean((1, 2)) / (target**2).mean((1, 2))
     assert losses[1].item() == pytest.approx(share.mean().item(), rel=1e-4)
-
-
-def _after_disturbance(x):
-    "The generator of random numbers that has drawn a disturbance of x."
-    rng = torch.Generator().manual_seed(3)
-    torch.rand(len(x), 1, 1, generator=rng)
-    torch.randn(len(x), x.shape[1], 136, generator=rng)
-    return rng
 
 
 def test_reconstruction(step):
