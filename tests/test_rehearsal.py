@@ -57,13 +57,23 @@ def command(profile, results, corpus, *args) -> list[str]:
 
 
 def test_profile():
-    "The rehearsal is the paper's profile but for steps and pictures."
+    "The rehearsal is the paper's profile but for steps, widths and pictures."
     from mssync.study.profiles import SECTIONS, load_profile
 
     paper, rehearsal = load_profile("paper"), load_profile("rehearsal")
     differ = {(s, k) for s in SECTIONS for k in paper[s] if paper[s][k] != rehearsal[s][k]}
+    networks = ("syncer", "generator", "discriminators")
+    assert {s for s, k in differ if s not in networks} == {
+        "loss_syncers",
+        "metric_syncers",
+        "motion_encoder",
+        "training",
+        "evaluation",
+    }
     steps = {"steps", "decay_steps", "eval_every"}
-    assert {k for s, k in differ} == steps | {"images"}
+    assert {k for s, k in differ if s not in networks} == steps | {"images"}
+    narrow = {k for s, k in differ if s in networks} - {"dim", "stages", "expansion", "hidden"}
+    assert all(k.endswith("widths") for k in narrow)
     assert rehearsal["variants"] == paper["variants"]
 
 
