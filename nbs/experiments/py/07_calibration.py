@@ -25,7 +25,7 @@
 # find in generated motion. All clips are of split `test`, which no network has seen; every metric
 # syncer and motion encoder of the study's seeds is tried, and deviations over seeds are those of the
 # *rulers*. How all this is measured is written and tested in
-# [67_calibration](../study/67_calibration.ipynb).
+# [76_calibration](../study/76_calibration.ipynb).
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one

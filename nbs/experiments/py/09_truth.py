@@ -80,7 +80,6 @@ print(about)
 # is merely similar. A gain of 1 is motion as large as the average speaker's; the test speakers' own mean size is what the ground
 # truth's gain says.
 
-
 # %%
 def generators(s):
     "label -> generator of a seed"
@@ -122,7 +121,6 @@ if study.facts["simulated"]:
     display(wide(shut))
 else:
     print("What was planted in a recorded corpus is not known: only the masks follow.")
-
 
 # %% [markdown]
 # ## In tables
