@@ -122,7 +122,7 @@ def test_hdtf_and_lrs2(corpora, profile, tmp_path):
 
 
 def test_goes_on_after_a_kill(corpora, profile, tmp_path):
-    "Neither kill -9 nor a dropped connection leaves a lock; two runs at once are refused."
+    "kill -9 of a whole run leaves no lock; two runs at once are refused."
     args = command(profile, tmp_path, corpora / "hdtf", "corpus.json")
     start = [BIN / "python", "-m", "snakemake", *args]
     log = tmp_path / "log"
