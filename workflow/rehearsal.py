@@ -8,7 +8,7 @@ length as in the corpus it stands for, at a random place, on a face that is mirr
 little wider or narrower, 12 such "speakers" a recording. Sound and motion belong together, speakers
 of the test clips are of other recordings, and everything has the right shape and size; but there is
 no more to be learnt from it than from the recordings it is made of, so no number of such a study
-means anything. What it shows is that the study runs to its end, in how much time and memory.
+means anything. What it is for: does the study run to its end, in how much time and memory?
 """
 
 import argparse
