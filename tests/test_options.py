@@ -73,7 +73,8 @@ class OneStep:
     "A GAN training of which one step is made, and what went in and came out of it."
 
     def __init__(self, data, judge, cfg, step=0, seed=0):
-        self.cfg, self.packed = cfg, data[0]
+        self.cfg = cfg
+        self.packed = data[0]
         self.gan = new_gan(self.packed, copy.deepcopy(judge), *SMALL, cfg, seed)
         run = Run({}, {}, seed)
         run.step = step
@@ -163,7 +164,8 @@ def test_discriminators_learn_eq_12(step):
     after = discriminator_hinge(D(fake.detach()), D(real))
     assert sum(after.values()) < one.row["L_D_f"] + one.row["L_D_s"] + one.row["L_D_sj"]
 
-    fake, D = fake.detach(), D.eval()
+    fake = fake.detach()
+    D = D.eval()
     loss, terms = gan_module.discriminator_loss(D, real, fake)
     literal = {k: (1 + D(fake)[k]).relu().mean() + (1 - D(real)[k]).relu().mean() for k in D(fake)}
     assert torch.isclose(loss, sum(literal.values()), atol=1e-5)
@@ -181,7 +183,8 @@ def test_frozen(step):
     D, fake, real, a = one.gan.D, *(one.seen["generator_loss"][i] for i in (3, 4, 5))
     for p in D.parameters():
         p.grad = None
-    x0, state = fake.detach()[:, 0], one.gan.G.start(4, torch.Generator().manual_seed(0))
+    x0 = fake.detach()[:, 0]
+    state = one.gan.G.start(4, torch.Generator().manual_seed(0))
     again = one.gan.G(x0, a, state=state)
     args = (one.gan.G, D, one.gan.syncers, again, real, a, one.cfg, 0)
     gan_module.generator_loss(*args)[0].backward()
@@ -250,7 +253,8 @@ def test_teacher_is_disturbed(data, judge):
     "What the generator is shown in a teacher-forced step is off the data; the target leads back."
     gan = new_gan(data[0], copy.deepcopy(judge), *SMALL, GAN, 0)
     x, a = data[0].sample(4, 10, torch.Generator().manual_seed(0))
-    shown, forced = [], gan.G.teacher_forced
+    shown = []
+    forced = gan.G.teacher_forced
 
     def kept(x, *args, **kw):
         shown.append(x)
@@ -475,7 +479,8 @@ def test_syncers_rate(data):
     rates = [syncer_rate(cfg, s) for s in range(10)]
     assert rates[:9] == pytest.approx([2e-3] * 9)
     assert rates[9] == pytest.approx(1e-3)
-    rates, run = [], syncers_module.descend
+    rates = []
+    run = syncers_module.descend
 
     def kept(opt, *args, **kw):
         rates.append(opt.param_groups[0]["lr"])
@@ -498,7 +503,8 @@ def losses(data, cfg, seed=0, normalised=True):
 
 def drawn_negatives(data, monkeypatch, **kw):
     "Arguments of the draws of negatives."
-    seen, real = [], syncers_module.negatives
+    seen = []
+    real = syncers_module.negatives
 
     def kept(*args):
         seen.append(args)
@@ -532,7 +538,8 @@ def test_loss_of_syncers(data):
         cfg = replace(SYNC, **x_dim, **kw)
         norm = cfg.loss == "info_nce"
         syncers, x, a, found = losses(data, cfg, normalised=norm)
-        rng, expected = torch.Generator().manual_seed(1), []
+        rng = torch.Generator().manual_seed(1)
+        expected = []
         xs = syncers_module.position_pyramid(x, 2)
         audios = syncers_module.audio_pyramid(a, 2)
         for s, x_i, a_i, every in zip(syncers.syncers, xs, audios, (2, 1)):

@@ -20,7 +20,8 @@ def workflow(name: str):
 
 @pytest.mark.parametrize("run", RUNS)
 def test_claims_are_decided_by_todays_rule(run, monkeypatch):
-    reference, written = workflow("reference"), []
+    reference = workflow("reference")
+    written = []
     monkeypatch.setattr(reference, "write_table", lambda df, path: written.append(path))
     assert len(reference.decided_today(REFERENCE / run))
     assert written == []

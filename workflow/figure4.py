@@ -29,7 +29,7 @@ def tracks(folder: str, frames: int) -> dict:
         label: ROOT / f"mssync/weights/{name}.safetensors" for label, name in TRAINED.items()
     }
     networks = {label: load_model(path) for label, path in weights.items()}
-    retrieval = Retrieval(train, frames, most=20_000)
+    retrieval = Retrieval(train, frames)
     made = sequences(x[:1], a[:1], networks, 0, retrieval)
     return {label: motion[0] for label, motion in made.items()}
 

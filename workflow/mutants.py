@@ -43,7 +43,8 @@ def replaced(root: Path, module: str, old: str, new: str) -> dict[Path, str]:
     not stand there once."""
     code = root / "mssync" / f"{module}.py"
     notebook = root / "nbs" / f"{MUTANTS[module]['notebook']}.ipynb"
-    text, nb = code.read_text(), json.loads(notebook.read_text())
+    text = code.read_text()
+    nb = json.loads(notebook.read_text())
     cells = [c for c in nb["cells"] if old in _source(c) and "#| export" in _source(c)]
     if text.count(old) != 1 or len(cells) != 1 or _source(cells[0]).count(old) != 1:
         raise ValueError(f"{module}: {old!r} does not stand there once")
@@ -125,7 +126,8 @@ def main(argv=None) -> int:  # exit code
     p.add_argument("--first", action="store_true", help="ask the fastest test of each alone")
     p.add_argument("--timeout", type=float, default=1800, help="seconds a test may take")
     args = p.parse_args(argv)
-    chosen, survivors = mutants(args.only), []
+    chosen = mutants(args.only)
+    survivors = []
     for module, old, new in chosen:  # all texts are checked before anything is run
         replaced(ROOT, module, old, new)
         if args.list:

@@ -13,6 +13,7 @@ change, where today's tolerances and looks (`looks` of the profile) decide other
 """
 
 import sys
+from functools import cache
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -70,7 +71,9 @@ def why_no_pauses(lips: pd.DataFrame) -> str:
 
 def texts(run):
     "Tables 2 and 3, lips and heads, and the paper's tables beside them."
-    folder, note, lengths = run.results, run.note, run.lengths
+    folder = run.results
+    note = run.note
+    lengths = run.lengths
     table3, table2 = read(folder, "table3"), read(folder, "table2")
     lips, heads = read(folder, "lips"), read(folder, "heads")
     text = report.synchrony_text(table3, run.labels, lengths["sync"], note)
@@ -90,7 +93,8 @@ def texts(run):
 
 def pictures(run):
     "Figure 5 and the sweep."
-    folder, labels = run.results, run.labels
+    folder = run.results
+    labels = run.labels
     logs = read(folder, "figure5")
     table3, ratios = read(folder, "table3"), read(folder, "dynamics_ratios")
     conf = table3[(table3.metric == "AV-Conf") & (table3.scoring == "overlap")]
@@ -105,6 +109,7 @@ def pictures(run):
         draw(fig, folder / "sweep.png")
 
 
+@cache
 def with_looks(folder: Path):
     "A finished run, with the looks of its profile: older records do not say them."
     run = finished_run(folder)
@@ -131,7 +136,8 @@ def about_stored(parts: pd.DataFrame, folder: Path) -> list[str]:
 
 def decided_today(folder: Path) -> pd.DataFrame | None:
     "The claims of a run by today's tolerances and looks; claims.csv is written where they differ."
-    parts, known = read(folder, "claims"), runs_beside(folder)
+    parts = read(folder, "claims")
+    known = runs_beside(folder)
     if parts is None:
         return None
     of = [decided_again(d, looks_of(known[n].record)) for n, d in parts.groupby("run", sort=False)]
@@ -143,7 +149,8 @@ def decided_today(folder: Path) -> pd.DataFrame | None:
 
 def curves(run) -> str:
     "What the trainings' curves say at their end, as Markdown; empty without a comparison."
-    pairs, looks = curve_pairs(run.labels), looks_of(run.record)
+    pairs = curve_pairs(run.labels)
+    looks = looks_of(run.record)
     last = run.settings["evaluation"].get("last", 3)
     if not pairs:
         return ""
@@ -155,14 +162,19 @@ def curves(run) -> str:
 
 def truth(folder: Path):
     "truth.md of a run of the simulated corpus."
-    run, rows, less = with_looks(folder), read(folder, "truth"), read(folder, "truth_differences")
+    run = with_looks(folder)
+    rows = read(folder, "truth")
+    less = read(folder, "truth_differences")
     if rows is None:
         return
-    looks, labels = looks_of(run.record), list(run.labels.values())
+    looks = looks_of(run.record)
+    labels = list(run.labels.values())
     if less is not None:
         less = with_trainings(less, looks)
         write_table(less, folder / "truth_differences.csv")
-    frames, seeds, one = run.lengths["durations"][-1], len(run.seeds), rows.iloc[0]
+    frames = run.lengths["durations"][-1]
+    seeds = len(run.seeds)
+    one = rows.iloc[0]
     about = f"{run.title}, profile {run.record['profile']}: {frames} frames of {one.clips} test "
     about += f"clips of {one.speakers} speakers; networks of {seeds} seed{'s' * (seeds > 1)}."
     tables = (
@@ -191,7 +203,8 @@ def claims_together():
     all_parts, corpora, lines = [], {}, []
     for name in TOGETHER:
         folder = REFERENCE / name
-        run, parts = with_looks(folder), decided_today(folder)
+        run = with_looks(folder)
+        parts = decided_today(folder)
         called = f"{run.facts['name']} ({name})"
         own = parts[parts.run == run.title]
         all_parts.append(own.assign(run=called))
@@ -213,7 +226,7 @@ def main(names: list[str]):
     for folder in folders:
         if not (folder / "run.json").is_file():
             continue
-        run = finished_run(folder)
+        run = with_looks(folder)
         print(f"{folder.name}: {run.title}")
         texts(run)
         pictures(run)

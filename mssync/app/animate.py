@@ -25,6 +25,7 @@ import torch
 
 import mssync
 from ..data.audio import KINDS, SR, at_level, features, kind_name
+from ..data.files import check_output
 from ..data.landmarks import FPS, as_array, denormalise, normalise
 from ..data.track import Landmarker, make_landmarker, reference_square
 from ..data.video import IngestError, draw_faces, read_audio, write_video
@@ -210,17 +211,6 @@ def load_generator(
     return model
 
 
-# %% ../../nbs/app/50_animate.ipynb #79165142
-def _check_out(out: str | Path, **inputs):
-    "Raise ValueError where the video would be a folder or replace what it is made from."
-    out = Path(out)
-    if out.is_dir():
-        raise ValueError(f"{out}: is a folder; name a video, such as {out / 'animate.mp4'}")
-    for name, path in inputs.items():
-        if path is not None and out.exists() and Path(path).exists() and out.samefile(path):
-            raise ValueError(f"{out}: is the {name}; give the video another name")
-
-
 # %% ../../nbs/app/50_animate.ipynb #f15b470a
 SENTENCE = "Speech moves more than the lips: the whole head keeps time with what is being said."
 
@@ -239,7 +229,8 @@ def animate(
     """Write a video of the generated landmarks beside the portrait, with the sound. Raises
     IngestError for a portrait or a sound that cannot be used, CheckpointError for the weights,
     ValueError for a video that would replace one of them."""
-    _check_out(out, portrait=portrait, recording=speech, weights=weights)
+    read = dict(portrait=portrait, recording=speech, weights=weights)
+    check_output(out, "video", "animate.mp4", **read)
     model = load_generator(weights)
     picture, x0 = read_portrait(portrait, landmarker, size)
     if speech is None:

@@ -187,20 +187,19 @@ def _animate_options(commands):
 # %% ../../nbs/app/51_cli.ipynb #cd71faa2
 def _check_score(a):
     "Raise ValueError where the corpus is a folder of videos, or the table cannot be written."
-    from mssync.data.sources import VIDEO
+    from mssync.data.files import check_output
+    from mssync.data.sources import VIDEO, find_files
 
     folder = Path(a.corpus)
     if folder.is_dir() and not (folder / "clips.csv").exists():
-        if any(p.suffix.lower() in VIDEO for p in folder.rglob("*")):
+        if find_files(folder, VIDEO):
             raise ValueError(
                 f"{folder}: holds videos, not a corpus: make one of them first "
                 f"(mssync ingest {folder} CORPUS), then score CORPUS"
             )
-    if a.out and Path(a.out).is_dir():
-        raise ValueError(f"{a.out}: is a folder; name a table, such as {Path(a.out, 'scores.csv')}")
-    inputs = [folder / "clips.csv", folder / "report.csv", *filter(None, [a.syncers])]
-    if a.out and any(Path(a.out).resolve() == Path(p).resolve() for p in inputs):
-        raise ValueError(f"{a.out}: would be replaced by the scores; give them another name")
+    if a.out:
+        read = dict(index=folder / "clips.csv", report=folder / "report.csv", weights=a.syncers)
+        check_output(a.out, "table", "scores.csv", **read)
 
 
 # %% ../../nbs/app/51_cli.ipynb #87e36518

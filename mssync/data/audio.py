@@ -347,15 +347,12 @@ def _unstandardised(
     "Undo the standardisation. Raises ValueError on statistics that are not D finite numbers."
     if mean is None:
         return a
+    mean = as_array(mean, np.float64)
+    std = as_array(std, np.float64)
     for what, v in (("mean", mean), ("std", std)):
-        if _host(v).shape != (D,) or not np.isfinite(_host(v)).all():
+        if v.shape != (D,) or not np.isfinite(v).all():
             raise ValueError(f"loudness: the {what} of the features must be {D} finite numbers")
-    return a * _host(std) + _host(mean)
-
-
-def _host(v) -> np.ndarray:  # of a tensor or an array
-    "float64 on the CPU."
-    return as_array(v, np.float64)
+    return a * std + mean
 
 
 # %% ../../nbs/data/01_audio.ipynb #8daafd39
@@ -374,7 +371,7 @@ def loudness(
         )
     if (mean is None) != (std is None):
         raise ValueError("loudness: standardised features need both their mean and their std")
-    a = _host(a)
+    a = as_array(a, np.float64)
     if a.ndim < 2 or a.shape[-1] != D or not a.size:
         raise ValueError(f"loudness: features (..., 4n, {D}) expected, got {a.shape}")
     a = _unstandardised(a, mean, std)
@@ -390,7 +387,7 @@ def speech_level(
     c0: np.ndarray,  # (n,) the first MFCC along time
 ) -> float:  # its mean without pauses
     "The level of the speech, in the unit of the first MFCC: sqrt(40) dB."
-    c0 = _host(c0)
+    c0 = as_array(c0, np.float64)
     return float(c0[c0 > np.percentile(c0, 95) - 45 * 40**0.5].mean())
 
 

@@ -285,7 +285,8 @@ def fetch(
 ) -> Path:
     "Fetch one file, or what is missing of it. Raises DownloadError; a wrong file is deleted."
     kind, _, digest = file["checksum"].rpartition(":")
-    kind, part = kind or "md5", part_path(path, digest)
+    kind = kind or "md5"
+    part = part_path(path, digest)
     try:
         if path.exists() and _has(path, kind, digest):
             return path

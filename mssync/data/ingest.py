@@ -140,7 +140,8 @@ def _check_files(src: str | Path, item: Item) -> tuple[Path, Path]:  # of pictur
 def _given_track(src: str | Path, item: Item, end: float) -> Track:
     "The part of an OpenFace table up to `end`, s."
     shown = None if item.audio else frame_times(Path(src) / item.file)
-    track, start = read_openface(Path(src) / item.landmarks, shown), item.start
+    track = read_openface(Path(src) / item.landmarks, shown)
+    start = item.start
     inside = (track.times >= start - 1e-3) & (track.times < end)
     for name in ("times", "points", "doubt", "segment"):
         setattr(track, name, getattr(track, name)[inside])
@@ -160,9 +161,11 @@ def read_track(
     doubt above which a fit is not used, and what was chosen or left out of the file.
     Raises IngestError with the reason where it cannot be used."""
     path, sound = _check_files(src, item)
-    end, lost = math.inf if item.end is None else item.end, []
+    end = math.inf if item.end is None else item.end
+    lost = []
     if item.landmarks:
-        track, doubtful = _given_track(src, item, end), 1.0
+        track = _given_track(src, item, end)
+        doubtful = 1.0
         zero = 0.0 if item.audio else -video_start(sound)
     else:
         frames = iter_frames(path, None, item.start, end, lost)

@@ -153,7 +153,8 @@ def plot_face(
     "Draw a face as the polylines of the paper's Figure 4, y down."
     import matplotlib.pyplot as plt
 
-    ax, x = ax or plt.gca(), as_array(x)
+    ax = ax or plt.gca()
+    x = as_array(x)
     kw = dict(color="k", lw=1) | kw
     for e in EDGES:
         ax.plot(x[e, 0], x[e, 1], **kw)

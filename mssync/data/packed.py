@@ -19,7 +19,6 @@ __all__ = [
     "PackedWindows",
     "Packed",
     "available_frames",
-    "available_lengths",
 ]
 
 # %% ../../nbs/data/03_packed.ipynb #0b187af0
@@ -128,7 +127,8 @@ def _write(
 ):
     "Write a safetensors file row by row, each tensor's rows in their order."
     sums = dict.fromkeys(shapes, 0)
-    header, end = {"__metadata__": about | _as_text(sums)}, 0
+    header = {"__metadata__": about | _as_text(sums)}
+    end = 0
     for name, shape in shapes.items():
         size = 4 * math.prod(shape)
         header[name] = dict(dtype="F32", shape=shape, data_offsets=[end, end + size])
@@ -692,11 +692,3 @@ def available_frames(
             "four time scales need 41"
         )
     return wanted if longest >= wanted else longest // 8 * 8
-
-
-def available_lengths(
-    frames,  # (clips,) lengths of the clips, in frames
-    wanted: tuple,  # several T
-) -> list[int]:  # ascending, each once
-    "Several lengths at once."
-    return sorted({available_frames(frames, w) for w in wanted})

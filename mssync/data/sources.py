@@ -95,13 +95,18 @@ def _say(folder: Path, why: str):
 def _folders(src: Path) -> Iterator[tuple[Path, list[str]]]:  # folder, names of its files
     """A folder and all below it, each once: what a link leads to comes last, and not at all where
     it was seen before or holds `src` itself."""
-    todo, links, seen, inside = [src], [], set(), src.resolve()
+    todo = [src]
+    links = []
+    seen = set()
+    inside = src.resolve()
     while todo or links:
         folder = (todo or links).pop(0)
         try:
-            if (state := folder.stat()) and (state.st_dev, state.st_ino) in seen:
+            state = folder.stat()
+            place = (state.st_dev, state.st_ino)
+            if place in seen:
                 continue
-            seen.add((state.st_dev, state.st_ino))
+            seen.add(place)
             entries = sorted(os.scandir(folder), key=lambda e: e.name)
             below = [e for e in entries if not e.name.startswith(".") and Path(e.path).is_dir()]
         except OSError as e:
@@ -117,6 +122,7 @@ def _folders(src: Path) -> Iterator[tuple[Path, list[str]]]:  # folder, names of
                 links.append(Path(e.path))
 
 
+# %% ../../nbs/data/07_sources.ipynb #221c8a14
 def find_files(
     src: str | Path,  # folder, searched with its subfolders
     suffixes: set,  # in lower case, with their dot
@@ -421,7 +427,8 @@ def read_openface(
     if "face_id" in df and len(good):
         good = good[good.face_id.isna() | (good.face_id == good.face_id.mode()[0])]
     _check_numbers(path, good)
-    own, every = good.timestamp.to_numpy(float), df.timestamp.dropna()
+    own = good.timestamp.to_numpy(float)
+    every = df.timestamp.dropna()
     return Track(
         times=own,
         points=good[POINTS].to_numpy(float).reshape(-1, 2, L).transpose(0, 2, 1),

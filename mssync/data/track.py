@@ -299,7 +299,8 @@ class DlibLandmarker(_DlibDetector):
         import cv2
 
         crop, M = upright_crop(image, face, self.side)
-        grey, quarter = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), self.side // 4
+        grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+        quarter = self.side // 4
         grey = stretch_contrast(grey, grey[quarter:-quarter, quarter:-quarter], self.contrast)
         found = _shifted_points(grey, self.shifts)
         mean = np.mean(found, 0)

@@ -560,14 +560,16 @@ def _mix(
         lost = t - m.first - m.heard
         if lost > GAP:
             continue
-        last, m.kind = m.kind, (frame.sample_rate, frame.layout.name, frame.format.name)
+        last = m.kind
+        m.kind = (frame.sample_rate, frame.layout.name, frame.format.name)
         jump = not -0.01 < lost < 0.04
         if jump or m.kind != last:
             m.begin(frame)
         if jump:
             more = round(lost * sr) - m.skip  # samples to be put in, or left out
             m.pieces.append(np.zeros(max(0, more), np.float32))
-            m.skip, m.heard = max(0, -more), t - m.first
+            m.skip = max(0, -more)
+            m.heard = t - m.first
         m.take(frame)
         m.heard += frame.samples / frame.sample_rate
     m.close()
@@ -622,7 +624,9 @@ def choose_sound(
     if not tracks:
         raise IngestError(path, "holds no sound")
     order = sorted(range(len(tracks)), key=lambda k: best is None or tracks[k] != best.index)
-    loudest, wave, said = -1.0, np.zeros(0, np.float32), ""
+    loudest = -1.0
+    wave = np.zeros(0, np.float32)
+    said = ""
     for k in order:
         found, channel = _one_track(path, k, sr, start, end)
         power = float(np.mean(found**2)) if len(found) else -1.0

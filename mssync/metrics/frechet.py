@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..data.landmarks import L, pose_proxies
+from ..data.landmarks import L, as_array, pose_proxies
 from ..data.packed import Packed
 from .intervals import set_interval
 from ..model.layers import Axes
@@ -85,7 +85,7 @@ def _features(f, name: str) -> np.ndarray:  # (n, ..., d) float64
     "Features as an array, checked."
     if isinstance(f, RealFeatures):
         return f
-    f = np.asarray(f.detach().cpu() if isinstance(f, Tensor) else f, np.float64)
+    f = as_array(f, np.float64)
     if f.ndim < 2 or len(f) < 2 or not f.size:
         raise ValueError(
             f"{name}: at least 2 samples of features (n, ..., d) are needed, got shape {f.shape}"
@@ -135,7 +135,8 @@ class RealFeatures:
         f,  # (n, ..., d) features of clips
         room: float = 2e9,  # bytes for what is kept
     ):
-        self.f, self.room = _features(f, "RealFeatures"), room
+        self.f = _features(f, "RealFeatures")
+        self.room = room
         self.shape = self.f.shape
         self._factors = {}
 

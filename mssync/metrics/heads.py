@@ -333,7 +333,9 @@ def _rms_over_clips(
     level: float = 0.95,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (n,) each; the last two NaN below 5 clips
     "RMS over the clips, and its percentile bootstrap interval."
-    rms, square, clips = np.sqrt((v**2).mean(0)), v**2, len(v)
+    rms = np.sqrt((v**2).mean(0))
+    square = v**2
+    clips = len(v)
     if clips < 5:
         return rms, np.full_like(rms, np.nan), np.full_like(rms, np.nan)
     w = np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), draws) / clips

@@ -13,6 +13,8 @@ __all__ = [
     "set_interval",
     "over_trainings",
     "looks_level",
+    "earlier_looks",
+    "after_looks",
     "verdict",
     "mean_std",
 ]
@@ -288,6 +290,24 @@ def looks_level(
     sizes = [np.abs(v[:k].mean(0)) / v[:k].std(0, ddof=1) * k**0.5 for k in n]
     least = np.min([2 * student.sf(t, k - 1) for t, k in zip(sizes, n)], axis=0)
     return float(1 - np.quantile(least, 1 - level))
+
+
+def earlier_looks(
+    looks,  # trainings after which was looked
+    trainings: int,  # of this look
+) -> list[int]:
+    "The looks before this one; at a single training there is no interval to look at."
+    return [k for k in looks if 1 < k < trainings]
+
+
+def after_looks(
+    values,  # (n,) one a training
+    looks=(),  # trainings after which had been looked before
+    level: float = 0.95,  # of all looks together
+) -> tuple[float, float]:  # NaN with one training
+    "`over_trainings`, as wide as the number of looks asks for."
+    n = len(values)
+    return over_trainings(values, looks_level((*earlier_looks(looks, n), n), level))
 
 
 # %% ../../nbs/metrics/31_intervals.ipynb #b1bb5d90

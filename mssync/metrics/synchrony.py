@@ -224,7 +224,8 @@ def _check_features(syncers, a: np.ndarray):
             f"the features cannot be MFCC of a waveform: levels from {level.min():.0f} to "
             f"{level.max():.0f} dB; make them with mssync.data.audio.features"
         )
-    mean, std = np.abs(a.mean(0)).mean(), np.log(np.maximum(a.std(0), 1e-6))
+    mean = np.abs(a.mean(0)).mean()
+    std = np.log(np.maximum(a.std(0), 1e-6))
     apart = np.abs(std - syncers.audio_std.log().cpu().numpy()).mean()  # from the corpus
     if mean < 1 and np.abs(std).mean() < min(apart, 0.7):
         raise ValueError(

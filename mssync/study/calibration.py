@@ -825,7 +825,8 @@ def order_table(
     draws: int,  # bootstrap resamples of distances of sets
 ) -> pd.DataFrame:  # of `ranked`, a row a measure and seed
     "Orders of the reference rows by AV-Conf, Fréchet distances and lip errors."
-    found, first = [], next(iter(features))
+    found = []
+    first = next(iter(features))
     who = rows.drop_duplicates("id").set_index("id").speaker.loc[ids].tolist()
     for (i, s), d in rows.groupby(["level", "seed"]):
         by = d.groupby("method", sort=False)
@@ -907,7 +908,8 @@ def measured_videos(
     "The systems, real test clips, and both with another clip's sound."
     y, b, names = others.windows(frames, frames + 1)
     x, a, ids = test.windows(frames, frames + 1)
-    system, who = speakers_of(others), speakers_of(test)
+    system = speakers_of(others)
+    who = speakers_of(test)
     fakes, real = shuffled_audio(b, 0, names), shuffled_audio(a, 0, ids)
     return pd.concat(
         [
@@ -930,10 +932,13 @@ def videos_table(
 ) -> pd.DataFrame:  # method, measure, mean, low, high (NaN below 5 clips), seeds_std, clips,
     # speakers, drawn (clips or speakers)
     "Means over clips and seeds."
-    out, several, values = [], rows.seed.nunique() > 1, _values_of(rows)
+    out = []
+    several = rows.seed.nunique() > 1
+    values = _values_of(rows)
     for m, d in rows.groupby("method", sort=False):
         clips = d.groupby("id")
-        g, speaker = clips[values].mean(), clips.speaker.first()
+        g = clips[values].mean()
+        speaker = clips.speaker.first()
         who = by_speaker(speaker)
         none = np.full(len(values), np.nan)
         mean = g.mean().to_numpy()

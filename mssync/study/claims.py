@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..metrics.intervals import looks_level, over_trainings, verdict
+from ..metrics.intervals import after_looks, earlier_looks, verdict
 from ..model.variants import ABLATIONS
 from .tables import differences, over_seeds, scale, summary
 
@@ -350,14 +350,12 @@ class _How:
 
     def text(self, trainings: int) -> str:
         "All looks: 3, 5, 10; empty where this is the first."
-        before = [k for k in self.looks if 1 < k < trainings]
+        before = earlier_looks(self.looks, trainings)
         return ", ".join(map(str, [*before, trainings])) if before else ""
 
     def over_trainings(self, values) -> tuple[float, float]:
         "Student's interval, as wide as the number of looks asks for."
-        n = len(values)
-        before = tuple(k for k in self.looks if k < n)
-        return over_trainings(values, looks_level((*before, n), self.level))
+        return after_looks(values, self.looks, self.level)
 
 
 # %% ../../nbs/study/69_claims.ipynb #4bcaedc4
@@ -589,7 +587,8 @@ def curve_differences(
 ) -> pd.DataFrame:  # a, b, level, evaluations, value, low_trainings, high_trainings, verdict (of
     # a above b), seeds, looks, seeds_holding, seed_0, ...
     "Paired differences of AV-Conf at the last evaluation, and averaged over the last ones."
-    how, rows = _How(level, 0, tuple(looks)), []
+    how = _How(level, 0, tuple(looks))
+    rows = []
     for k in dict.fromkeys((1, last)):
         scores = last_scores(logs, k).unstack("level")
         for a, b in pairs:

@@ -260,10 +260,11 @@ def sound_chain(
     a: Tensor,  # (B, 4(T+1), D) sound of clips
     clips: int,  # chains that are made
     frames: int,  # of each
-) -> Tensor:  # (clips, 4 frames, D)
+) -> tuple[Tensor, np.ndarray]:  # (clips, 4 frames, D), and the clip that each begins with
     "Sound that is longer than any clip."
     links = -(-4 * frames // a.shape[1])  # clips in a chain
-    return a[chain_clips(len(a), clips, links)].flatten(1, 2)[:, : 4 * frames]
+    chains = chain_clips(len(a), clips, links)
+    return a[chains].flatten(1, 2)[:, : 4 * frames], chains[:, 0]
 
 
 # %% ../../nbs/study/65_evaluation.ipynb #d93dfa39
@@ -276,10 +277,8 @@ def drift_of(
 ) -> pd.DataFrame:  # method, frame, and the columns of `drift_curve`; of the real clips until T
     "How errors grow far beyond the clips."
     x, a, _ = methods.clips("test", T)
-    clips = min(clips, len(x))
-    sound = sound_chain(a, clips, frames + 1)
-    links = -(-4 * (frames + 1) // a.shape[1])
-    x0 = x[chain_clips(len(x), clips, links)[:, 0], 0]
+    sound, first = sound_chain(a, min(clips, len(x)), frames + 1)
+    x0 = x[first, 0]
     made = {TRUTH: x, STATIC: static(x0, frames)}
     made |= {m: generate(G, x0, sound, methods.seed) for m, G in methods.models.items()}
     real = x.cpu().numpy()
@@ -478,7 +477,8 @@ def _distances(methods: Methods, T: int, real: dict, made: dict, *draws: int) ->
     rows = []
     for m, features in made.items():
         for name, r in real.items():
-            f, n = features[name], _draws(name, *draws)
+            f = features[name]
+            n = _draws(name, *draws)
             about = dict(method=m, frames=T, metric=name)
             if m == OTHERS:
                 found = frechet_interval(f, r, n, theirs, own, paired=False)

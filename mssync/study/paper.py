@@ -141,7 +141,9 @@ def synchrony_tables(
     ours: bool = True,  # our rows too
 ) -> dict[str, pd.DataFrame]:
     "AV-Conf and |AV-Off| at four scales; ours in both ways of scoring."
-    p, t, out = paper_table(n), own_table(study, "table3"), {}
+    p = paper_table(n)
+    t = own_table(study, "table3")
+    out = {}
     for m, title in MEASURES.items():
         mine = []
         if ours:

@@ -196,7 +196,8 @@ def _file_of(
 ) -> Path:
     "The file of a profile, by its name or its path."
     if str(name).endswith((".yaml", ".yml")):
-        path, told = folder / name, "no such file"
+        path = folder / name
+        told = "no such file"
     else:
         there = sorted(p.stem for p in PROFILES.glob("*.yaml"))
         path, told = PROFILES / f"{name}.yaml", f"no such profile, {_nearest(name, there)}"
@@ -424,7 +425,8 @@ def _check(profile: dict, path: Path):
     if min(profile["looks"], default=0) < 0:
         raise ProfileError(f"{path}, looks: {profile['looks']} holds a number below 0")
     _of_sections(profile, path)
-    of, shares = f"{path}, section splits", profile["splits"]
+    of = f"{path}, section splits"
+    shares = profile["splits"]
     needed = ["train", "val", "test"]
     if profile["evaluation"]["metric_split"] == "metric":
         needed.append("metric")

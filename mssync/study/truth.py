@@ -37,7 +37,7 @@ from torch import Tensor, nn
 from ..baselines.reference import Retrieval, derangement, shuffled_audio, static
 from ..data.corpus import Clip
 from ..data.packed import Packed
-from ..metrics.intervals import looks_level, over_trainings, verdict
+from ..metrics.intervals import after_looks, verdict
 from ..metrics.probes import branch_table, closures, lag, planted_motion, plot_roles, response
 from ..model.generator import generate
 from .outputs import markdown
@@ -182,8 +182,7 @@ def with_trainings(
     out = []
     for r in rows.to_dict("records"):
         own = [x for k, x in r.items() if k.startswith("seed_") and np.isfinite(x)]
-        before = tuple(n for n in looks if n < len(own))
-        low, high = over_trainings(own, looks_level((*before, len(own)), level))
+        low, high = after_looks(own, looks, level)
         said = SIDES[verdict([(r["low"], r["high"]), (low, high)], 0)]
         out.append(r | dict(low_trainings=low, high_trainings=high, decided=said))
     return pd.DataFrame(out, index=rows.index)
@@ -205,7 +204,8 @@ def truth_lines(
     labels: list[str],  # of the variants
 ) -> list[str]:
     "A sentence for each variant, and one for the rows that must have no response."
-    lines, several = [], rows.seeds.max() > 1
+    lines = []
+    several = rows.seeds.max() > 1
     by = "over clips and over trainings" if several else "over clips (one training)"
     for m in labels:
         none = uncertain(rows, m)
@@ -323,7 +323,8 @@ def truth_text(
     start: int,  # the frame from which motion was compared
 ) -> str:  # Markdown
     "What is certain, lips that close, what is recovered, and every table."
-    shares, texts = recovered_shares(rows), response_tables(rows)
+    shares = recovered_shares(rows)
+    texts = response_tables(rows)
     texts |= {} if less is None else difference_tables(less)
     at = "Lag, ms, where the correlation is highest "
     at += "(of ±160 ms; mean over the seeds, and their range)"

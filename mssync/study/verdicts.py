@@ -37,7 +37,7 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from ..metrics.intervals import verdict
+from ..metrics.intervals import earlier_looks, verdict
 from ..model.variants import ABLATIONS
 from .claims import CLAIMS, MEASURES, TABLES
 from .figures import house_style
@@ -702,7 +702,7 @@ def about_run(
     text = f"{name}: profile {record['profile']}, {of} {', '.join(map(str, seeds))}"
     if short:
         text += f"; lengths reduced because the clips are short: {short} frames"
-    if before := [n for n in looks_of(record) if 1 < n < len(seeds)]:
+    if before := earlier_looks(looks_of(record), len(seeds)):
         text += f"; looked at before after {' and '.join(map(str, before))} trainings, the "
         text += "intervals over trainings are wider for it"
     return text

@@ -86,9 +86,8 @@ class GANTraining:
     clip: float = 0.0
     ema: float = 0.0
     augment: tuple = ()  # names of packed.AUGMENTATIONS or PRESETS
-    draw: str = (
-        "frames"  # where windows start: every frame as often, or all "clips" (`Packed.sample`)
-    )
+    # where windows start: every one of the "frames" as often, or all "clips" (`Packed.sample`)
+    draw: str = "frames"
     whiten: bool = False  # positions and velocities along principal axes
     floor: float = 1e-4  # see Axes.fit
     clips: int = 0  # train on the first so many clips; 0: on all

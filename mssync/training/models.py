@@ -151,7 +151,8 @@ def load_model(
     cls, config = MODELS[name]
     weights = {k: v.float() if v.dtype == torch.float16 else v for k, v in weights.items()}
     try:
-        cfg, kwargs = _config(config, header["config"]), header["kwargs"]
+        cfg = _config(config, header["config"])
+        kwargs = header["kwargs"]
         _check_shapes(weights, cls, cfg, kwargs)
         model = cls(cfg, **kwargs)
         model.load_state_dict(weights)

@@ -200,9 +200,8 @@ class SyncerTraining:
     margin: float = 10.0
     levels: int = LEVELS
     augment: tuple = ()  # names of packed.AUGMENTATIONS or PRESETS
-    draw: str = (
-        "frames"  # where windows start: every frame as often, or all "clips" (`Packed.sample`)
-    )
+    # where windows start: every one of the "frames" as often, or all "clips" (`Packed.sample`)
+    draw: str = "frames"
     whiten: bool = False  # positions along principal axes
     floor: float = 1e-4  # see Axes.fit
     eval_every: int = 100  # steps between measurements on held-out windows

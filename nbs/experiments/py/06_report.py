@@ -153,7 +153,7 @@ if draw:
     networks = {n: first.network(f"generator_{v}") for v, n in shown.items()}
     retrieval = None
     if "suhmo" not in labels and (study.packed("train").lengths > T).any():
-        retrieval = Retrieval(study.packed("train"), T, most=20_000)
+        retrieval = Retrieval(study.packed("train"), T)
     tracks = report.sequences(x, a, networks, study.seeds[0], retrieval)
     one = {m: v[0] for m, v in tracks.items()}
     fig = figures.figure4(one, method_styles(list(one), list(labels.values())))
