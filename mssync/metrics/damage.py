@@ -136,13 +136,12 @@ def monotone(
 
 # %% ../../nbs/metrics/38_damage.ipynb #f9482b85
 def _resampled(
-    values: dict,  # row -> (clips,) values, or a function of weights
+    values: dict,  # row -> (clips,) values, or a function of w
     w: np.ndarray,  # (draws, clips)
 ) -> np.ndarray:  # (draws, rows)
     "What every row has in every draw. Raises ValueError on NaN."
     columns = [
-        [v(u) for u in w] if callable(v) else w @ np.asarray(v, np.float64) / w.sum(1)
-        for v in values.values()
+        v(w) if callable(v) else w @ np.asarray(v, np.float64) / w.sum(1) for v in values.values()
     ]
     means = np.stack(columns, 1)
     if not np.isfinite(means).all():
@@ -154,7 +153,7 @@ def _resampled(
 # %% ../../nbs/metrics/38_damage.ipynb #c0f56a5c
 def rank_stability(
     values: dict,  # row -> (clips,) one value a clip, the same clips in every row; or a function
-    # of weights (clips,) that gives a set's value
+    # of weightings (k, clips) that gives the set's k values
     clips: int | None = None,  # how many, where all rows are functions
     draws: int = 1000,  # bootstrap resamples
     seed: int = 0,

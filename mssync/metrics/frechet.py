@@ -5,10 +5,13 @@
 # %% auto #0
 __all__ = [
     "LARGE",
+    "ROOM",
     "LAST",
     "frechet_distance",
-    "RealFeatures",
     "frechet",
+    "factors",
+    "frechet_resampled",
+    "RealSet",
     "frechet_interval",
     "frechet_difference",
     "FrameAxes",
@@ -21,6 +24,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/metrics/33_frechet.ipynb #7e2a96e9
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,7 +36,7 @@ from tqdm.auto import tqdm
 
 from ..data.landmarks import L, as_array, pose_proxies
 from ..data.packed import Packed
-from .intervals import set_interval
+from .intervals import set_interval, set_summary, set_weights
 from ..model.layers import Axes
 from ..training.models import MODELS
 
@@ -83,8 +87,6 @@ def frechet_distance(
 # %% ../../nbs/metrics/33_frechet.ipynb #35ab45ca
 def _features(f, name: str) -> np.ndarray:  # (n, ..., d) float64
     "Features as an array, checked."
-    if isinstance(f, RealFeatures):
-        return f
     f = as_array(f, np.float64)
     if f.ndim < 2 or len(f) < 2 or not f.size:
         raise ValueError(
@@ -115,47 +117,12 @@ def _factor(
     w=None,  # (n,) how often each clip counts
 ) -> tuple[np.ndarray, np.ndarray]:  # mean and R, the covariance being R' R
     "Fewer samples than dimensions are a factor themselves."
-    if isinstance(f, RealFeatures):
-        return f.factor(w)
     w = np.repeat(np.ones(len(f)) if w is None else w, f[0].size // f.shape[-1])
     f = f.reshape(-1, f.shape[-1])[w > 0]
     w = w[w > 0]
     mean = w @ f / w.sum()
     f = (f - mean) * np.sqrt(w / (w.sum() - 1))[:, None]
     return mean, f if len(f) <= f.shape[1] else _root(f.T @ f)
-
-
-# %% ../../nbs/metrics/33_frechet.ipynb #208dcd53
-class RealFeatures:
-    """Features that many sets are compared with: what a resample of them needs is made once. Raises
-    ValueError as `frechet`."""
-
-    def __init__(
-        self,
-        f,  # (n, ..., d) features of clips
-        room: float = 2e9,  # bytes for what is kept
-    ):
-        self.f = _features(f, "RealFeatures")
-        self.room = room
-        self.shape = self.f.shape
-        self._factors = {}
-
-    def __len__(self):
-        return len(self.f)
-
-    def factor(
-        self,
-        w=None,  # (n,) how often each clip counts
-    ) -> tuple[np.ndarray, np.ndarray]:  # mean and R, see `_factor`
-        "Mean and factor of the covariance under some weights."
-        key = None if w is None else np.asarray(w, float).tobytes()
-        if key in self._factors:
-            return self._factors[key]
-        found = _factor(self.f, w)
-        self.room -= found[1].nbytes
-        if self.room >= 0:
-            self._factors[key] = found
-        return found
 
 
 # %% ../../nbs/metrics/33_frechet.ipynb #94124c93
@@ -169,6 +136,87 @@ def frechet(
     and where d differs."""
     f1, f2 = _pair(f1, f2, "frechet")
     return _distance(_factor(f1, w1), _factor(f2, w2))
+
+
+# %% ../../nbs/metrics/33_frechet.ipynb #0b8f6c39
+ROOM = 5e8  # bytes of products of samples that are held at a time
+
+
+def _sums_of_products(
+    f: np.ndarray,  # (n, m, d)
+    w: np.ndarray,  # (k, n) weightings
+) -> np.ndarray:  # (k, d, d)
+    "Weighted sums of the clips' products, of some clips at a time."
+    d = f.shape[-1]
+    c = np.zeros((len(w), d * d))
+    step = int(max(1, ROOM // (8 * d * d)))
+    for k in range(0, len(f), step):
+        some = f[k : k + step]
+        c += w[:, k : k + step] @ (some.swapaxes(1, 2) @ some).reshape(-1, d * d)
+    return c.reshape(-1, d, d)
+
+
+def factors(
+    f,  # (n, ..., d) features of clips
+    w: np.ndarray,  # (k, n) weightings: how often each clip counts
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:  # k times mean and R, the covariance being R' R
+    "`_factor` under many weightings. Raises ValueError as `frechet`."
+    f = _features(f, "factors")
+    f = f.reshape(len(f), -1, f.shape[-1])
+    n, m, d = f.shape
+    if m == 1 or n * m <= d:
+        yield from (_factor(f, v) for v in w)
+        return
+    middle = f.mean((0, 1))
+    f = f - middle
+    step = int(max(1, ROOM // (8 * d * d)))
+    for some in (w[k : k + step] for k in range(0, len(w), step)):
+        N = m * some.sum(1)
+        means = some @ f.sum(1) / N[:, None]
+        for mean, c, count in zip(means, _sums_of_products(f, some), N):
+            yield middle + mean, _root((c - count * np.outer(mean, mean)) / (count - 1))
+
+
+# %% ../../nbs/metrics/33_frechet.ipynb #7a3c5f02
+def frechet_resampled(
+    f1,  # (n1, ..., d) features of clips
+    f2,  # (n2, ..., d)
+    w1: np.ndarray,  # (k, n1) weightings
+    w2: np.ndarray,  # (k, n2)
+) -> np.ndarray:  # (k,)
+    "`frechet` under many weightings. Raises ValueError as it does."
+    f1, f2 = _pair(f1, f2, "frechet_resampled")
+    return np.array([_distance(a, b) for a, b in zip(factors(f1, w1), factors(f2, w2))])
+
+
+# %% ../../nbs/metrics/33_frechet.ipynb #208dcd53
+class RealSet:
+    """Real clips that several sets of the same clips are compared with: what `set_weights` needs of
+    their features is made once."""
+
+    def __init__(
+        self,
+        f,  # (n, ..., d) features of clips
+        draws: int = 100,  # bootstrap resamples, of the same clips of both sets
+        groups=None,  # (n,) labels of the resampling units, e.g. speakers
+        splits: int = 10,  # halvings for the bias
+        seed: int = 0,
+    ):
+        self.f = _features(f, "RealSet")
+        (self.weights,) = set_weights((len(self.f),), (groups,), draws, splits, seed)
+        self.factors = list(factors(self.f, self.weights))
+
+    def distances(
+        self,
+        f,  # (n, ..., d) features of as many clips
+    ) -> np.ndarray:  # (1 + 2 splits + draws,), for `set_summary`
+        "`frechet` under every weighting. Raises ValueError where the clips are not as many."
+        f, _ = _pair(f, self.f, "RealSet")
+        if len(f) != len(self.f):
+            raise ValueError(
+                f"RealSet: {len(f)} clips, {len(self.f)} real ones; as many are needed"
+            )
+        return np.array([_distance(a, b) for a, b in zip(factors(f, self.weights), self.factors)])
 
 
 # %% ../../nbs/metrics/33_frechet.ipynb #2ee5ab67
@@ -195,15 +243,12 @@ def frechet_interval(
     if paired is None:
         paired = len(f1) == len(f2) and groups2 is None
 
-    def together(w):
-        return _distance(_factor(f1, w), _factor(f2, w))
-
-    def apart(w1, w2):
-        return _distance(_factor(f1, w1), _factor(f2, w2))
+    def measure(w1, w2=None):
+        return frechet_resampled(f1, f2, w1, w1 if w2 is None else w2)
 
     if paired:
-        return set_interval(together, (len(f1),), (groups,), *options)
-    return set_interval(apart, (len(f1), len(f2)), (groups, groups2), *options)
+        return set_interval(measure, (len(f1),), (groups,), *options)
+    return set_interval(measure, (len(f1), len(f2)), (groups, groups2), *options)
 
 
 # %% ../../nbs/metrics/33_frechet.ipynb #88da6509
@@ -227,11 +272,8 @@ def frechet_difference(
         counts = f"{len(f1)}, {len(f2)} and {len(real)}"
         raise ValueError(f"{name}: {counts} clips; all must be the same")
 
-    def difference(w):
-        r = _factor(real, w)
-        return _distance(_factor(f1, w), r) - _distance(_factor(f2, w), r)
-
-    return set_interval(difference, (len(real),), (groups,), draws, splits, level, seed)
+    r = RealSet(real, draws, groups, splits, seed)
+    return set_summary(r.distances(f1) - r.distances(f2), splits, level)
 
 
 # %% ../../nbs/metrics/33_frechet.ipynb #f0ecd672

@@ -10,6 +10,8 @@ __all__ = [
     "intervals",
     "interval",
     "by_speaker",
+    "set_weights",
+    "set_summary",
     "set_interval",
     "over_trainings",
     "looks_level",
@@ -224,9 +226,50 @@ def _redrawn(units: list, rng) -> list:  # weights (n,) of every set
     return weights
 
 
+# %% ../../nbs/metrics/31_intervals.ipynb #5d2e81a4
+def set_weights(
+    sizes: tuple,  # clips of each set
+    groups: tuple = (),  # (n,) labels of the resampling units of each set, or None: clips
+    draws: int = 100,  # bootstrap resamples
+    splits: int = 10,  # random halvings
+    seed: int = 0,
+) -> list[np.ndarray]:  # (1 + 2 splits + draws, n) for each set: all clips, halves, redrawn sets
+    """How often each clip counts where the bias and the interval of a measure are looked for.
+    Raises ValueError with fewer than 5 clips or groups."""
+    if draws < 2 or splits < 1:
+        raise ValueError(
+            f"set_weights: draws={draws} must be at least 2, splits={splits} at least 1"
+        )
+    groups = (*groups, *[None] * (len(sizes) - len(groups)))
+    units = [resampling_units(n, g, "set_weights") for n, g in zip(sizes, groups)]
+    rng = np.random.default_rng(seed)
+    halves = [half for _ in range(splits) for half in _halves(units, rng)]
+    redrawn = [_redrawn(units, rng) for _ in range(draws)]
+    return [np.stack(w) for w in zip([np.ones(n) for n in sizes], *halves, *redrawn)]
+
+
+def set_summary(
+    values: np.ndarray,  # (1 + 2 splits + draws,) of a measure under `set_weights`
+    splits: int = 10,
+    level: float = 0.95,
+) -> tuple[float, float, float, float]:  # the measure, its bias, and the interval (low, high) of
+    # the bias-corrected measure
+    "What they say. Raises ValueError where one is not finite."
+    if not 0 < level < 1:
+        raise ValueError(f"set_summary: level={level} must lie between 0 and 1")
+    values = np.asarray(values, float)
+    if not np.isfinite(values).all():
+        raise ValueError("set_summary: the measure is NaN or infinite for these clips")
+    whole, redrawn = float(values[0]), values[1 + 2 * splits :]
+    bias = values[1 : 1 + 2 * splits].mean() - whole
+    reach = ndtri((1 + level) / 2) * redrawn.std(ddof=1)
+    return whole, float(bias), float(whole - bias - reach), float(whole - bias + reach)
+
+
 # %% ../../nbs/metrics/31_intervals.ipynb #c3df0166
 def set_interval(
-    # takes an array (n,) for each set, how often each of its clips counts; returns the measure
+    # takes an array (m, n) for each set, how often each of its clips counts in each of m
+    # weightings; returns the m values
     measure: Callable,
     sizes: tuple,  # clips of each set
     groups: tuple = (),  # (n,) labels of the resampling units of each set, or None: clips
@@ -238,27 +281,7 @@ def set_interval(
     # the bias-corrected measure
     """Bias and interval of a measure of whole sets. Raises ValueError with fewer than 5 clips or
     groups, and where the measure is not finite."""
-    if not 0 < level < 1 or draws < 2 or splits < 1:
-        raise ValueError(
-            f"set_interval: level={level} must lie between 0 and 1, draws={draws} be at least 2, "
-            f"splits={splits} at least 1"
-        )
-    groups = (*groups, *[None] * (len(sizes) - len(groups)))
-    units = [resampling_units(n, g, "set_interval") for n, g in zip(sizes, groups)]
-
-    def value(weights):
-        v = float(measure(*weights))
-        if not np.isfinite(v):
-            raise ValueError("set_interval: the measure is NaN or infinite for these clips")
-        return v
-
-    rng = np.random.default_rng(seed)
-    whole = value([np.ones(n) for n in sizes])
-    halves = [value(half) for _ in range(splits) for half in _halves(units, rng)]
-    redrawn = [value(_redrawn(units, rng)) for _ in range(draws)]
-    bias = np.mean(halves) - whole
-    reach = ndtri((1 + level) / 2) * np.std(redrawn, ddof=1)
-    return whole, float(bias), float(whole - bias - reach), float(whole - bias + reach)
+    return set_summary(measure(*set_weights(sizes, groups, draws, splits, seed)), splits, level)
 
 
 # %% ../../nbs/metrics/31_intervals.ipynb #6e17a7a2

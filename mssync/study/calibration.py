@@ -75,7 +75,7 @@ from ..data.landmarks import normalise
 from ..data.packed import Packed
 from ..metrics.damage import DAMAGES, damage, monotone, planted_shift, rank_stability
 from ..metrics.dynamics import measures, shape_space
-from ..metrics.frechet import frame_axes, frechet, frechet_features, frechet_interval
+from ..metrics.frechet import frame_axes, frechet_features, frechet_interval, frechet_resampled
 from mssync.metrics.heads import (
     beat_alignment,
     motion_distances,
@@ -466,8 +466,8 @@ def clip_measures(
 
 # %% ../../nbs/study/76_calibration.ipynb #4f56226e
 def _frechet_of(f, g) -> Callable:
-    "The distance of two sets of features, as a function of weights."
-    return lambda w, v: frechet(f, g, w, v)
+    "The distance of two sets of features, as a function of weightings."
+    return lambda w, v: frechet_resampled(f, g, w, v)
 
 
 def _diversity_of(y: np.ndarray, region: str) -> Callable:
@@ -486,7 +486,7 @@ def set_measures(
     trial: DamageTrial,
     y: Tensor,  # (B, T+1, 68, 2) damaged motion
     seed: int,
-) -> dict[str, Callable]:  # name -> function of weights (B,) of these clips and (R,) of the others
+) -> dict[str, Callable]:  # name -> function of weightings (k, B) of these clips, (k, R) of others
     "Measures that have a value a set."
     first = seed == trial.ruler.seeds[0]
     found = {
@@ -522,7 +522,7 @@ def _measured(
             r = set_interval(f, sizes, groups or (), draws)
             rows.append(dict(measure=name) | dict(zip(("value", "bias", "low", "high"), r)))
         else:
-            rows.append(dict(measure=name, value=f(*map(np.ones, sizes))))
+            rows.append(dict(measure=name, value=f(*(np.ones((1, n)) for n in sizes))[0]))
     return rows
 
 
@@ -795,7 +795,7 @@ def reference_distances(
 def ranked(
     measure: str,
     seed: int,
-    values: dict,  # row -> (clips,) values, or a function of weights (clips,)
+    values: dict,  # row -> (clips,) values, or a function of weightings (k, clips)
     speakers: list[str],  # (clips,)
     draws: int = 1000,
 ) -> dict:  # measure, seed, tau, order, weakest (pair of neighbours), kept (how often it stays),
@@ -813,7 +813,7 @@ def ranked(
 
 def _distance_to(f, real) -> Callable:
     "A set's distance to the real one, clip by clip of the same weight."
-    return lambda w: frechet(f, real, w, w)
+    return lambda w: frechet_resampled(f, real, w, w)
 
 
 # %% ../../nbs/study/76_calibration.ipynb #5e457300

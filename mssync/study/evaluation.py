@@ -55,8 +55,7 @@ from ..data.audio import KINDS, loudness
 from ..data.packed import Packed
 from ..metrics.dynamics import ShapeSpace, dynamics_table, residual_curve
 from mssync.metrics.frechet import (
-    RealFeatures,
-    frechet_difference,
+    RealSet,
     frechet_features,
     frechet_interval,
 )
@@ -68,7 +67,7 @@ from mssync.metrics.heads import (
     spectrum_distance,
 )
 from ..metrics.images import I3DFeatures, InceptionFeatures, WeightsError, image_features
-from ..metrics.intervals import by_speaker, set_interval
+from ..metrics.intervals import by_speaker, set_interval, set_summary
 from ..metrics.synchrony import MultiScaleSync
 from ..model.generator import generate
 from ..model.syncer import SyncerPyramid
@@ -469,34 +468,41 @@ def _draws(name: str, draws: int, image_draws: int) -> int:
     return draws if name.startswith(("FFD", "FD_", "FMD")) else min(draws, image_draws)
 
 
-def _distances(methods: Methods, T: int, real: dict, made: dict, *draws: int) -> list[dict]:
-    """The distance of every method's features from the real ones, one row a distance. `draws` are
-    those of `_draws`."""
+def _resampled(units, real: dict, made: dict, *draws: int) -> dict[tuple, np.ndarray]:
+    """(method, distance) -> how far that method's features are from the real ones under every
+    resample of the clips. `draws` are those of `_draws`."""
+    found = {}
+    for name, r in real.items():
+        kept = RealSet(r, _draws(name, *draws), units)
+        found |= {(m, name): kept.distances(f[name]) for m, f in made.items() if m != OTHERS}
+    return found
+
+
+def _distances(methods: Methods, T: int, real: dict, made: dict, far: dict, *draws) -> list[dict]:
+    """The distance of every method's features from the real ones, one row a distance. `far` is of
+    `_resampled`, which has no other clips; `draws` are for those."""
     ids, other_ids = (methods.clips(split, T)[2] for split in ("test", "others"))
     own, theirs = units_of(methods, ids), units_of(methods, other_ids)
     rows = []
     for m, features in made.items():
         for name, r in real.items():
-            f = features[name]
-            n = _draws(name, *draws)
             about = dict(method=m, frames=T, metric=name)
             if m == OTHERS:
-                found = frechet_interval(f, r, n, theirs, own, paired=False)
+                n = _draws(name, *draws)
+                found = frechet_interval(features[name], r, n, theirs, own, paired=False)
                 rows.append(_set_row(methods, found, other_ids, ids, **about))
             else:
-                found = frechet_interval(f, r, n, own)
-                rows.append(_set_row(methods, found, ids, **about))
+                rows.append(_set_row(methods, set_summary(far[m, name]), ids, **about))
     return rows
 
 
-def _differences(methods: Methods, T: int, real: dict, made: dict, pairs, draws) -> list[dict]:
+def _differences(methods: Methods, T: int, far: dict, pairs) -> list[dict]:
     "The distance of method a less that of method b, one row a pair and distance."
     ids = methods.clips("test", T)[2]
-    units = units_of(methods, ids)
     rows = []
     for a, b in pairs:
-        for name in [n for n in COMPARED if n in real]:
-            found = frechet_difference(made[a][name], made[b][name], real[name], draws, units)
+        for name in [n for n in COMPARED if (a, n) in far]:
+            found = set_summary(far[a, name] - far[b, name])
             rows.append(_set_row(methods, found, ids, a=a, b=b, frames=T, metric=name))
     return rows
 
@@ -516,11 +522,12 @@ def frechet_tables(
     rows, differences = [], []
     for T in tqdm(durations, desc="Fréchet distances", disable=not progress):
         x, other = (methods.clips(split, T)[0] for split in ("test", "others"))
-        real = {name: RealFeatures(f) for name, f in features(x).items()}
-        made = {OTHERS: features(other)}
+        units = units_of(methods, methods.clips("test", T)[2])
+        real, made = features(x), {OTHERS: features(other)}
         made |= {m: features(methods.motion(m, T)) for m in methods.names[1:]}
-        rows += _distances(methods, T, real, made, draws, image_draws)
-        differences += _differences(methods, T, real, made, pairs, draws)
+        far = _resampled(units, real, made, draws, image_draws)
+        rows += _distances(methods, T, real, made, far, draws, image_draws)
+        differences += _differences(methods, T, far, pairs)
     distances = pd.DataFrame(rows)
     columns = ["a", "b", *distances.columns.drop("method")]
     return distances, pd.DataFrame(differences, columns=columns)
