@@ -71,7 +71,7 @@ def test_profile():
         "evaluation",
     }
     steps = {"steps", "decay_steps", "eval_every"}
-    assert {k for s, k in differ if s not in networks} == steps | {"images"}
+    assert {k for s, k in differ if s not in networks} == steps | {"images", "last"}
     narrow = {k for s, k in differ if s in networks} - {"dim", "stages", "expansion", "hidden"}
     assert all(k.endswith("widths") for k in narrow)
     assert rehearsal["variants"] == paper["variants"]
