@@ -396,6 +396,11 @@ def _check_pairs(profile: dict, variant: str, path: Path):
     if T < WINDOW * 2 ** (levels - 1):
         told = f"{T} are fewer than the coarsest of {levels} levels spans"
         raise ProfileError(f"{of}, frames: {told}")
+    total = sum(training[k] for k in ("teacher_steps", "steps", "decay_steps"))
+    found, last = -(-total // training["eval_every"]), profile["evaluation"]["last"]
+    if found < last:
+        told = f"{found} in {total} steps, fewer than the {last} of evaluation, last"
+        raise ProfileError(f"{of}, eval_every: evaluations are {told}")
 
 
 # %% ../../nbs/study/60_profiles.ipynb #23bcade4
