@@ -14,6 +14,7 @@ __all__ = [
     "residual_curve",
     "measures",
     "named",
+    "real_means",
     "dynamics_table",
     "motion_statistics",
     "clip_windows",
@@ -167,6 +168,21 @@ def named(
     return df.set_index(pd.Index(ids if ids is not None else range(len(df)), name="id"))
 
 
+def real_means(
+    x_real,  # (B, n, 68, 2) real clips
+    space: ShapeSpace,  # fitted on training faces
+) -> pd.Series:  # of `measures`
+    "The real clips' means, which ratios are to. Raises ValueError where one is 0."
+    x_real = check_clips(x_real, "dynamics_table", "real ", frames=3, batch=True)
+    own = measures(x_real, space).mean()
+    if (own == 0).any():
+        raise ValueError(
+            f"dynamics_table: the real clips have {own.index[own == 0][0]} 0, "
+            "nothing can be compared with that"
+        )
+    return own
+
+
 def dynamics_table(
     x_gen,  # (B, n, 68, 2) generated clips
     x_real,  # (B, n, 68, 2) the real clips, in the same order and unit
@@ -177,14 +193,7 @@ def dynamics_table(
     the real clips is 0."""
     x_gen = check_clips(x_gen, "dynamics_table", "generated ", frames=3, batch=True)
     gen = measures(x_gen, space)
-    x_real = check_clips(x_real, "dynamics_table", "real ", frames=3, batch=True)
-    own = measures(x_real, space).mean()
-    if (own == 0).any():
-        raise ValueError(
-            f"dynamics_table: the real clips have {own.index[own == 0][0]} 0, "
-            "nothing can be compared with that"
-        )
-    return named(gen / own, ids)
+    return named(gen / real_means(x_real, space), ids)
 
 
 # %% ../../nbs/metrics/32_dynamics.ipynb #cb1cd80d

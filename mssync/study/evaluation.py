@@ -13,6 +13,8 @@ __all__ = [
     "WRONG",
     "OTHERS",
     "PARTS",
+    "SCORINGS",
+    "AT_ONCE",
     "SPANS",
     "NEEDS_LOUDNESS",
     "IMAGE_NETWORKS",
@@ -39,6 +41,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -53,7 +56,7 @@ from mssync.baselines.reference import (
 )
 from ..data.audio import KINDS, loudness
 from ..data.packed import Packed
-from ..metrics.dynamics import ShapeSpace, dynamics_table, residual_curve
+from ..metrics.dynamics import ShapeSpace, measures, named, real_means, residual_curve
 from mssync.metrics.frechet import (
     RealSet,
     frechet_features,
@@ -68,7 +71,7 @@ from mssync.metrics.heads import (
 )
 from ..metrics.images import I3DFeatures, InceptionFeatures, WeightsError, image_features
 from ..metrics.intervals import by_speaker, set_interval, set_summary
-from ..metrics.synchrony import MultiScaleSync
+from ..metrics.synchrony import av_scores
 from ..model.generator import generate
 from ..model.syncer import SyncerPyramid
 
@@ -173,15 +176,31 @@ def _scored(methods: Methods, method: str, T: int, split: str) -> tuple[Tensor, 
     return motion, shuffled_audio(a, methods.seed) if exchanged else a
 
 
-def _scores(motion: Tensor, a: Tensor, ids, metric: SyncerPyramid, padded: bool) -> list[dict]:
-    "One row a clip and level: AV-Off in steps of that level, AV-Conf."
-    sync = MultiScaleSync(metric, padded)
-    sync.update(motion[:, 1:], a[:, 4:], ids)  # the given frame is not scored
-    rows = []
-    for id, r in sync.compute().iterrows():
-        for i in range(1, metric.levels + 1):
-            offset, confidence = int(r[f"offset_{i}"]), r[f"confidence_{i}"]
-            rows.append(dict(id=id, level=i, offset=offset, confidence=confidence))
+SCORINGS = dict(overlap=False, padded=True)  # what is said of a scoring, and whether it is padded
+AT_ONCE = 64  # clips that are embedded at once
+
+
+def _embedded(found: list) -> Callable:
+    "Syncers that have embedded the clips before."
+    return lambda x, a: found
+
+
+@torch.no_grad()
+def _scores(motion: Tensor, a: Tensor, ids, metric: SyncerPyramid) -> dict[str, list[dict]]:
+    "scoring -> one row a clip and level: AV-Off in steps of that level, AV-Conf."
+    rows = {scoring: [] for scoring in SCORINGS}
+    for k in range(0, len(ids), AT_ONCE):
+        some = slice(k, k + AT_ONCE)
+        x_k, a_k = motion[some, 1:], a[some, 4:]  # the given frame is not scored
+        known = _embedded(metric(x_k, a_k))
+        for scoring, padded in SCORINGS.items():
+            r = av_scores(known, x_k, a_k, padded)
+            found = zip(ids[some], r["offset"].tolist(), r["confidence"].tolist())
+            rows[scoring] += [
+                dict(id=id, level=i, offset=offset, confidence=confidence)
+                for id, offsets, confidences in found
+                for i, (offset, confidence) in enumerate(zip(offsets, confidences), 1)
+            ]
     return rows
 
 
@@ -198,9 +217,9 @@ def synchrony_table(
         ids = methods.clips(split, T)[2]
         for method in scored:
             motion, sound = _scored(methods, method, T, split)
-            for padded in (False, True):
-                about = dict(split=split, method=method, scoring="padded" if padded else "overlap")
-                rows += [about | r for r in _scores(motion, sound, ids, metric, padded)]
+            for scoring, found in _scores(motion, sound, ids, metric).items():
+                about = dict(split=split, method=method, scoring=scoring)
+                rows += [about | r for r in found]
     return pd.DataFrame(rows).merge(methods.speakers, on="id")
 
 
@@ -218,10 +237,11 @@ def dynamics_of(
     for T in durations:
         x, _, ids = methods.clips("test", T)
         x = x.cpu().numpy()
+        own = {span: real_means(x[:, part], space) for span, part in SPANS.items()}
         for method in methods.names:
             y = methods.array(method, T)
             for span, part in SPANS.items():
-                table = dynamics_table(y[:, part], x[:, part], space, ids).reset_index()
+                table = named(measures(y[:, part], space) / own[span], ids).reset_index()
                 rows.append(table.assign(method=method, frames=T, span=span))
     first = ["method", "frames", "span", "id"]
     ratios = rows[0].columns.difference(first, sort=False)

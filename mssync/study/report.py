@@ -312,7 +312,7 @@ def dynamics_text(
         note.strip(),
         f"## This run, {own.data.iloc[0]}: Fréchet distances",
         f"Measured on the last frames of each duration. {plain_legend(own, 'table2.csv')} "
-        f"Other clips are those of split `metric`. {STILL}",
+        f"Other clips are those of split `metric`, or of `val` where that is empty. {STILL}",
         sections(3, *_distance_tables(own, ours)),
         "## This run: FID, FVD and t-FID of drawn landmarks",
         *seen,
