@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = [
     "ROOM",
+    "AT_ONCE",
     "SHIFT_MEASURES",
     "PLANNED",
     "LIP_COLUMNS",
@@ -13,6 +14,7 @@ __all__ = [
     "SPEEDS",
     "LIP_ERRORS",
     "speakers_of",
+    "scores_of",
     "shift_rows",
     "judged",
     "shift_table",
@@ -69,7 +71,13 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..baselines.reference import MeanMotion, Retrieval, shuffled_audio, static
+from mssync.baselines.reference import (
+    MeanMotion,
+    Retrieval,
+    derangement,
+    shuffled_audio,
+    static,
+)
 from ..data.audio import loudness
 from ..data.landmarks import normalise
 from ..data.packed import Packed
@@ -103,6 +111,34 @@ def speakers_of(
     return dict(zip(packed.index.id, packed.index.speaker))
 
 
+AT_ONCE = 64  # clips that are embedded at once
+
+
+@torch.no_grad()
+def _embeddings(m: Callable, x: Tensor, a: Tensor) -> list:  # level: e_x, e_a of all clips
+    "What a pyramid of syncers makes of clips without their first frame, some at a time."
+    x, a = x[:, 1:].split(AT_ONCE), a[:, 4:].split(AT_ONCE)
+    levels = zip(*(m(x_k, a_k) for x_k, a_k in zip(x, a)))
+    return [tuple(map(torch.cat, zip(*level))) for level in levels]
+
+
+def scores_of(
+    m: Callable,  # syncer pyramid
+    x: Tensor,  # (B, T+1, 68, 2)
+    a: Tensor,  # (B, 4(T+1), width)
+    orders: tuple = (None,),  # of the sounds, (B,) each; None: as they are
+) -> list[dict]:  # for each order: offset and confidence, (B, levels) each
+    "AV-Off and AV-Conf of clips without their first frame, which is given."
+    found = _embeddings(m, x, a)
+
+    def ordered(p):
+        return found if p is None else [(e_x, e_a[p]) for e_x, e_a in found]
+
+    made = [ordered(p) for p in orders]
+    return [av_scores(lambda x, a, e=e: e, x[:, 1:], a[:, 4:]) for e in made]
+
+
+# %% ../../nbs/study/76_calibration.ipynb #9c1d47e0
 def shift_rows(
     syncers: dict,  # seed -> syncer pyramid
     test: Packed,
@@ -118,12 +154,10 @@ def shift_rows(
     clips, rows = clips.to(test.x.device), []
     for s in tqdm(range(-room, room + 1), desc="shifts", disable=not progress):
         x, a = planted_shift(test, clips, frames, s, room)
-        sounds = {"metric syncers": a, "another clip's sound": shuffled_audio(a, 0)}
+        orders = {"metric syncers": None, "another clip's sound": derangement(len(x), 0)}
         for seed, m in syncers.items():
-            found = {
-                judge: av_scores(m, x[:, 1:], sound[:, 4:])["offset"].cpu().numpy()
-                for judge, sound in sounds.items()
-            }
+            scores = scores_of(m, x, a, tuple(orders.values()))
+            found = {judge: r["offset"].cpu().numpy() for judge, r in zip(orders, scores)}
             found["always 0"] = np.zeros_like(found["metric syncers"])
             for i in range(found["always 0"].shape[1]):
                 for judge, offset in found.items():
@@ -217,7 +251,7 @@ def coupled_clips(
     clips: int,  # how many, B
     frames: int,  # T
     train: Packed,  # whose audio features and statistics they get
-) -> tuple[Tensor, Tensor]:  # x (B, T, 68, 2) normalised, a (B, 4(T+1), width) standardised
+) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2) normalised, a (B, 4(T+1), width) standardised
     "Clips of new speakers; the same speakers and speech for every gain."
     length, coupling = (frames + 3) / 25, Coupling(gain=gain)
     made = [
@@ -229,7 +263,7 @@ def coupled_clips(
     x = torch.stack([torch.from_numpy(c.landmarks[: frames + 1]) for c in made])
     a = torch.stack([torch.from_numpy(c.audio[: 4 * frames + 4]) for c in made])
     device = train.mean.device
-    return normalise(x, x[:, 0])[:, 1:].to(device), (a.to(device) - train.mean) / train.std
+    return normalise(x, x[:, 0]).to(device), (a.to(device) - train.mean) / train.std
 
 
 # %% ../../nbs/study/76_calibration.ipynb #720ba829
@@ -244,7 +278,7 @@ def coupling_confidence(
     for name, gain in tqdm(couplings().items(), desc="couplings"):
         x, a = coupled_clips(gain, clips, frames, train)
         found[name] = {
-            s: av_scores(m, x, a[:, 4:])["confidence"].cpu().numpy() for s, m in syncers.items()
+            s: scores_of(m, x, a)[0]["confidence"].cpu().numpy() for s, m in syncers.items()
         }
     return found
 
@@ -319,7 +353,7 @@ class Ruler:
         seed: int,
     ) -> dict:  # offset and confidence, (B, levels) each
         "AV-Off and AV-Conf, without the first frame."
-        return av_scores(self.syncers[seed], y[:, 1:], a[:, 4:])
+        return scores_of(self.syncers[seed], y, a)[0]
 
     def loudness(
         self,
