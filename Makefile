@@ -67,6 +67,8 @@ $(STAMP): requirements.lock setup.py settings.ini pyproject.toml
 	echo "== packages of requirements.lock"
 	grep -v '^torch==' requirements.lock | $(PY) -m pip install --progress-bar on -r /dev/stdin
 	$(PY) -m pip install --no-deps -e .
+	echo "== the file of the face mesh, without what its package requires"
+	$(PY) -m pip install --no-deps $$($(PY) -c 'from mssync.data.mesh import BUNDLED; print(BUNDLED.split()[-1])')
 	touch $@
 
 STUDY = $(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete --nolock $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(SEEDS),'seeds=$(SEEDS)') $(if $(DEVICE),'device=$(DEVICE)') $(if $(GENERATED),'generated=$(GENERATED)') $(if $(OTHERS),'others=$(OTHERS)')

@@ -47,7 +47,7 @@ def _download_options(commands):
 
 # %% ../../nbs/app/51_cli.ipynb #9dba63fa
 SETTINGS = dict(  # of ingestion, see `mssync.data.ingest.Settings`: type and meaning
-    landmarker=(str, "dlib (default) or face-alignment"),
+    landmarker=(str, "dlib (default), face-alignment or mesh"),
     contrast=(str, "of dlib: grey levels of the face, stretch (default) or none"),
     every=(int, "frames between two confirmations of the face by the detector (default 3)"),
     smooth=(str, "butter (default), mean or none"),
@@ -178,7 +178,7 @@ def _animate_options(commands):
     p.add_argument("out", nargs="?", default="animate.mp4", metavar="OUT", help=out)
     weights = "a trained generator (default: the one that comes with the package)"
     p.add_argument("--weights", metavar="FILE", help=weights)
-    p.add_argument("--landmarker", default="dlib", help="dlib (default) or face-alignment")
+    p.add_argument("--landmarker", default="dlib", help="dlib, face-alignment or mesh")
     seed = "of the generator's initial state (default 0)"
     p.add_argument("--seed", type=int, default=0, help=seed)
     p.set_defaults(run=_animate, stays="no video was written")

@@ -189,6 +189,7 @@ class _Piece:
     run: Run
     smooth: np.ndarray  # (ticks of the run, 68, 2) pixels
     frames: slice  # ticks of the run
+    depth: np.ndarray | None = None  # (ticks of the run, 68) pixels, where it is known
     square: tuple = ()  # top left corner and side of the reference frame, pixels
 
     @property
@@ -215,15 +216,19 @@ def _parts(a: int, b: int, chunk: int, most: int) -> list[slice]:
     return [slice(int(c), int(d)) for c, d in zip(edges, edges[1:])]
 
 
+def _smoothed(x: np.ndarray | None, settings: Settings) -> np.ndarray | None:
+    return None if x is None else smooth_track(x, settings.smooth, settings.window)
+
+
 def _pieces(track: Track, total: int, item: Item, settings: Settings) -> list[_Piece]:
     "Every piece of a track, within the first `total` ticks."
     pieces = []
     for run in find_runs(track, bridge=settings.bridge):
-        smooth = smooth_track(run.points, settings.smooth, settings.window)
+        smooth, depth = (_smoothed(x, settings) for x in (run.points, run.depth))
         for tube in find_tubes(smooth, settings.iou if item.frame == "fixed" else 0):
             end = min(tube.stop, total - run.first)
             for frames in _parts(tube.start, end, item.chunk, settings.max_frames):
-                pieces.append(_Piece(run, smooth, frames))
+                pieces.append(_Piece(run, smooth, frames, depth))
     return pieces
 
 
@@ -289,7 +294,10 @@ def _make_clip(
     corner, side = np.reshape(p.square[0], (-1, 1, 2)), np.reshape(p.square[1], (-1, 1, 1))
     audio, extras = _sound_of(wave, p.run.first + p.frames.start, p.length, kind)
     sure = np.where(p.run.bridged[p.frames], 0, 1 - p.run.doubt[p.frames] / doubtful)
-    confidence = sure.clip(0, 1).astype(np.float32)
+    extras["confidence"] = sure.clip(0, 1).astype(np.float32)
+    if p.depth is not None:  # in the unit of the landmarks, as `rotate` of the packed corpus wants
+        wide = np.reshape(side, (-1, 1))
+        extras["z"] = (p.depth[p.frames] / wide).astype(np.float32)
     return Clip(
         id,
         item.speaker,
@@ -298,7 +306,7 @@ def _make_clip(
         item.licence,
         ((p.points - corner) / side).astype(np.float32),
         audio,
-        dict(confidence=confidence, **extras),
+        extras,
         kind_name(kind),
     )
 

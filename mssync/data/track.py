@@ -7,16 +7,19 @@ __all__ = [
     "FACE",
     "RAISE",
     "CONTRASTS",
+    "MESH_CROP",
+    "MESH_RAISE",
     "LANDMARKERS",
     "SMOOTHERS",
     "pose",
     "face_box",
-    "overlap",
+    "crop_around",
     "upright_crop",
     "Landmarker",
     "stretch_contrast",
     "DlibLandmarker",
     "FaceAlignmentLandmarker",
+    "MeshLandmarker",
     "make_landmarker",
     "Track",
     "picture_change",
@@ -44,7 +47,8 @@ import numpy as np
 from scipy.ndimage import median_filter
 from scipy.signal import butter, savgol_filter, sosfiltfilt
 
-from .landmarks import FPS, L, centre_size, flip
+from .landmarks import FLIP, FPS, L, centre_size, flip
+from .mesh import MESH_68, FaceMesh, one_box_a_face, overlap
 
 
 # %% ../../nbs/data/06_track.ipynb #83c5c040
@@ -71,36 +75,32 @@ def face_box(
     return np.concatenate((c - h, c + h), -1)
 
 
-# %% ../../nbs/data/06_track.ipynb #90e202c2
-def _area(box: np.ndarray) -> np.ndarray:  # (..., 4) -> (...)
-    return np.prod(np.maximum(box[..., 2:] - box[..., :2], 0), -1)
-
-
-def overlap(
-    a: np.ndarray,  # (..., 4) boxes
-    b: np.ndarray,  # (..., 4) boxes
-) -> np.ndarray:  # (...) intersection over union
-    "How much two boxes agree."
-    corners = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
-    both = _area(np.concatenate(corners, -1))
-    return both / (_area(a) + _area(b) - both)
-
-
 # %% ../../nbs/data/06_track.ipynb #efd9599e
+def crop_around(
+    image: np.ndarray,  # (H, W) or (H, W, 3) uint8
+    place: tuple,  # of the face, as `pose` gives it: mean point (2,), size, roll
+    side: int,  # side of the crop, pixels
+    width: float,  # the same in sizes of the face
+    up: float,  # the crop's centre lies so much above the mean point, in sizes of the face
+) -> tuple[np.ndarray, np.ndarray]:  # the crop and the (2, 3) affine map from the image into it
+    "Cut a square around a face, upright."
+    import cv2
+
+    c, s, roll = place
+    z = side / (width * s)
+    R = z * np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
+    M = np.c_[R, np.array([side / 2, side / 2 + up * s * z]) - R @ c]
+    how = dict(flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(image, M, (side, side), **how), M
+
+
 def upright_crop(
     image: np.ndarray,  # (H, W) or (H, W, 3) uint8
     face: np.ndarray,  # (68, 2) landmarks, pixels
     side: int,  # side of the crop, pixels; the face box fills its middle half
 ) -> tuple[np.ndarray, np.ndarray]:  # the crop and the (2, 3) affine map from the image into it
     "Cut the surroundings of a face, upright and at a standard size."
-    import cv2
-
-    c, s, roll = pose(face)
-    z = side / (2 * FACE * s)
-    R = z * np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
-    M = np.c_[R, np.array([side / 2, side / 2 + RAISE * s * z]) - R @ c]
-    how = dict(flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return cv2.warpAffine(image, M, (side, side), **how), M
+    return crop_around(image, pose(face), side, 2 * FACE, RAISE)
 
 
 # %% ../../nbs/data/06_track.ipynb #dc6fa3ec
@@ -108,6 +108,7 @@ class Landmarker:
     "What landmarkers have in common. A subclass gives `detect`, `start` and `fit`."
 
     doubtful = math.inf  # a fit with more doubt than this is not used
+    depth: np.ndarray | None = None  # (68,) of the last fit, pixels towards the viewer, if known
 
     def detect(self, image: np.ndarray, close: bool = False) -> np.ndarray:
         raise NotImplementedError  # (n, 4) boxes, pixels
@@ -371,13 +372,97 @@ class FaceAlignmentLandmarker(Landmarker):
         return np.asarray(points[0], float), 1 - float(np.mean(scores[0]))
 
 
+# %% ../../nbs/data/06_track.ipynb #705730d1
+MESH_CROP = 4.7  # side of the mesh's crop in units of the face's size
+MESH_RAISE = 0.15  # its centre lies this much above the mean landmark, in the same unit
+
+
+def _squares(
+    width: int,
+    height: int,
+    part: int,  # a square's side is the long side divided by this
+) -> list[tuple[int, int, int]]:  # left, top, side, pixels
+    "Overlapping squares that cover a picture."
+    side = math.ceil(max(width, height) / part)
+    across, down = (max(1, math.ceil(2 * n / side) - 1) for n in (width, height))
+    lefts = np.linspace(0, max(width - side, 0), across).astype(int)
+    tops = np.linspace(0, max(height - side, 0), down).astype(int)
+    return [(x, y, side) for x in lefts.tolist() for y in tops.tolist()]
+
+
+# %% ../../nbs/data/06_track.ipynb #c1d1baa6
+class _MeshDetector(Landmarker):
+    "Finds faces with the detector that comes with the mesh."
+
+    def __init__(self, net: FaceMesh | None = None):
+        self.net = net or FaceMesh()
+
+    def detect(
+        self,
+        image: np.ndarray,  # (H, W, 3) uint8
+        close: bool = False,  # the face fills the picture: look at it as it is
+    ) -> np.ndarray:  # (n, 4) boxes, pixels
+        "Look at the whole picture first, then, for small faces, at squares of it."
+        height, width = image.shape[:2]
+        for part in (1,) if close else (1, 2, 4):
+            found = [(np.zeros((0, 4)), np.zeros(0))]
+            for x, y, side in _squares(width, height, part):
+                boxes, scores = self.net.faces(image[y : y + side, x : x + side])
+                found.append((boxes + [x, y, x, y], scores))
+            boxes, _ = one_box_a_face(*(np.concatenate(v) for v in zip(*found)))
+            if len(boxes):
+                break
+        return boxes
+
+
+# %% ../../nbs/data/06_track.ipynb #3fe9f33c
+class MeshLandmarker(_MeshDetector):
+    "Google's face mesh, averaged over the crop and its mirror image."
+
+    doubtful = 0.06
+
+    def start(self, image: np.ndarray, box: np.ndarray) -> np.ndarray:
+        "First landmarks (68, 2), from the detector's box (4,)."
+        size = (box[2] - box[0]) / FACE
+        middle = (box[:2] + box[2:]) / 2 + np.array([0, RAISE * size])
+        first = self._look(image, (middle, size, 0.0))[0]
+        return self.fit(image, first[:, :2])[0]
+
+    def fit(
+        self,
+        image: np.ndarray,  # (H, W, 3) uint8
+        face: np.ndarray,  # (68, 2) landmarks one frame earlier, pixels
+    ) -> tuple[np.ndarray, float]:  # (68, 2) pixels, doubt
+        "Landmarks near given ones; doubt: RMS disagreement of both looks over the face's size."
+        points, doubt = self._look(image, pose(face))
+        self.depth = points[:, 2]
+        return points[:, :2], doubt
+
+    def _look(self, image: np.ndarray, place: tuple) -> tuple[np.ndarray, float]:
+        "Landmarks (68, 3) in pixels, and doubt, from a crop around a mean point, size and roll."
+        side = self.net.side
+        crop, M = crop_around(image, place, side, MESH_CROP, MESH_RAISE)
+        one, score = self.net.points(crop)
+        other, _ = self.net.points(np.ascontiguousarray(crop[:, ::-1]))
+        other = other[MESH_68][FLIP] * [-1, 1, 1] + [side - 1, 0, 0]
+        one = one[MESH_68]
+        mean, zoom = (one + other) / 2, side / (MESH_CROP * place[1])
+        doubt = np.sqrt(((one - mean)[:, :2] ** 2).sum(-1).mean()) * MESH_CROP / side
+        points = (mean[:, :2] - M[:, 2]) @ np.linalg.inv(M[:, :2]).T
+        return np.c_[points, mean[:, 2] / zoom], float(doubt) if score > 0.5 else 1.0
+
+
 # %% ../../nbs/data/06_track.ipynb #ab4b8ec0
-LANDMARKERS = {"dlib": DlibLandmarker, "face-alignment": FaceAlignmentLandmarker}
+LANDMARKERS = {
+    "dlib": DlibLandmarker,
+    "face-alignment": FaceAlignmentLandmarker,
+    "mesh": MeshLandmarker,
+}
 
 
 def make_landmarker(
     name: str,  # a key of `LANDMARKERS`
-    contrast: str = "stretch",  # of `CONTRASTS`, for "dlib": the network has no fixed levels
+    contrast: str = "stretch",  # of `CONTRASTS`, for "dlib": networks have no fixed levels
 ) -> Landmarker:
     "Build a landmarker. Raises ValueError for an unknown name, or where its weights are missing."
     if name not in LANDMARKERS:
@@ -397,6 +482,7 @@ class Track:
     span: tuple  # times of the first and the last frame of the video, s
     seen: int  # frames in the video
     size: tuple  # width, height, pixels
+    depth: np.ndarray | None = None  # (n, 68) pixels towards the viewer, where it is known
 
 
 # %% ../../nbs/data/06_track.ipynb #96d386b5
@@ -451,7 +537,7 @@ class _Follower:
     last: np.ndarray | None = None  # (68, 2) where the face was last in this shot
     place: np.ndarray | None = None  # (4,) where the face of `box` was last
     shot: int = 0
-    kept: list = field(default_factory=list)  # (time, points, doubt, shot)
+    kept: list = field(default_factory=list)  # (time, points, doubt, shot, depth)
     sure: int = 0  # frames kept up to here are confirmed
 
     def cut(self):
@@ -507,7 +593,7 @@ def _look(f: _Follower, t: float, image: np.ndarray, confirm: bool):
     if f.box is not None:
         f.place = face_box(f.face)
     if f.doubt < f.landmarker.doubtful:
-        f.kept.append((t, f.face, f.doubt, f.shot))
+        f.kept.append((t, f.face, f.doubt, f.shot, f.landmarker.depth))
 
 
 # %% ../../nbs/data/06_track.ipynb #fcd8501b
@@ -528,7 +614,8 @@ def follow_face(
         _look(follower, t, image, confirm=n % every == 0)
         n, end, size = n + 1, t, image.shape[1::-1]
     kept = follower.kept
-    times, points, doubts, shots = zip(*kept) if kept else ((), (), (), ())
+    times, points, doubts, shots, depths = zip(*kept) if kept else [()] * 5
+    known = bool(kept) and depths[0] is not None
     return Track(
         np.array(times),
         np.array(points).reshape(-1, L, 2),
@@ -537,6 +624,7 @@ def follow_face(
         (t0, end),
         n,
         size,
+        np.array(depths) if known else None,
     )
 
 
@@ -549,6 +637,7 @@ class Run:
     first: int  # tick at which it begins, counted from the video's first frame
     bridged: np.ndarray  # (T,) bool: interpolated, no frame showed a face
     doubt: np.ndarray  # (T,) of the fits
+    depth: np.ndarray | None = None  # (T, 68) pixels towards the viewer, where it is known
 
 
 def _neighbours(
@@ -594,7 +683,8 @@ def find_runs(
         if shot[a] >= 0:
             near = left[a:b], right[a:b], w[a:b]
             points, doubt = _mix(track.points, *near), _mix(track.doubt, *near)
-            runs.append(Run(points, int(a), bridged[a:b], doubt))
+            depth = None if track.depth is None else _mix(track.depth, *near)
+            runs.append(Run(points, int(a), bridged[a:b], doubt, depth))
     return runs
 
 
