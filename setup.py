@@ -27,7 +27,7 @@ setup(
     keywords=cfg["keywords"],
     python_requires=f">={cfg['min_python']}",
     packages=find_packages(include=["mssync", "mssync.*"]),
-    package_data={"mssync": ["style.mplstyle", "study/page.css", "weights/*"]},
+    package_data={"mssync": ["style.mplstyle", "study/page.css", "weights/*", "weights/*/*"]},
     install_requires=cfg["requirements"].split(),
     extras_require=extras,
     entry_points={

@@ -62,8 +62,8 @@ class Copy:
             shutil.copytree(root / name, folder / name, ignore=hidden)
         for name in ("settings.ini", "pyproject.toml"):
             shutil.copy(root / name, folder)
-        for weights in (root / "mssync" / "weights").glob("*.safetensors"):
-            (folder / "mssync" / "weights" / weights.name).symlink_to(weights)
+        for weights in (root / "mssync" / "weights").rglob("*.safetensors"):
+            (folder / weights.relative_to(root)).symlink_to(weights)
 
     def run(self, test: str, timeout: float) -> bool:  # whether it passes
         "A file of tests, or a notebook's, in a fork that has the large libraries already."

@@ -39,6 +39,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from .audio import COLUMNS, KINDS, D
+from .augment import VOICES, another_voice, jittered, swayed
 from .corpus import Clip, CorpusError, clip_path, read_clip, read_index
 from .files import write_atomic
 from .landmarks import L, flip, normalise
@@ -301,11 +302,19 @@ AUGMENTATIONS: dict[str, Callable] = dict(
     rotate=lambda n, u, g: u(-1, 1, n, 2) * torch.deg2rad(torch.tensor(ROTATION)),
     gain=lambda n, u, g: u(-0.1, 0.1, n),
     swap=lambda n, u, g: torch.randperm(n, generator=g),
+    # of `mssync.data.augment`
+    sway=lambda n, u, g: u(0, 1, n, 5, 3),
+    jitter=lambda n, u, g: u(0, 1, n, 2),
+    tract=lambda n, u, g: u(0.85, 1.15, n),
+    tone=lambda n, u, g: u(-1, 1, n, 4),
+    room=lambda n, u, g: u(0, 1, n, 2),
+    noise=lambda n, u, g: u(0, 1, n, 3),
 )
 PRESETS: dict[str, tuple] = dict(
     paper=(),
     authors=("scale", "translate", "mirror", "gain"),
     authors3d=("scale", "translate", "mirror", "rotate", "gain"),
+    strangers=("mirror", "stretch", "gain", "swap", "sway", "jitter", *VOICES),
 )
 
 
@@ -352,6 +361,10 @@ def augmented(
 
     if "rotate" in d:
         x = rotated(x, z, d["rotate"])
+    if "sway" in d:
+        x = swayed(x, d["sway"])
+    if "jitter" in d:
+        x = jittered(x, d["jitter"])
     if "mirror" in d:
         x = torch.where(column(d["mirror"]), flip(x), x)
     if "stretch" in d:
@@ -548,25 +561,42 @@ class PackedWindows(PackedCuts):
 
 
 # %% ../../nbs/data/03_packed.ipynb #ea240171
+def _draw_clips(
+    clips: Tensor,  # (n,) numbers of the clips that can be drawn
+    u: Tensor,  # (batch,) float64, 0 to 1
+    speakers,  # labels of all clips: draw a speaker first, then one of the speaker's clips; or None
+) -> Tensor:  # (batch,) numbers of clips
+    "Clips for uniform numbers."
+    if speakers is None:
+        return clips[(u * len(clips)).long()]
+    codes = torch.from_numpy(np.unique(np.asarray(speakers)[clips], return_inverse=True)[1])
+    order, sizes = codes.argsort(stable=True), codes.bincount()
+    place = u * len(sizes)
+    who = place.long()
+    inside = ((place - who) * sizes[who]).long()
+    return clips[order[sizes.cumsum(0)[who] - sizes[who] + inside]]
+
+
 def _draw_places(
     lengths: Tensor,  # (clips,)
     frames: int,  # T; a window holds T+1
     batch: int,
     generator: torch.Generator,
-    draw: str = "frames",  # what is as likely: every frame where a window can start, or every clip
+    # what is as likely: every frame where a window can start, every clip, or every speaker
+    draw: str = "frames",
+    speakers=None,  # (clips,) labels, for "speakers"
 ) -> tuple[Tensor, Tensor]:  # (batch,) clips and first frames
     "Draw windows. Raises CorpusError where none can start, ValueError on an unknown `draw`."
     room = (lengths - frames).clamp(min=0)
     total = int(room.sum())
     if total == 0:
         raise _too_short(lengths, frames)
-    if draw == "clips":
-        long_enough = room.nonzero()[:, 0]
+    if draw in ("clips", "speakers"):
         u, v = torch.rand(2, batch, generator=generator, dtype=torch.float64)
-        clip = long_enough[(u * len(long_enough)).long()]
+        clip = _draw_clips(room.nonzero()[:, 0], u, speakers if draw == "speakers" else None)
         return clip, (v * room[clip]).long()
     if draw != "frames":
-        raise ValueError(f"unknown draw {draw!r}: choose 'frames' or 'clips'")
+        raise ValueError(f"unknown draw {draw!r}: choose 'frames', 'clips' or 'speakers'")
     u = (torch.rand(batch, generator=generator, dtype=torch.float64) * total).long()
     ends = room.cumsum(0)
     clip = torch.searchsorted(ends, u, right=True)
@@ -627,6 +657,10 @@ def _check_request(
             "'rotate' needs the depth of the landmarks, "
             "and not every clip of this corpus has it (extra tensor 'z')"
         )
+    if (voices := VOICES.keys() & set(names)) and p.features != "mfcc":
+        raise CorpusError(
+            f"{min(voices)!r} is known for mfcc, and this corpus has the features {p.features!r}"
+        )
     if "gain" in names and p.features not in KINDS:
         raise CorpusError(
             f"'gain' is known for {' and '.join(KINDS)}, "
@@ -647,19 +681,23 @@ class Packed(PackedWindows):
         rank: int = 0,  # which part of the batch to cut
         world: int = 1,  # of how many
         normalised: bool = True,  # by the first frame; else x stays in the unit square
-        draw: str = "frames",  # drawn uniformly: "frames" where a window can start, or "clips"
+        # drawn uniformly: "frames" where a window can start, "clips" or "speakers"
+        draw: str = "frames",
     ) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2), a (B, 4(T+1), width); B = batch / world
         """Draw windows. Raises CorpusError where no clip is long enough, `rotate` has no depth or
         `gain` no known effect, ValueError on bad arguments."""
         names = augmentations(augment)
         _check_request(self, batch, frames, names, rank, world, normalised)
-        where = _draw_places(self.lengths, frames, batch, generator, draw)
+        where = _draw_places(self.lengths, frames, batch, generator, draw, self.index.speaker)
         d = _draw(names, batch, generator)
         part = slice(rank * batch // world, (rank + 1) * batch // world)
         x, i = _cut(self, *where, frames, d, part, normalised)
         if "swap" in d:
             x = x - x[:, :1] + _cut(self, *where, 0, d, d["swap"][part], normalised)[0]
         a = self.sound(i)
+        if d.keys() & VOICES.keys():
+            own = {k: d[k][part] for k in d.keys() & VOICES.keys()}
+            a = (another_voice(a * self.std + self.mean, own) - self.mean) / self.std
         if "gain" in d:
             _louder(self, a, d["gain"][part])
         return x, a

@@ -13,6 +13,7 @@ __all__ = [
     "av_scores",
     "prepare",
     "MultiScaleSync",
+    "levelled_windows",
     "score_corpus",
 ]
 
@@ -453,6 +454,19 @@ def _gains(packed: Packed) -> list[float]:  # of its clips, standardised
     return [(mean - speech_level(first[s : s + n].flatten())) / std for s, n in clips]
 
 
+def levelled_windows(
+    packed: Packed,  # with the statistics of the syncers' audio
+    frames: int,  # T; these as in `Packed.windows`
+    stride: int | None = None,
+) -> tuple[Tensor, Tensor, list[str]]:  # x (N, T+1, 68, 2) normalised, a, ids of the clips
+    "Windows whose clips' MFCC are brought to the level of the statistics; other features stay."
+    x, a, ids = packed.windows(frames, stride)
+    if packed.features == "mfcc":
+        gains = dict(zip(packed.ids, _gains(packed)))
+        a[..., 0] += torch.tensor([gains[i] for i in ids], dtype=a.dtype, device=a.device)[:, None]
+    return x, a, ids
+
+
 def score_corpus(
     folder: str | Path,  # an ingested corpus
     syncers=None,  # metric `SyncerPyramid`; those of the package by default
@@ -472,10 +486,8 @@ def score_corpus(
             f"{folder}: holds audio features of kind {packed.features}, "
             f"the syncers were trained on {syncers.cfg.features}"
         )
-    x, a, ids = packed.windows(frames - 1, frames)
-    if level and packed.features == "mfcc":
-        gains = dict(zip(packed.ids, _gains(packed)))
-        a[..., 0] += torch.tensor([gains[i] for i in ids], dtype=a.dtype, device=a.device)[:, None]
+    cut = levelled_windows if level else Packed.windows
+    x, a, ids = cut(packed, frames - 1, frames)
     m = MultiScaleSync(syncers)
     m.update(x, a, ids)
     clips = m.compute().groupby("id", sort=False)

@@ -4,8 +4,11 @@
 
 # %% auto #0
 __all__ = [
+    "STILL",
     "plain_embeddings",
     "SyncerConfig",
+    "steadied",
+    "seen",
     "Branch",
     "Syncer",
     "negatives",
@@ -66,6 +69,39 @@ class SyncerConfig:
     align: str = "centre"
     audio_dim: int = D  # audio features a column
     features: str = "mfcc"  # their kind: what the corpus holds that it was trained on
+    steady: bool = False  # landmarks with the head's own motion taken out, see `seen`
+    less_mean: bool = False  # landmarks and audio less their mean over the sequence
+
+
+# %% ../../nbs/model/12_syncer.ipynb #4d8dba78
+STILL = [*range(27, 36), 36, 39, 42, 45]  # nose and corners of the eyes: speech moves them least
+
+
+def steadied(
+    x: Tensor,  # (B, n, 68, 2)
+) -> Tensor:  # (B, n, 68, 2) about the middle of the points `STILL`
+    "Every frame moved by the similarity that takes its still points closest to their mean."
+    z = torch.view_as_complex(x.contiguous())
+    points = z[..., STILL]
+    middle = points.mean(-1, keepdim=True)
+    points = points - middle
+    mean = points.mean(1, keepdim=True)
+    s = (points.conj() * mean).sum(-1, keepdim=True)
+    s = s / points.abs().square().sum(-1, keepdim=True).clamp(min=1e-12)
+    return torch.view_as_real((z - middle) * s)
+
+
+def seen(
+    cfg: SyncerConfig,
+    x: Tensor,  # (B, n, 68, 2) normalised landmarks
+    a: Tensor,  # (B, 4n, 26) standardised audio
+) -> tuple[Tensor, Tensor]:  # the same shapes
+    "What the pyramids are built from."
+    if cfg.steady:
+        x = steadied(x)
+    if cfg.less_mean:
+        x, a = x - x.mean(1, keepdim=True), a - a.mean(1, keepdim=True)
+    return x, a
 
 
 # %% ../../nbs/model/12_syncer.ipynb #5a6c47ab
@@ -291,7 +327,7 @@ class SyncerPyramid(nn.Module):
         dtype = self.audio_mean.dtype
         if x.dtype != dtype and not torch.compiler.is_compiling():
             warn_coarse(x)
-        x, a = x.to(dtype), a.to(dtype)
+        x, a = seen(self.cfg, x.to(dtype), a.to(dtype))
         xs, audios = position_pyramid(x, n), audio_pyramid(a, n)
         return [s(x_i, a_i) for s, x_i, a_i in zip(self.syncers, xs, audios)]
 

@@ -5,11 +5,13 @@
 # %% auto #0
 __all__ = [
     "MODELS",
+    "WEIGHTS",
     "CheckpointError",
     "checksum",
     "write_tensors",
     "read_tensors",
     "save_model",
+    "weights_file",
     "load_model",
 ]
 
@@ -24,6 +26,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+import mssync
 from ..data.files import write_atomic
 from ..model.discriminators import DiscriminatorConfig, Discriminators
 from ..model.generator import Generator, GeneratorConfig
@@ -138,11 +141,28 @@ def _check_shapes(weights: dict[str, Tensor], cls, cfg, kwargs: dict):
 
 
 # %% ../../nbs/training/20_models.ipynb #a1f5f092
-def load_model(
+WEIGHTS = Path(mssync.__file__).parent / "weights"  # what comes with the package
+
+
+def weights_file(
     path: str | Path,
+) -> Path:
+    """The file of weights that is meant: a path, or a name of what comes with the package, such as
+    "people/metric_syncers" or "simulated/generator" (see the model card)."""
+    given = Path(path)
+    if given.suffix or given.exists():
+        return given
+    name = given.as_posix().removeprefix("simulated/")  # these lie where they lay at first
+    shipped = WEIGHTS / f"{name}.safetensors"
+    return shipped if shipped.is_file() else given
+
+
+def load_model(
+    path: str | Path,  # a file, or a name of what comes with the package: see `weights_file`
     device="cpu",  # torch device, or its name
 ) -> nn.Module:  # in eval mode; `.meta` holds what was remembered
     "Build a model from its file. Raises CheckpointError that names the file and the reason."
+    path = weights_file(path)
     weights, header = read_tensors(path)
     name = header.get("model")
     if name not in MODELS:

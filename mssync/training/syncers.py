@@ -36,7 +36,7 @@ from ..data.landmarks import L, neutral_face
 from ..data.packed import Packed
 from ..model.layers import Axes
 from ..model.pyramid import LEVELS, WINDOW, audio_pyramid, position_pyramid
-from ..model.syncer import SyncerConfig, SyncerPyramid, info_nce, margin_loss, negatives
+from ..model.syncer import SyncerConfig, SyncerPyramid, info_nce, margin_loss, negatives, seen
 from .processes import ALONE, Processes, full
 from .runs import Run, adam, descend, read_terms
 
@@ -141,9 +141,11 @@ def fit_axes(
     floor: float = 1e-4,  # see Axes.fit
     samples: int = 2048,  # windows to measure on
     seed: int = 0,
+    shape: SyncerConfig = SyncerConfig(),  # what of a window the syncers see
 ) -> tuple[Axes, Axes]:  # of positions, of velocities
     "Principal axes of normalised positions and of velocities, measured on training windows."
-    x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
+    x, a = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
+    x, _ = seen(shape, x, a)
     return Axes.fit(x, floor=floor), Axes.fit(torch.diff(x, dim=1), centre=False, floor=floor)
 
 
@@ -200,7 +202,8 @@ class SyncerTraining:
     margin: float = 10.0
     levels: int = LEVELS
     augment: tuple = ()  # names of packed.AUGMENTATIONS or PRESETS
-    # where windows start: every one of the "frames" as often, or all "clips" (`Packed.sample`)
+    # where windows start: every one of the "frames" as often, all "clips", or all "speakers"
+    # (`Packed.sample`)
     draw: str = "frames"
     whiten: bool = False  # positions along principal axes
     floor: float = 1e-4  # see Axes.fit
@@ -234,6 +237,7 @@ def syncer_losses(
 ) -> tuple[Tensor, Tensor]:  # loss and retrieval accuracy of the whole batch, (levels,) each
     "Loss of every level on one batch."
     out, n = [], syncers.levels
+    x, a = seen(syncers.cfg, x, a)
     steps = crop_steps(n, len(x) * processes.world, processes)
     levels = zip(syncers.syncers, position_pyramid(x, n), audio_pyramid(a, n), steps)
     for syncer, x_i, a_i, step in levels:
@@ -264,7 +268,7 @@ def new_syncers(
 ) -> SyncerPyramid:
     "Untrained syncers with the statistics of the data, on the data's device."
     torch.manual_seed(seed)
-    axes = fit_axes(packed, cfg.frames, cfg.floor)[0] if cfg.whiten else None
+    axes = fit_axes(packed, cfg.frames, cfg.floor, shape=shape)[0] if cfg.whiten else None
     syncers = SyncerPyramid(shape, cfg.levels, axes).to(packed.x.device)
     set_audio_stats(syncers, packed)
     return syncers
