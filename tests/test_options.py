@@ -9,14 +9,14 @@ import torch.nn.functional as F
 
 import mssync.training.gan as gan_module
 import mssync.training.syncers as syncers_module
-from mssync.data.landmarks import FLIP, flip, neutral_face
+from mssync.data.landmarks import FLIP, flip, neutral_face, normalise
 from mssync.data.packed import Packed
 from mssync.model.discriminators import DiscriminatorConfig
-from mssync.model.generator import GeneratorConfig
+from mssync.model.generator import GeneratorConfig, generate
 from mssync.model.losses import discriminator_hinge, generator_hinge
 from mssync.model.syncer import SyncerConfig, SyncerPyramid, info_nce, margin_loss
 from mssync.training.gan import TEACHING, GANTraining, new_gan, teacher_loss, train_gan
-from mssync.training.models import read_tensors
+from mssync.training.models import load_model, read_tensors, save_model, write_tensors
 from mssync.training.runs import Run
 from mssync.training.syncers import (
     SyncerTraining,
@@ -60,6 +60,15 @@ def data(tmp_path_factory):
     "Clips to train on, and held-out ones."
     folder = toy_corpus(tmp_path_factory.mktemp("toy"), clips=12, frames=40)
     return Packed(folder, "train"), Packed(folder, "val")
+
+
+@pytest.fixture(scope="module")
+def held_still(data):
+    "The same clips in their fixed frame of reference."
+    there = [copy.copy(p) for p in data]
+    for p in there:
+        p.reference = "fixed"
+    return there
 
 
 @pytest.fixture(scope="module")
@@ -594,6 +603,122 @@ def test_held_out_is_not_augmented(data):
     plain = held_out_row(syncers, data[1], SYNC)
     assert plain == held_out_row(syncers, data[1], replace(SYNC, augment=("mirror", "swap")))
     assert not any(p.grad is not None for p in syncers.parameters())
+
+
+# --- the frame of reference
+
+SHIFTED = ("scale", "translate")
+
+
+def seen_by_syncers(data, reference, monkeypatch, **kw):
+    "The syncers' first input in a training."
+    seen = []
+    real = syncers_module.syncer_losses
+
+    def kept(syncers, x, *args):
+        seen.append(x)
+        return real(syncers, x, *args)
+
+    monkeypatch.setattr(syncers_module, "syncer_losses", kept)
+    shape = replace(SYNCER, reference=reference)
+    syncers, _ = train_syncers(*data, shape, replace(SYNC, steps=2, **kw), progress=False)
+    monkeypatch.setattr(syncers_module, "syncer_losses", real)
+    return syncers, seen[0]
+
+
+def test_scale_and_translate_act_where_the_reference_is_fixed(data, held_still, monkeypatch):
+    "They change what the syncers see and become; relative to the first frame they change nothing."
+    _, x = seen_by_syncers(data, "first", monkeypatch)
+    _, y = seen_by_syncers(data, "first", monkeypatch, augment=SHIFTED)
+    assert torch.allclose(x, y, atol=1e-4)
+
+    plain, u = seen_by_syncers(held_still, "fixed", monkeypatch)
+    assert torch.allclose(normalise(u, u[:, 0]), x, atol=1e-5)
+    assert 0 <= u.min() < u.max() <= 1
+    for names in (("scale",), ("translate",), SHIFTED, "authors"):
+        other, v = seen_by_syncers(held_still, "fixed", monkeypatch, augment=names)
+        moved = (v - u).abs().amax((1, 2, 3))
+        assert (moved > 0.003).float().mean() > 0.8, names  # nearly every window
+        assert not same(plain, other), names
+    assert plain.cfg.reference == "fixed"
+
+
+@pytest.fixture(scope="module")
+def there(judge):
+    "The loss syncers, for landmarks in a fixed frame of reference."
+    syncers = SyncerPyramid(replace(SYNCER, reference="fixed"), 2)
+    syncers.load_state_dict(judge.state_dict())
+    return syncers
+
+
+FIXED = replace(SMALL[0], reference="fixed")
+
+
+def seen_by_generator(clips, syncers, shape, monkeypatch, cfg):
+    "The generator, and the data of the first step of its training."
+    seen = []
+
+    def listen(name, argument):
+        real = getattr(gan_module, name)
+
+        def kept(*args):
+            seen.append(args[argument])
+            return real(*args)
+
+        monkeypatch.setattr(gan_module, name, kept)
+
+    with monkeypatch.context() as monkeypatch:
+        listen("teacher_loss", 1)
+        listen("generator_loss", 4)
+        G, _ = train_gan(clips[0], syncers, shape, SMALL[1], cfg, progress=False)
+    return G, seen[0]
+
+
+@pytest.mark.parametrize("teacher_steps", [0, 2])
+def test_generator_with_scale_and_translate(
+    data, held_still, judge, there, monkeypatch, teacher_steps
+):
+    "Both kinds of step of the generator's training see them in the same way."
+    cfg = replace(GAN, steps=2, teacher_steps=teacher_steps, teacher_batch=4)
+    made = {}
+    for names in ((), SHIFTED):
+        options = monkeypatch, replace(cfg, augment=names)
+        relative = seen_by_generator(data, judge, SMALL[0], *options)
+        made[names] = relative, seen_by_generator(held_still, there, FIXED, *options)
+    ((_, x), (plain, u)), ((_, y), (shifted, v)) = made.values()
+    assert torch.allclose(x, y, atol=1e-4)
+    assert torch.allclose(normalise(u, u[:, 0]), x, atol=1e-4)
+    assert (v - u).abs().amax((1, 2, 3)).min() > 0.003
+    assert 0 <= v.min() < v.max() <= 1
+    assert not same(plain, shifted)
+
+
+def test_fixed_frame_of_reference_is_kept(data, held_still, judge, there, tmp_path):
+    "A generator's file has it, and what is in another one is refused."
+    cfg, kw = replace(GAN, steps=1), dict(progress=False)
+    G, _ = train_gan(held_still[0], there, FIXED, SMALL[1], cfg, **kw)
+    save_model(tmp_path / "g.safetensors", G)
+    G = load_model(tmp_path / "g.safetensors")
+    assert G.cfg.reference == "fixed"
+    x, a, _ = held_still[1].windows(10)
+    assert torch.equal(generate(G, x[:, 0], a)[:, 0], x[:, 0])
+    with pytest.raises(ValueError, match="faces larger than the unit square"):
+        generate(G, data[1].windows(10)[0][:, 0], a)
+    for clips, syncers in ((data, there), (held_still, judge)):
+        with pytest.raises(ValueError, match="frame of reference 'first'"):
+            train_gan(clips[0], syncers, FIXED, SMALL[1], cfg, **kw)
+    with pytest.raises(ValueError, match="reference 'first', the model takes 'fixed'"):
+        train_syncers(*data, there.cfg, SYNC, **kw)
+
+
+def test_weights_without_a_reference_are_relative_to_the_first_frame(judge, tmp_path):
+    "Files that were written before there was a choice."
+    path = tmp_path / "s.safetensors"
+    save_model(path, judge)
+    tensors, header = read_tensors(path)
+    assert header["config"].pop("reference") == "first"
+    write_tensors(path, tensors, header)
+    assert load_model(path).cfg.reference == "first"
 
 
 # --- the mirror

@@ -151,6 +151,17 @@ def _check_kind(model: Generator, kind):
         raise ValueError(f"the model was trained on {own!r} features, got {kind_name(kind)!r}")
 
 
+def _check_reference(model: Generator):
+    "Raise ValueError where one face does not tell a model where the head stands."
+    if model.cfg.reference != "first":
+        raise ValueError(
+            f"the model takes landmarks in a frame of reference that is {model.cfg.reference!r} "
+            "while a clip lasts, and a portrait has none: it does not show how much room the head "
+            "moves in; give a model whose reference is 'first', or the first frames of ingested "
+            "clips to mssync.model.generator.generate"
+        )
+
+
 def _conditioning(
     model: Generator,
     wave: np.ndarray,  # (samples,)
@@ -181,8 +192,10 @@ def speech_motion(
     kind=None,
 ) -> np.ndarray:  # (T+1, 68, 2) float32 in the same square, the first frame is x0
     """Generate the motion of a face for a recording, whatever its level. Raises ValueError if it
-    lasts less than 1 s, or the audio features are not those that the model was trained on."""
+    lasts less than 1 s, the audio features are not those that the model was trained on, or the
+    model does not take landmarks relative to the first frame."""
     _check_kind(model, kind)
+    _check_reference(model)
     if len(wave) < sr:
         raise ValueError(f"the sound lasts {len(wave) / sr:.2f} s, less than 1 s")
     a = _conditioning(model, wave, sr, kind)
@@ -228,10 +241,11 @@ def animate(
 ) -> Path:  # the video
     """Write a video of the generated landmarks beside the portrait, with the sound. Raises
     IngestError for a portrait or a sound that cannot be used, CheckpointError for the weights,
-    ValueError for a video that would replace one of them."""
+    ValueError for a video that would replace one of them and for a model that no portrait suits."""
     read = dict(portrait=portrait, recording=speech, weights=weights)
     check_output(out, "video", "animate.mp4", **read)
     model = load_generator(weights)
+    _check_reference(model)
     picture, x0 = read_portrait(portrait, landmarker, size)
     if speech is None:
         wave, sr, _ = speak(SENTENCE)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..data.audio import COLUMNS
-from ..data.landmarks import REGIONS, normalise
+from ..data.landmarks import REGIONS, centre_size, normalise
 from ..data.packed import Packed
 from ..metrics.lips import frontalise
 
@@ -70,11 +70,22 @@ MOST = 20_000  # training windows that a reference is made of
 
 
 def _motion(packed: Packed, places: Tensor, frames: int) -> Tensor:  # (N, T+1, 68, 2)
-    "Displacements since the first frame in windows at some places."
+    "Displacements since the first frame, in face sizes, in windows at some places."
     clip, start = places.to(packed.x.device)
     x = packed.x[packed.rows(clip, start, frames)]
     x = normalise(x, x[:, 0])
     return x - x[:, :1]
+
+
+def _moved(
+    x0: Tensor,  # (B, 68, 2) first frames
+    displacement: Tensor,  # (B or 1, T+1, 68, 2) in face sizes
+    reference: str,  # of the first frames: relative to themselves they have size 1
+) -> Tensor:  # (B, T+1, 68, 2)
+    "Faces, moved in proportion to their size."
+    if reference == "first":
+        return x0[:, None] + displacement
+    return x0[:, None] + centre_size(x0)[1][:, None] * displacement
 
 
 class MeanMotion:
@@ -88,6 +99,7 @@ class MeanMotion:
         most: int = MOST,  # windows; where there are more, evenly spread ones; 0: all
         batch: int = 8192,  # windows at once
     ):
+        self.reference = packed.reference
         places = packed.places(frames, stride, most=most)
         parts = places.split(batch, 1)
         means = [_motion(packed, p, frames).mean(0) for p in parts]
@@ -96,10 +108,10 @@ class MeanMotion:
 
     def __call__(
         self,
-        x0: Tensor,  # (B, 68, 2) normalised first frames
+        x0: Tensor,  # (B, 68, 2) first frames, in the clips' `reference`
         a: Tensor | None = None,  # not used; here so that it is called as a generator is
     ) -> Tensor:  # (B, T+1, 68, 2)
-        return x0[:, None] + self.displacement.to(x0.device)
+        return _moved(x0, self.displacement[None].to(x0.device), self.reference)
 
 
 # %% ../../nbs/baselines/40_reference.ipynb #2453c1d9
@@ -136,11 +148,12 @@ class Retrieval:
 
     def __call__(
         self,
-        x0: Tensor,  # (B, 68, 2) normalised first frames
+        x0: Tensor,  # (B, 68, 2) first frames, in the clips' `reference`
         a: Tensor,  # (B, 4(T+1), 26) standardised audio
     ) -> Tensor:  # (B, T+1, 68, 2)
         found = self.places[:, self.nearest(a).cpu()]
-        return x0[:, None] + _motion(self.packed, found, self.frames).to(x0.device)
+        motion = _motion(self.packed, found, self.frames).to(x0.device)
+        return _moved(x0, motion, self.packed.reference)
 
 
 # %% ../../nbs/baselines/40_reference.ipynb #8f7868b9

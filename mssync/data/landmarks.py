@@ -9,6 +9,7 @@ __all__ = [
     "REGIONS",
     "EDGES",
     "FLIP",
+    "REFERENCES",
     "NOSE",
     "as_array",
     "neutral_face",
@@ -17,6 +18,8 @@ __all__ = [
     "centre_size",
     "normalise",
     "denormalise",
+    "check_reference",
+    "referred",
     "similarity_align",
     "head_speed",
     "lip_speed",
@@ -209,6 +212,30 @@ def denormalise(
     "The inverse of `normalise`."
     c, s = centre_size(x0)
     return x * s[..., None, :, :] + c[..., None, :, :]
+
+
+# %% ../../nbs/data/00_landmarks.ipynb #6e43f64e
+REFERENCES = ("first", "fixed")
+
+
+def check_reference(
+    reference: str,
+    where: str,  # for the message
+):
+    "Raise ValueError where this is no frame of reference."
+    if reference not in REFERENCES:
+        choices = " or ".join(map(repr, REFERENCES))
+        raise ValueError(f"{where} is {reference!r}: choose {choices}")
+
+
+def referred(
+    x,  # (..., n, 68, 2) windows in the unit square of their clips
+    reference: str = "first",  # one of REFERENCES
+):  # (..., n, 68, 2)
+    """Windows as networks see them: relative to their own first frame, or as they are. Raises
+    ValueError on another frame of reference."""
+    check_reference(reference, "reference")
+    return normalise(x, x[..., 0, :, :]) if reference == "first" else x
 
 
 # %% ../../nbs/data/00_landmarks.ipynb #4acf8d47

@@ -42,7 +42,7 @@ from .audio import COLUMNS, KINDS, D
 from .augment import VOICES, another_voice, jittered, swayed
 from .corpus import Clip, CorpusError, clip_path, read_clip, read_index
 from .files import write_atomic
-from .landmarks import L, flip, normalise
+from .landmarks import L, check_reference, flip, referred
 
 
 # %% ../../nbs/data/03_packed.ipynb #baad9276
@@ -430,8 +430,12 @@ class PackedClips:
         stats: tuple | None = None,
         device="cpu",
         limit: int | None = None,  # at most this many clips
+        # what windows are relative to: their "first" frame, or the clip's "fixed" unit square
+        reference: str = "first",
     ):
         "Raises CorpusError where these splits have no clip, ValueError on bad arguments."
+        check_reference(reference, "Packed: reference")
+        self.reference = reference
         df, rows = _chosen(folder, splits, limit)
         tensors = pack(folder, df)
         self.features = tensors.features  # kind of the audio features
@@ -552,12 +556,12 @@ class PackedWindows(PackedCuts):
         frames: int,  # these as in `places`
         stride: int | None = None,
         at: float = 0.0,
-    ) -> tuple[Tensor, Tensor, list[str]]:  # x (N, T+1, 68, 2) normalised, a, ids of the clips
+    ) -> tuple[Tensor, Tensor, list[str]]:  # x (N, T+1, 68, 2) in `reference`, a, ids of the clips
         """Fixed windows for evaluation; a clip shorter than T+1 frames has none. Raises CorpusError
         where no clip is long enough, ValueError on bad arguments."""
         places = self.places(frames, stride, at)
         x, a = self.gather(*places.to(self.x.device), frames)
-        return normalise(x, x[:, 0]), a, [self.ids[i] for i in places[0].tolist()]
+        return referred(x, self.reference), a, [self.ids[i] for i in places[0].tolist()]
 
 
 # %% ../../nbs/data/03_packed.ipynb #ea240171
@@ -620,14 +624,13 @@ def _cut(
     frames: int,
     d: dict,  # random numbers of the whole batch
     part: slice | Tensor,  # which windows of the batch to cut
-    normalised: bool,
 ) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2), rows (B, T+1)
     "Augmented landmarks of some windows of a batch."
     dev = p.x.device
     i = p.rows(clip[part].to(dev), start[part].to(dev), frames)
     z = p.z[i] if "rotate" in d else None
     x = augmented(p.x[i], z, {k: v[part].to(dev) for k, v in d.items()})
-    return normalise(x, x[:, 0]) if normalised else x, i
+    return referred(x, p.reference), i
 
 
 # %% ../../nbs/data/03_packed.ipynb #d0a93e70
@@ -638,7 +641,6 @@ def _check_request(
     names: tuple,
     rank: int,
     world: int,
-    normalised: bool,
 ):
     "Raise ValueError on bad arguments, CorpusError on augmentations that this corpus cannot have."
     if batch < 1 or frames < 0:
@@ -650,8 +652,11 @@ def _check_request(
         raise ValueError(
             f"rank {rank} of {world} processes cannot take its part of {batch} windows"
         )
-    if "swap" in names and not normalised:
-        raise ValueError("'swap' exchanges faces of one size: it needs normalised windows")
+    if "swap" in names and p.reference != "first":
+        raise ValueError(
+            "'swap' exchanges faces of one size: it needs windows relative to their first frame "
+            f"(reference 'first', here {p.reference!r})"
+        )
     if "rotate" in names and p.z is None:
         raise CorpusError(
             "'rotate' needs the depth of the landmarks, "
@@ -680,20 +685,19 @@ class Packed(PackedWindows):
         augment: str | tuple = (),  # names of AUGMENTATIONS or PRESETS
         rank: int = 0,  # which part of the batch to cut
         world: int = 1,  # of how many
-        normalised: bool = True,  # by the first frame; else x stays in the unit square
         # drawn uniformly: "frames" where a window can start, "clips" or "speakers"
         draw: str = "frames",
     ) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2), a (B, 4(T+1), width); B = batch / world
         """Draw windows. Raises CorpusError where no clip is long enough, `rotate` has no depth or
         `gain` no known effect, ValueError on bad arguments."""
         names = augmentations(augment)
-        _check_request(self, batch, frames, names, rank, world, normalised)
+        _check_request(self, batch, frames, names, rank, world)
         where = _draw_places(self.lengths, frames, batch, generator, draw, self.index.speaker)
         d = _draw(names, batch, generator)
         part = slice(rank * batch // world, (rank + 1) * batch // world)
-        x, i = _cut(self, *where, frames, d, part, normalised)
+        x, i = _cut(self, *where, frames, d, part)
         if "swap" in d:
-            x = x - x[:, :1] + _cut(self, *where, 0, d, d["swap"][part], normalised)[0]
+            x = x - x[:, :1] + _cut(self, *where, 0, d, d["swap"][part])[0]
         a = self.sound(i)
         if d.keys() & VOICES.keys():
             own = {k: d[k][part] for k in d.keys() & VOICES.keys()}

@@ -14,10 +14,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..data.landmarks import FPS, check_clips, normalise
+from ..data.landmarks import FPS, check_clips, referred
 from ..data.packed import Packed
 from .dynamics import within_head
 from .intervals import resampling_units
+from .lips import face_size
 
 
 # %% ../../nbs/metrics/38_damage.ipynb #d18e44a1
@@ -27,7 +28,7 @@ def planted_shift(
     frames: int,  # T; windows have T+1 frames
     shift: int,  # s, frames by which the sound comes late; negative: early
     room: int = 10,  # largest |s|; motion starts at this frame, whatever the shift
-) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2) normalised, a (B, 4(T+1), width) standardised
+) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2) in the clips' reference, a (B, 4(T+1), width)
     "Windows whose sound is out of place. Raises ValueError without room for the shift."
     if abs(shift) > room:
         raise ValueError(f"a shift of {shift} frames exceeds the room of {room}")
@@ -42,12 +43,17 @@ def planted_shift(
     start = torch.full_like(clips, room)
     x, _ = packed.gather(clips, start, frames)
     _, a = packed.gather(clips, start - shift, frames)
-    return normalise(x, x[:, 0]), a
+    return referred(x, packed.reference), a
 
 
 # %% ../../nbs/metrics/38_damage.ipynb #84f6a3b3
+def _size(x):
+    "Of each clip's first face."
+    return face_size(x)[:, None, None, None]
+
+
 def _noise(x, k, rng):
-    return x + k * rng.normal(size=x.shape)
+    return x + k * _size(x) * rng.normal(size=x.shape)
 
 
 def _smooth(x, k, rng):
@@ -72,7 +78,7 @@ def _freeze(x, k, rng):
 
 
 def _torn(x, k, rng):
-    off = rng.normal(size=(len(x), 1, *x.shape[2:])) / 2**0.5
+    off = _size(x) * rng.normal(size=(len(x), 1, *x.shape[2:])) / 2**0.5
     return x + k * np.linspace(0, 1, x.shape[1])[:, None, None] * off
 
 
@@ -98,7 +104,7 @@ DAMAGES: dict[str, Damage] = dict(
 
 # %% ../../nbs/metrics/38_damage.ipynb #d223714e
 def damage(
-    x,  # (B, n, 68, 2) normalised clips
+    x,  # (B, n, 68, 2) clips in any unit
     name: str,  # a key of DAMAGES
     strength: float,
     seed: int = 0,

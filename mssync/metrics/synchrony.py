@@ -28,8 +28,9 @@ from torch import Tensor, nn
 
 import mssync
 from ..data.audio import COLUMNS, at_level, features, speech_level
-from ..data.landmarks import FPS, L, as_array, centre_size, normalise
+from ..data.landmarks import FPS, L, as_array, centre_size, referred
 from ..data.packed import Packed
+from ..data.track import reference_square
 from ..model.pyramid import WINDOW
 from ..model.syncer import warn_coarse
 from ..training.models import load_model
@@ -141,7 +142,7 @@ def _lowest(
 def av_scores(
     # (x, a) -> [(e_x (B, W_i, D), e_a (B, W_i, D)) for each level], a `SyncerPyramid` in eval mode
     syncers,
-    x: Tensor,  # (B, n, 68, 2) normalised landmarks
+    x: Tensor,  # (B, n, 68, 2) landmarks in the syncers' frame of reference (`cfg.reference`)
     a: Tensor,  # (B, 4n, 26) standardised audio features
     padded: bool = False,  # SyncNet's zero-padded form instead of the overlap
     shifts=SHIFTS,  # largest shift at each level; the last one serves further levels
@@ -250,6 +251,17 @@ def _columns(
     return (a - mean) / std
 
 
+def _refer(
+    syncers,  # `SyncerPyramid`
+    x: Tensor,  # (n, 68, 2) a whole clip, in any unit
+) -> Tensor:  # (n, 68, 2) in the syncers' frame of reference
+    "Relative to the first frame, or in the clip's fixed square, which is made as for a corpus."
+    if syncers.cfg.reference == "fixed":
+        corner, side = reference_square(x.numpy())
+        x = (x - torch.as_tensor(corner, dtype=x.dtype)) / side
+    return referred(x, syncers.cfg.reference)
+
+
 # %% ../../nbs/metrics/30_synchrony.ipynb #b5135339
 def prepare(
     syncers,  # `SyncerPyramid`, which knows how its audio was standardised
@@ -268,7 +280,7 @@ def prepare(
     # Bring MFCC to the level of the syncers' corpus, so that loud and quiet recordings compare;
     # False: score the sound at its own level, as `MultiScaleSync.update` does
     level: bool = True,
-) -> tuple[Tensor, Tensor]:  # x (1, n', 68, 2) normalised, a (1, 4n', 26) standardised, at 25 Hz
+) -> tuple[Tensor, Tensor]:  # x (1, n', 68, 2), a (1, 4n', 26) standardised, at 25 Hz
     "One clip as the syncers take it. Raises ValueError where shapes, lengths or values cannot be."
     fps, sr = float(fps), None if sr is None else float(sr)
     x = torch.as_tensor(as_array(landmarks), dtype=torch.float32)
@@ -289,7 +301,7 @@ def prepare(
         a = features(a, sr, len(x), syncers.cfg.features if kind is None else kind)
     a = a.astype(np.float32)
     _check_features(syncers, a)
-    return normalise(x, x[0])[None], _columns(syncers, a, len(x), level)[None]
+    return _refer(syncers, x)[None], _columns(syncers, a, len(x), level)[None]
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #4c5f9f3f
@@ -357,7 +369,7 @@ def _score_all(
 # %% ../../nbs/metrics/30_synchrony.ipynb #381eae09
 def _loss(
     syncers,  # as in `av_scores`
-    x: Tensor,  # (B, n, 68, 2) normalised landmarks
+    x: Tensor,  # (B, n, 68, 2) landmarks in the syncers' frame of reference
     a: Tensor,  # (B, 4n, 26) standardised audio
     padded: bool,
     shifts,
@@ -396,7 +408,7 @@ class _Scorer(_Scores, nn.Module):
 
     def update(
         self,
-        x: Tensor,  # (B, n, 68, 2) normalised landmarks
+        x: Tensor,  # (B, n, 68, 2) landmarks in the syncers' frame of reference
         a: Tensor,  # (B, 4n, 26) standardised audio of the same clips
         ids: list | None = None,  # B names; running numbers by default
     ):
@@ -437,7 +449,7 @@ class MultiScaleSync(_Scorer):
 
     def forward(
         self,
-        x: Tensor,  # (B, n, 68, 2) normalised landmarks
+        x: Tensor,  # (B, n, 68, 2) landmarks in the syncers' frame of reference
         a: Tensor,  # (B, 4n, 26) standardised audio that they should be in sync with
     ) -> Tensor:  # scalar, differentiable in x and a
         """Negative confidence at shift 0, mean over levels and clips. Raises ValueError where a
@@ -480,7 +492,7 @@ def score_corpus(
     on audio features of another kind or width than the syncers'."""
     syncers = (load_model(SYNCERS) if syncers is None else syncers).to(device)
     stats = syncers.audio_mean.cpu().numpy(), syncers.audio_std.cpu().numpy()
-    packed = Packed(folder, splits, stats, device)
+    packed = Packed(folder, splits, stats, device, reference=syncers.cfg.reference)
     if packed.features != syncers.cfg.features:
         raise ValueError(
             f"{folder}: holds audio features of kind {packed.features}, "

@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..data.audio import COLUMNS, D
-from ..data.landmarks import L
+from ..data.landmarks import L, centre_size, check_reference
 from .fast import BranchBlock, BranchLinear, FirstBlock, Folded, Reused, dense
 from .layers import LSTM, Axes, ConvNeXt, expect, plain_lstm
 from .pyramid import LEVELS
@@ -102,6 +102,8 @@ class GeneratorConfig:
     noise: int = 0  # numbers N(0, 1), drawn once a sequence, beside h and x
     # times that x_0 is seen before frame 1 in eval mode, with mirrored audio; 3: authors
     warmup: int = 0
+    # what landmarks are relative to: their "first" frame, or the clip's "fixed" unit square
+    reference: str = "first"
 
 
 # %% ../../nbs/model/13_generator.ipynb #1684c717
@@ -351,6 +353,7 @@ class _Networks(nn.Module):
     ):
         "Raises ValueError on an unknown option or sizes that do not fit."
         super().__init__()
+        check_reference(cfg.reference, "GeneratorConfig.reference")
         if (kind := cfg.temporal) not in TEMPORAL:
             raise ValueError(f"unknown temporal module {kind!r}: choose from {', '.join(TEMPORAL)}")
         self.cfg, self.branches = cfg, LEVELS if cfg.multiscale else 1
@@ -503,7 +506,7 @@ class _RollOut(_MultiScale):
 
     def forward(
         self,
-        x0: Tensor,  # (B, 68, 2) normalised first frame
+        x0: Tensor,  # (B, 68, 2) first frame, in `cfg.reference`
         a: Tensor,  # (B, 4(T+1), audio_dim) standardised audio of frames 0..T
         generator: torch.Generator | None = None,  # draws the initial state
         state: tuple | None = None,  # the initial state, if it is drawn already
@@ -571,7 +574,7 @@ class _TeacherForced(_Start):
 
     def teacher_forced(
         self,
-        x: Tensor,  # (B, T+1, 68, 2) normalised landmarks of the data
+        x: Tensor,  # (B, T+1, 68, 2) landmarks of the data, in `cfg.reference`
         a: Tensor,  # (B, 4(T+1), audio_dim)
         generator: torch.Generator | None = None,  # draws the initial state
         state: tuple | None = None,  # the initial state, if it is drawn already
@@ -613,12 +616,19 @@ class Generator(_TeacherForced):
 @torch.no_grad()
 def generate(
     G: Generator,
-    x0: Tensor,  # (N, 68, 2) first frames
+    x0: Tensor,  # (N, 68, 2) first frames, in the generator's `reference`
     a: Tensor,  # (N, 4(T+1), 26) standardised audio
     seed: int = 0,  # of the initial states: the same seed gives the same motion
     batch: int = 256,
 ) -> Tensor:  # (N, T+1, 68, 2)
-    "Motion for a set of clips."
+    """Motion for a set of clips. Raises ValueError where first frames are not in the unit square
+    that the generator expects."""
+    reference = getattr(G, "cfg", GeneratorConfig()).reference
+    if reference == "fixed" and centre_size(x0)[1].amax() > 0.5**0.5:
+        raise ValueError(
+            "generate: faces larger than the unit square: this generator takes first frames as the "
+            "clips hold them (reference 'fixed'), not relative to a face"
+        )
     rng = torch.Generator().manual_seed(seed)
     parts = [G(x0[i : i + batch], a[i : i + batch], rng) for i in range(0, len(x0), batch)]
     return torch.cat(parts)

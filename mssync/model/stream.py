@@ -46,7 +46,7 @@ class Stream:
     def __init__(
         self,
         G: Generator,
-        x0: Tensor,  # (B, 68, 2) normalised first frame
+        x0: Tensor,  # (B, 68, 2) first frame, in the generator's `reference`
         generator: torch.Generator | None = None,  # draws the initial state
         state: tuple | None = None,  # the initial state, if it is drawn already
         block: int = 1,  # frames to wait for before any are made
@@ -239,6 +239,7 @@ def _about(G: Generator, state: tuple, names: list[str]) -> dict:
         columns_per_frame=COLUMNS,
         audio_dim=G.cfg.audio_dim,
         features=G.cfg.features,
+        reference=G.cfg.reference,
         audio_mean=G.audio_mean.tolist(),
         audio_std=G.audio_std.tolist(),
         branches=G.branches,
@@ -299,7 +300,7 @@ def export_onnx(
 # %% ../../nbs/model/16_stream.ipynb #a7aa6cbb
 def motion_onnx(
     folder: str | Path,  # of `export_onnx`
-    x0: np.ndarray,  # (B, 68, 2) float32 normalised first frame
+    x0: np.ndarray,  # (B, 68, 2) float32 first frame, in the `reference` of `model.json`
     a: np.ndarray,  # (B, 4(T+1), audio_dim) float32 standardised audio
     state: list,  # the initial state, arrays as `model.json` says
 ) -> np.ndarray:  # (B, T+1, 68, 2)

@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..data.audio import COLUMNS, D
-from ..data.landmarks import L, centre_size
+from ..data.landmarks import L, centre_size, check_reference
 from .fast import dense
 from .layers import Axes, ConvNeXt, expect
 from .pyramid import LEVELS, WINDOW, audio_pyramid, position_pyramid
@@ -71,6 +71,8 @@ class SyncerConfig:
     features: str = "mfcc"  # their kind: what the corpus holds that it was trained on
     steady: bool = False  # landmarks with the head's own motion taken out, see `seen`
     less_mean: bool = False  # landmarks and audio less their mean over the sequence
+    # what landmarks are relative to: their "first" frame, or the clip's "fixed" unit square
+    reference: str = "first"
 
 
 # %% ../../nbs/model/12_syncer.ipynb #4d8dba78
@@ -157,6 +159,7 @@ class Syncer(nn.Module):
         super().__init__()
         if cfg.align not in ("centre", "start"):
             raise ValueError(f"SyncerConfig.align is {cfg.align!r}: choose 'centre' or 'start'")
+        check_reference(cfg.reference, "SyncerConfig.reference")
         self.cfg, self.axes = cfg, axes or Axes.identity()
         self.positions = Branch(2 * L, WINDOW, 1, cfg.position_widths, cfg)
         self.audio = Branch(cfg.audio_dim, COLUMNS * WINDOW, COLUMNS, cfg.audio_widths, cfg)
@@ -316,7 +319,7 @@ class SyncerPyramid(nn.Module):
 
     def forward(
         self,
-        x: Tensor,  # (B, n, 68, 2) normalised landmarks
+        x: Tensor,  # (B, n, 68, 2) landmarks in `cfg.reference`
         a: Tensor,  # (B, 4n, 26) standardised audio
         levels: int | None = None,  # use only the finest `levels`; all by default
     ) -> list[tuple[Tensor, Tensor]]:  # level i: e_x, e_a of shape (B, W_i, dim)
@@ -335,7 +338,7 @@ class SyncerPyramid(nn.Module):
 # %% ../../nbs/model/12_syncer.ipynb #ec30d137
 def av_loss(
     syncers: SyncerPyramid,  # frozen, with normalised embeddings
-    x: Tensor,  # (B, n, 68, 2) generated landmarks
+    x: Tensor,  # (B, n, 68, 2) generated landmarks, in the syncers' `reference`
     a: Tensor,  # (B, 4n, 26) the audio that they were generated from
     levels: int | None = None,  # use only the finest `levels`; all by default
 ) -> tuple[Tensor, Tensor]:  # mean over levels (scalar), and Eq. 4 at each level (levels,)

@@ -37,6 +37,7 @@ import mssync
 from ..data.audio import KINDS
 from ..data.corpus import SPLITS
 from ..data.ingest import Settings
+from ..data.landmarks import REFERENCES
 from ..data.packed import Packed, augmentations
 from ..metrics.raster import WIDTHS
 from ..model.discriminators import DiscriminatorConfig
@@ -104,12 +105,12 @@ SECTIONS: dict[str, dict] = dict(
     ingest=_fields(Settings, layout="folder", options=(), shards=4, seed=0),
     splits=dict(SPLITS),
     expected=dict(train=0, test=0),  # clips; 0: any number
-    # what is left out of a configuration follows from the role and from the corpus
-    syncer=_fields(SyncerConfig, "normalised", "audio_dim", "features"),
+    # what is left out of a configuration follows from the role, the corpus and `reference`
+    syncer=_fields(SyncerConfig, "normalised", "audio_dim", "features", "reference"),
     loss_syncers=_fields(SyncerTraining),
     metric_syncers=_fields(SyncerTraining, loss="triplet"),
     motion_encoder=dict(steps=400, batch=64, lr=2e-3, dim=32, width=64),
-    generator=_fields(GeneratorConfig, "audio_dim", "features"),
+    generator=_fields(GeneratorConfig, "audio_dim", "features", "reference"),
     discriminators=_fields(DiscriminatorConfig),
     training=_fields(GANTraining),
     evaluation=_EVALUATION,
@@ -121,6 +122,8 @@ TOP = dict(
     looks=(0,),
     threads=0,  # of a training on the CPU; 0: all cores, one training after the other
     checkpoint_minutes=5.0,  # between the checkpoints of a training
+    # what all networks see landmarks relative to: their "first" frame, or the clip's "fixed" square
+    reference="first",
 )
 OVERRIDES = ("generator", "discriminators", "training")  # sections that a variant may change
 
@@ -386,11 +389,30 @@ def _check_values(section: str, values: dict, where: str):
                 raise ProfileError(f"{where}, {key}: {e}") from e
 
 
+def _check_swap(profile: dict, names: tuple, where: str):
+    "The augmentation that needs faces of one size."
+    if profile["reference"] != "first" and "swap" in augmentations(names):
+        raise ProfileError(
+            f"{where}, augment: 'swap' exchanges faces of one size, which they have relative to "
+            "their first frame (reference: first)"
+        )
+
+
+def _check_reference(profile: dict, path: Path):
+    "What landmarks can be relative to."
+    if profile["reference"] not in REFERENCES:
+        neither = " nor ".join(map(repr, REFERENCES))
+        raise ProfileError(f"{path}, reference: {profile['reference']!r} is neither {neither}")
+    for s in ("loss_syncers", "metric_syncers"):
+        _check_swap(profile, profile[s]["augment"], f"{path}, section {s}")
+
+
 def _check_pairs(profile: dict, variant: str, path: Path):
     "What fits a section alone and not the others."
     disc, training = (profile[s] | profile["variants"][variant][s] for s in OVERRIDES[1:])
     batch, T, levels = (training[k] for k in ("batch", "frames", "loss_levels"))
     of = f"{path}, variant {variant}, training"
+    _check_swap(profile, training["augment"], of)
     if disc["joint"] and batch % 2:
         raise ProfileError(f"{of}, batch: {batch} is odd, and D_s^j joins samples into pairs")
     if T < WINDOW * 2 ** (levels - 1):
@@ -430,6 +452,7 @@ def _check(profile: dict, path: Path):
     if min(profile["looks"], default=0) < 0:
         raise ProfileError(f"{path}, looks: {profile['looks']} holds a number below 0")
     _of_sections(profile, path)
+    _check_reference(profile, path)
     of = f"{path}, section splits"
     shares = profile["splits"]
     needed = ["train", "val", "test"]
@@ -477,6 +500,11 @@ def _role(profile: dict, role: str) -> dict:
     return profile[f"{role}_syncers"]
 
 
+def _reference(profile: dict) -> dict:
+    "The field that all networks of a profile share; settings of older runs have none."
+    return dict(reference=profile.get("reference", "first"))
+
+
 def _sound(packed: Packed | None) -> dict:
     "The fields of a configuration that follow from the corpus; none: MFCC, the default."
     return {} if packed is None else dict(audio_dim=packed.width, features=packed.features)
@@ -489,7 +517,8 @@ def syncer_config(
 ) -> SyncerConfig:
     "Shape of the syncers."
     _role(profile, role)
-    return SyncerConfig(**profile["syncer"], normalised=role == "loss", **_sound(packed))
+    follows = _sound(packed) | _reference(profile)
+    return SyncerConfig(**profile["syncer"], normalised=role == "loss", **follows)
 
 
 def syncer_training(profile: dict, role: str) -> SyncerTraining:
@@ -508,7 +537,7 @@ def gan_configs(
         near = _nearest(variant, profile["variants"])
         raise ProfileError(f"profile {profile['name']}: unknown variant {variant!r}, {near}")
     generator, disc, training = (profile[s] | profile["variants"][variant][s] for s in OVERRIDES)
-    shape = GeneratorConfig(**generator | _sound(packed))
+    shape = GeneratorConfig(**generator | _sound(packed) | _reference(profile))
     return shape, DiscriminatorConfig(**disc), GANTraining(**training)
 
 

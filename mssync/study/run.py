@@ -129,9 +129,11 @@ class Readable(Labelled):
         self,
         split: str,  # train, metric, val or test
     ) -> Packed:  # its clips, on the study's device
-        "A split of the corpus, read once."
+        "A split of the corpus, in the profile's frame of reference, read once."
         if split not in self._splits:
-            self._splits[split] = Packed(self.corpus, split, device=self.device)
+            reference = self.settings.get("reference", "first")  # older records have none
+            how = dict(device=self.device, reference=reference)
+            self._splits[split] = Packed(self.corpus, split, **how)
         return self._splits[split]
 
     def network(

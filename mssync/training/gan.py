@@ -108,7 +108,7 @@ def disturbance(
 
 
 def perturbed_start(
-    x0: Tensor,  # (B, 68, 2) normalised first frames
+    x0: Tensor,  # (B, 68, 2) first frames
     axes: Axes,  # of positions
     size: float,  # in standard deviations of the data along each axis
     rng: torch.Generator,
@@ -399,7 +399,8 @@ def _check_gan(
     if cfg.teacher_steps:
         batches.append((1, cfg.teacher_batch, False))
     for levels, batch, pairs in batches:
-        check_data(packed, shape.audio_dim, cfg.frames, levels, batch, team, pairs)
+        sizes = cfg.frames, levels, batch, team, pairs
+        check_data(packed, shape.audio_dim, *sizes, reference=shape.reference)
 
     if packed.features != shape.features:
         raise ValueError(
@@ -411,6 +412,11 @@ def _check_gan(
         raise ValueError(
             f"the loss syncers take {theirs} audio features a column, "
             f"the generator {shape.audio_dim} (audio_dim)"
+        )
+    if syncers.cfg.reference != shape.reference:
+        raise ValueError(
+            f"the loss syncers take landmarks in the frame of reference {syncers.cfg.reference!r}, "
+            f"the generator in {shape.reference!r} (reference)"
         )
     if cfg.loss_levels > syncers.levels:
         raise ValueError(

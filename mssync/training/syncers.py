@@ -110,6 +110,7 @@ def check_data(
     batch: int,  # windows, over all processes
     processes: Processes = ALONE,
     pairs: bool = False,  # every process needs whole pairs
+    reference: str = "first",  # what the model's landmarks are relative to
 ):
     """Raises ValueError on settings that do not fit each other or the corpus,
     CorpusError that names the clip on NaN or infinite values."""
@@ -118,6 +119,11 @@ def check_data(
         raise ValueError(
             f"the corpus has {width} audio features a column, "
             f"the model takes {audio_dim} (audio_dim)"
+        )
+    if packed.reference != reference:
+        raise ValueError(
+            f"the clips give landmarks in the frame of reference {packed.reference!r}, "
+            f"the model takes {reference!r} (reference)"
         )
     span = WINDOW * 2 ** (levels - 1)
     if frames < span:
@@ -143,7 +149,7 @@ def fit_axes(
     seed: int = 0,
     shape: SyncerConfig = SyncerConfig(),  # what of a window the syncers see
 ) -> tuple[Axes, Axes]:  # of positions, of velocities
-    "Principal axes of normalised positions and of velocities, measured on training windows."
+    "Principal axes of positions and of velocities, measured on training windows as they are seen."
     x, a = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
     x, _ = seen(shape, x, a)
     return Axes.fit(x, floor=floor), Axes.fit(torch.diff(x, dim=1), centre=False, floor=floor)
@@ -355,7 +361,8 @@ def train_syncers(
     ValueError or CorpusError on settings or data that cannot be trained on."""
     team = Processes.of(packed.x.device, cfg.precision, accelerator)
     for p in (packed, held_out):
-        check_data(p, shape.audio_dim, cfg.frames, cfg.levels, cfg.batch, team)
+        sizes = cfg.frames, cfg.levels, cfg.batch, team
+        check_data(p, shape.audio_dim, *sizes, reference=shape.reference)
     _check_negatives(cfg, team)
 
     syncers = new_syncers(packed, shape, cfg, seed)
