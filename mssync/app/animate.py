@@ -151,6 +151,7 @@ def _check_kind(model: Generator, kind):
         raise ValueError(f"the model was trained on {own!r} features, got {kind_name(kind)!r}")
 
 
+# %% ../../nbs/app/50_animate.ipynb #490ce750
 def _check_reference(model: Generator):
     "Raise ValueError where one face does not tell a model where the head stands."
     if model.cfg.reference != "first":
@@ -191,9 +192,8 @@ def speech_motion(
     # the `ModuleFeatures` of a model that was trained on a speech model's; others know theirs
     kind=None,
 ) -> np.ndarray:  # (T+1, 68, 2) float32 in the same square, the first frame is x0
-    """Generate the motion of a face for a recording, whatever its level. Raises ValueError if it
-    lasts less than 1 s, the audio features are not those that the model was trained on, or the
-    model does not take landmarks relative to the first frame."""
+    """Generate the motion of a face for a recording, whatever its level. Raises ValueError below
+    1 s, on audio features that the model was not trained on, and as `_check_reference`."""
     _check_kind(model, kind)
     _check_reference(model)
     if len(wave) < sr:

@@ -88,6 +88,7 @@ def _moved(
     return x0[:, None] + centre_size(x0)[1][:, None] * displacement
 
 
+# %% ../../nbs/baselines/40_reference.ipynb #c714925f
 class MeanMotion:
     "The training windows' mean displacement since the first frame, added to any face."
 

@@ -435,9 +435,8 @@ class PackedClips:
     ):
         "Raises CorpusError where these splits have no clip, ValueError on bad arguments."
         check_reference(reference, "Packed: reference")
-        self.reference = reference
         df, rows = _chosen(folder, splits, limit)
-        tensors = pack(folder, df)
+        tensors, self.reference = pack(folder, df), reference
         self.features = tensors.features  # kind of the audio features
         self.width = tensors["audio"].shape[-1]  # of the audio features
         self.stats = audio_stats(folder, df, tensors) if stats is None else stats

@@ -251,6 +251,7 @@ def _columns(
     return (a - mean) / std
 
 
+# %% ../../nbs/metrics/30_synchrony.ipynb #153cb148
 def _refer(
     syncers,  # `SyncerPyramid`
     x: Tensor,  # (n, 68, 2) a whole clip, in any unit

@@ -79,7 +79,7 @@ from mssync.baselines.reference import (
     static,
 )
 from ..data.audio import loudness
-from ..data.landmarks import normalise
+from ..data.landmarks import normalise, referred
 from ..data.packed import Packed
 from ..metrics.damage import DAMAGES, damage, monotone, planted_shift, rank_stability
 from ..metrics.dynamics import measures, shape_space
@@ -250,8 +250,8 @@ def coupled_clips(
     gain: tuple,  # the four gains
     clips: int,  # how many, B
     frames: int,  # T
-    train: Packed,  # whose audio features and statistics they get
-) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2) normalised, a (B, 4(T+1), width) standardised
+    train: Packed,  # whose audio features, statistics and frame of reference they get
+) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2) in their reference, a (B, 4(T+1), width)
     "Clips of new speakers; the same speakers and speech for every gain."
     length, coupling = (frames + 3) / 25, Coupling(gain=gain)
     made = [
@@ -263,7 +263,7 @@ def coupled_clips(
     x = torch.stack([torch.from_numpy(c.landmarks[: frames + 1]) for c in made])
     a = torch.stack([torch.from_numpy(c.audio[: 4 * frames + 4]) for c in made])
     device = train.mean.device
-    return normalise(x, x[:, 0]).to(device), (a.to(device) - train.mean) / train.std
+    return referred(x, train.reference).to(device), (a.to(device) - train.mean) / train.std
 
 
 # %% ../../nbs/study/76_calibration.ipynb #720ba829
@@ -912,7 +912,7 @@ def free_measures(
 ) -> pd.DataFrame:  # one row a seed, method and clip: speeds (%), beats, off_1.., conf_1..,
     # offset_ms, speaker
     "Measures that need no reference."
-    faces = y.cpu().numpy()
+    faces = normalise(y, y[:, 0]).cpu().numpy()  # the unit of speeds and jitter
     base = measures(faces, ruler.space)[["lip_speed", "head_speed", "jitter"]] * 100
     loud, rows = ruler.loudness(a), []
     if loud is not None:

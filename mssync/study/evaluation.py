@@ -71,6 +71,7 @@ from mssync.metrics.heads import (
 )
 from ..metrics.images import I3DFeatures, InceptionFeatures, WeightsError, image_features
 from ..metrics.intervals import by_speaker, set_interval, set_summary
+from ..metrics.raster import CENTRED, UNIT
 from ..metrics.synchrony import av_scores
 from ..model.generator import generate
 from ..model.syncer import SyncerPyramid
@@ -470,12 +471,15 @@ def distribution_features(
     encoders: dict[int, nn.Module],  # frames -> motion encoder
     networks: dict | None = None,  # of images
     raster: str = "lines",
+    # what their pictures show: `CENTRED` of motion relative to its first frame, else `UNIT`
+    reference: str = "first",
 ) -> dict:  # name of a distance -> features (B, ..., d)
     "What the Fréchet distances compare of a set of clips."
     found = frechet_features(y, axes, encoders)
     if networks:
         lengths = tuple(sorted(encoders))
-        found |= image_features(y.cpu().numpy(), networks, raster, lengths=lengths)
+        frame = CENTRED if reference == "first" else UNIT
+        found |= image_features(y.cpu().numpy(), networks, raster, frame, lengths)
     return found
 
 

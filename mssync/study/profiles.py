@@ -389,6 +389,7 @@ def _check_values(section: str, values: dict, where: str):
                 raise ProfileError(f"{where}, {key}: {e}") from e
 
 
+# %% ../../nbs/study/60_profiles.ipynb #5db50dc8
 def _check_swap(profile: dict, names: tuple, where: str):
     "The augmentation that needs faces of one size."
     if profile["reference"] != "first" and "swap" in augmentations(names):

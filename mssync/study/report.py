@@ -51,6 +51,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..data.landmarks import normalise
 from ..metrics.intervals import mean_std
 from ..metrics.synchrony import PADDED_SHIFT, SHIFTS, shift_range
 from ..model.generator import generate
@@ -472,13 +473,13 @@ def sequences(
     networks: dict,  # label -> generator
     seed: int,  # of the initial states
     retrieval=None,  # of notebook 40; None: no such row
-) -> dict[str, np.ndarray]:  # method -> (N, T + 1, 68, 2)
+) -> dict[str, np.ndarray]:  # method -> (N, T + 1, 68, 2) relative to the first frame, to be drawn
     "Recorded motion, what generators make of its first frame and sound, and perhaps retrieval."
     out = {"Ground truth": x}
     out |= {label: generate(G, x[:, 0], a, seed) for label, G in networks.items()}
     if retrieval is not None:
         out["Retrieval"] = retrieval(x[:, 0], a)
-    return {m: v.cpu().numpy() for m, v in out.items()}
+    return {m: normalise(v, v[:, 0]).cpu().numpy() for m, v in out.items()}
 
 
 # %% ../../nbs/study/67_report.ipynb #31ae634d

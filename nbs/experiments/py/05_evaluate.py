@@ -200,6 +200,7 @@ features = partial(
     encoders=study.encoders(),
     networks=networks,
     raster=asked["raster"],
+    reference=test.reference,
 )
 pairs = frechet_pairs(study.labels)
 distances, differences = frechet_tables(

@@ -261,7 +261,7 @@ shown_orders(orders)
 # %%
 if generated:
     splits = ("train", "metric", "val", "test")
-    others = Packed(generated, splits, train.stats, device)
+    others = Packed(generated, splits, train.stats, device, reference=train.reference)
     window = length_of(np.asarray(test.lengths), T)
     videos = measured_videos(ruler, test, others, window)
     t_videos = videos_table(videos)

@@ -102,6 +102,12 @@ def motions(s):
                 f"the clips here have {test.features!r}"
             )
             continue
+        if G.cfg.reference != test.reference:
+            print(
+                f"{run.name}: left out, its generators take landmarks in the frame of reference "
+                f"{G.cfg.reference!r}, those of this run {test.reference!r}"
+            )
+            continue
         stats = G.audio_mean.cpu(), G.audio_std.cpu()
         heard = Packed(study.corpus, "test", stats, device).windows(T)[1]
         name = f"trained on {name_of(facts[run])}" + (" (here)" if run == study.results else "")
