@@ -471,7 +471,7 @@ def levelled_windows(
     packed: Packed,  # with the statistics of the syncers' audio
     frames: int,  # T; these as in `Packed.windows`
     stride: int | None = None,
-) -> tuple[Tensor, Tensor, list[str]]:  # x (N, T+1, 68, 2) normalised, a, ids of the clips
+) -> tuple[Tensor, Tensor, list[str]]:  # x (N, T+1, 68, 2), a, ids of the clips
     "Windows whose clips' MFCC are brought to the level of the statistics; other features stay."
     x, a, ids = packed.windows(frames, stride)
     if packed.features == "mfcc":

@@ -234,8 +234,9 @@ def train_people(
     progress: bool = True,
 ) -> tuple[SyncerPyramid, dict]:  # the syncers, and what their file should remember
     "Metric syncers of the training talkers. Raises as `train_syncers`."
-    train = Packed(corpus, "train")
-    held_out = Packed(corpus, "val", train.stats)
+    reference = settings.get("reference", "first")
+    train = Packed(corpus, "train", reference=reference)
+    held_out = Packed(corpus, "val", train.stats, reference=reference)
     shape = syncer_config(settings, "metric", train)
     cfg = syncer_training(settings, "metric")
     path = None
@@ -263,7 +264,8 @@ def unseen_table(
 ) -> pd.DataFrame:  # of `people_table`
     "The measures on people of a split."
     stats = syncers.audio_mean.cpu().numpy(), syncers.audio_std.cpu().numpy()
-    return people_table(people_rows(syncers, Packed(corpus, split, stats)))
+    packed = Packed(corpus, split, stats, reference=syncers.cfg.reference)
+    return people_table(people_rows(syncers, packed))
 
 
 # %% ../../nbs/study/77_people.ipynb #ecce9a9a
