@@ -38,12 +38,13 @@ def profile(tmp_path_factory) -> Path:
     read = {n: yaml.safe_load((ROOT / f"workflow/profiles/{n}.yaml").read_text()) for n in NAMES}
     mine = {k: v for k, v in read["smoke"].items() if k not in ("corpus", "seeds", "variants")}
     for s in ("loss_syncers", "metric_syncers"):
-        mine[s] |= dict(steps=2, eval_every=2)
+        mine[s] |= dict(steps=2, eval_every=2, augment=read["paper"][s]["augment"])
     mine["motion_encoder"]["steps"] = 2
     mine["training"] |= dict(steps=1, decay_steps=1, teacher_steps=1, eval_every=2)
     mine["evaluation"] = read["paper"]["evaluation"] | read["rehearsal"]["evaluation"]
     mine["evaluation"] |= dict(draws=4, drift_frames=240, drift_clips=2, sequences=1)
     mine |= dict(splits=read["paper"]["splits"], variants=["short"])
+    mine["reference"] = read["paper"]["reference"]
     path = tmp_path_factory.mktemp("profile") / "small.yaml"
     path.write_text(yaml.safe_dump(mine))
     return path

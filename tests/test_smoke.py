@@ -415,6 +415,15 @@ def test_changed_section_reruns_what_depends_on_it(results, tmp_path, section, c
     assert planned(study(results, "--dry-run", profile=tmp_path / "smoke.yaml")) == rules
 
 
+def test_another_frame_of_reference_trains_all_anew(results, tmp_path):
+    profile = yaml.safe_load(PROFILE.read_text()) | dict(reference="fixed")
+    for section in ("loss_syncers", "metric_syncers"):
+        profile[section]["augment"] = ["stretch"]  # without `swap`, which needs faces of one size
+    (tmp_path / "smoke.yaml").write_text(yaml.safe_dump(profile))
+    rules = {"syncers", "motion_encoder", "calibration", *AFTER_GENERATORS}
+    assert planned(study(results, "--dry-run", profile=tmp_path / "smoke.yaml")) == rules
+
+
 def test_another_device_reruns_nothing(results):
     assert planned(study(results, "--dry-run", device="cuda")) == set()
 
