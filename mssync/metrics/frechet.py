@@ -313,7 +313,7 @@ def frame_axes(
 
 # %% ../../nbs/metrics/33_frechet.ipynb #724fef8c
 def frame_features(
-    x: Tensor,  # (B, n, 68, 2) normalised by the clip's first frame
+    x: Tensor,  # (B, n, 68, 2) in the frame of reference of the clips that the axes are of
     axes: FrameAxes,
     last: int = LAST,  # frames measured
 ) -> dict[str, Tensor]:  # FFD (faces), FD_velocity: (B, min(n, last), 136), FD_pose: (..., 6)
@@ -498,7 +498,7 @@ MODELS["MotionEncoder"] = (MotionEncoder, MotionConfig)
 # %% ../../nbs/metrics/33_frechet.ipynb #f5b40d26
 @torch.no_grad()
 def frechet_features(
-    x: Tensor,  # (B, T+1, 68, 2) clips, x_0 first; normalised by it
+    x: Tensor,  # (B, T+1, 68, 2) clips, x_0 first, in the reference of the axes' clips
     axes: FrameAxes,  # of `frame_axes`
     encoders: dict,  # frames -> MotionEncoder, e.g. {40: ..., 80: ...}
 ) -> dict[str, Tensor]:  # FFD, FD_velocity, FD_pose, FMD_40, ... -> (clips, ..., dimensions); an

@@ -571,11 +571,12 @@ def _features_of(
 
 # %% ../../nbs/metrics/37_images.ipynb #3754991f
 def image_features(
-    x,  # (B, T+1, 68, 2) clips, x_0 first; normalised by it
+    x,  # (B, T+1, 68, 2) clips, x_0 first
     # "inception" and "i3d", of `image_networks`; without one of them its distances are left out
     networks: dict,
     kind: str = "lines",  # of the drawing, or "points"
-    frame: tuple = CENTRED,  # of the drawing
+    # what is drawn: `CENTRED` of clips relative to their first frame, `raster.UNIT` of others
+    frame: tuple = CENTRED,
     lengths: tuple = (40, 80),  # frames of FVD and t-FID; FID sees the shortest
     every: int = 1,  # FID on every ...th of these frames (1: as in the paper)
     clips: int = 4,  # drawn at once

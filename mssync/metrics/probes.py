@@ -262,7 +262,7 @@ def closures(
 # %% ../../nbs/metrics/39_probes.ipynb #8bc7c042
 def branch_parts(
     G: Generator,
-    x0: Tensor,  # (B, 68, 2) normalised first frames
+    x0: Tensor,  # (B, 68, 2) first frames, in the generator's `reference`
     a: Tensor,  # (B, 4(T+1), audio_dim) standardised audio
     generator: torch.Generator | None = None,  # draws the initial state
     state: tuple | None = None,  # the initial state, if it is drawn already
@@ -321,7 +321,7 @@ def _shares(
 # %% ../../nbs/metrics/39_probes.ipynb #4fcd8ab3
 def branch_table(
     G: Generator,
-    x0: Tensor,  # (B, 68, 2) normalised first frames
+    x0: Tensor,  # (B, 68, 2) first frames, in the generator's `reference`
     a: Tensor,  # (B, 4(T+1), audio_dim) standardised audio
     ids=None,  # B names; running numbers by default
     seed: int = 0,  # of the initial states
