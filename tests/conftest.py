@@ -1,14 +1,15 @@
 """What several test files need."""
 
-import multiprocessing
+import functools
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from forks import served
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -18,6 +19,7 @@ ENV = {
     "JUPYTER_PLATFORM_DIRS": "1",
     "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
 }
+os.environ.update(ENV)  # read by torch and matplotlib when they are imported
 
 
 # Seconds after which a command hangs: the slowest takes a tenth of it on an idle machine.
@@ -39,76 +41,48 @@ def run(*cmd, cwd=ROOT, env=None, timeout=PATIENCE) -> subprocess.CompletedProce
     )
 
 
-# --- a start without its imports, which are nearly all of it
+# --- starts without their imports, which are nearly all of them
 
-os.environ.update(ENV)  # read by torch and matplotlib when they are imported
-# forks a process that has imported these and done nothing else
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    [
-        "pytest",
-        "snakemake.cli",
-        "nbdev.test",
-        "matplotlib.pyplot",
-        "scipy.stats",
-        "mssync.app.cli",
-        "mssync.data.sources",
-        "mssync.metrics.synchrony",
-        "mssync.simulate.clips",
-        "mssync.study.notebooks",
-        "mssync.training.gan",
-    ]
-)
+SERVER = ExitStack()
 
 
-def _called(function, args: tuple, log: str):
-    "What the fork does: its output goes to a file."
-    with open(log, "wb") as f:
-        os.dup2(f.fileno(), 1)
-        os.dup2(f.fileno(), 2)
-    os.environ.pop("IN_TEST", None)
-    os.chdir(ROOT)
-    function(*args)
+@functools.cache
+def quick_python() -> str:
+    "An executable as BIN / python, whose starts are forks with the imports done (forks.py)."
+    env = {**os.environ, **ENV}
+    env.pop("IN_TEST", None)
+    return SERVER.enter_context(served(env))
 
 
-def fork(function, *args, timeout=PATIENCE) -> subprocess.CompletedProcess:
-    "Call a function in a fork, with nothing left of an earlier call."
-    with tempfile.NamedTemporaryFile() as log:
-        process = FORKS.Process(target=_called, args=(function, args, log.name))
-        process.start()
-        process.join(timeout)
-        if process.is_alive():
-            process.kill()
-            raise subprocess.TimeoutExpired(args, timeout)
-        return subprocess.CompletedProcess(args, process.exitcode, log.read().decode())
+def pytest_unconfigure():
+    SERVER.close()
 
 
-def _snakemake(args: list[str]):
-    from snakemake.cli import main
-
-    sys.argv[1:] = args
-    main()
-
-
-def snakemake(*args) -> subprocess.CompletedProcess:
-    "`run(python, -m, snakemake, *args)`."
-    return fork(_snakemake, [str(a) for a in args])
-
-
-def _nbdev_test(path: str):
-    from nbdev.test import nbdev_test
-
-    nbdev_test(path, do_print=True)
+def snakemake(*args, **kw) -> subprocess.CompletedProcess:
+    "`run(BIN / python, -m, snakemake, *args)`; the notebooks that it runs start quickly too."
+    return run(quick_python(), "-m", "snakemake", *args, **kw)
 
 
 def notebook_test(path: str) -> subprocess.CompletedProcess:
     "`run(nbdev_test, --path, path, --do_print)`."
-    return fork(_nbdev_test, path)
+    code = f"from nbdev.test import nbdev_test; nbdev_test({path!r}, do_print=True)"
+    return run(quick_python(), "-c", code)
 
 
 def pytest_collection_modifyitems(items):
     "The notebooks run in the background from the start (test_repo.py), so they are asked for last."
     items.sort(key=lambda i: i.originalname == "test_notebook")
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory) -> Path:
+    "The folder of a whole study with profile smoke; what it printed lies beside it."
+    folder = tmp_path_factory.mktemp("study") / "smoke"
+    given = ("--config", "profile=smoke", f"results={folder}")
+    done = snakemake("-s", "workflow/Snakefile", "--cores", "2", "--nolock", *given)
+    assert done.returncode == 0, done.stdout[-8000:]
+    folder.with_suffix(".log").write_text(done.stdout)
+    return folder
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, run
-from conftest import snakemake as fork
+from conftest import ROOT
+from conftest import snakemake as quick_snakemake
 
 PROFILE = ROOT / "workflow/slurm/config.yaml"
 SNAKEFILE = (ROOT / "workflow/Snakefile").read_text(encoding="utf-8")
@@ -30,14 +30,12 @@ def needs(plugin: str):
 
 
 def snakemake(*args, results: Path, targets=(), env=None, **config):
-    "The smoke profile with one seed; in a fork where it is only planned."
+    "The smoke profile with one seed."
     options = ["profile=smoke", "seeds=0", f"results={results}"]
     options += [f"{k}={v}" for k, v in config.items()]
     command = ["-s", "workflow/Snakefile", "--nolock", "--nocolor", *args, "--config", *options]
     command += ["--", *targets]
-    if "-n" in args and not env:
-        return fork(*command)
-    return run(sys.executable, "-m", "snakemake", *command, env=env)
+    return quick_snakemake(*command, env=env)
 
 
 def test_profile_knows_the_rules():
@@ -87,25 +85,20 @@ def test_processes_option(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> dict:
+def trained(smoke, tmp_path_factory) -> dict:
     "Loss syncers and a generator of profile smoke, by one process and by two (torchrun, gloo)."
-    base = tmp_path_factory.mktemp("processes")
-    one, two = base / "1", base / "2"
-
-    def train(out: Path, n: int):
-        options = ("--cores", "2", "-q", "rules", "--rerun-triggers", "mtime")
-        target = out / "seed_0/generator_short.safetensors"
-        done = snakemake(*options, results=out, targets=[target], processes=n)
-        assert done.returncode == 0, done.stdout[-8000:]
-        return done.stdout
-
-    train(one, 1)
-    shutil.copytree(one, two)  # the corpus and the metric syncers are there already
-    shutil.rmtree(two / "seed_0/checkpoints")
-    for pattern in ("syncers_loss*", "generator*", "notebooks/*_loss*", "notebooks/04*"):
-        for p in two.glob(f"seed_0/{pattern}"):
-            p.unlink()
-    return {1: one, 2: two, "log": train(two, 2)}
+    one, two = smoke, tmp_path_factory.mktemp("processes") / "2"
+    # the corpus and the metric syncers are there already
+    for pattern in ("corpus", "corpus.*", "notebooks/01*", "seed_0/**/*syncers_metric*"):
+        for p in one.glob(pattern):
+            place = two / p.relative_to(one)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if p.is_dir() else shutil.copy2)(p, place)
+    options = ("--cores", "2", "-q", "rules", "--rerun-triggers", "mtime")
+    target = two / "seed_0/generator_short.safetensors"
+    done = snakemake(*options, results=two, targets=[target], processes=2)
+    assert done.returncode == 0, done.stdout[-8000:]
+    return {1: one, 2: two, "log": done.stdout}
 
 
 def test_two_processes_train_the_same(trained):
@@ -123,7 +116,7 @@ def test_two_processes_train_the_same(trained):
     once = ["02_syncers_loss.ipynb", "02_syncers_metric.ipynb", "04_generator_short.ipynb"]
     assert sorted(notebooks) == once  # none of the second process
     assert trained["log"].count("== 04_generator_short seed 0\n") == 1
-    assert trained["log"].count("14 steps of 8 sequences") == 1
+    assert trained["log"].count("6 steps of 8 sequences") == 1
     assert "== 02_syncers_metric" not in trained["log"]
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jupytext
 import pandas as pd
 import pytest
-from conftest import BIN, ROOT, notebook_test, run
+from conftest import BIN, ROOT, notebook_test, quick_python, run
 from execnb.nbio import read_nb
 
 import mssync
@@ -65,6 +65,8 @@ def notebook_run(request):
         not_begun = runs[name].cancel()
         return nbdev_test(name) if not_begun else runs[name].result()
 
+    if names:
+        quick_python()  # the server is started once
     with ThreadPoolExecutor(1) as pool:
         runs = {name: pool.submit(nbdev_test, name) for name in reversed(names)}
         yield result
@@ -314,7 +316,7 @@ tiny=true batch=4 crops=32 sequence=50 many=4 many_frames=20 hour=60 rounds=2 sc
 
 def test_benchmark(tmp_path):
     "The benchmark notebook runs, on networks that are too small to say anything."
-    command = (BIN / "python", "-m", "mssync.study.notebooks", "run")
+    command = (quick_python(), "-m", "mssync.study.notebooks", "run")
     notebook = "nbs/experiments/08_benchmark.ipynb"
     done = run(*command, notebook, tmp_path / "08.ipynb", f"results={tmp_path}", *SMALL)
     assert done.returncode == 0, done.stdout[-8000:]

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import PATIENCE, ROOT
+from conftest import PATIENCE, ROOT, quick_python
 
 from mssync.data.corpus import Clip, write_clip, write_index
 from mssync.training.models import CheckpointError, load_model, read_tensors
@@ -115,7 +114,7 @@ class Trainings:
         out = self.folder / name
         out.mkdir(exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, *launch, str(self.folder / "train.py"), str(self.corpus), str(out)],
+            [quick_python(), *launch, str(self.folder / "train.py"), str(self.corpus), str(out)],
             env={**ENV, **env},
             text=True,
             stdout=subprocess.PIPE,
