@@ -257,6 +257,7 @@ def train_people(
     return syncers, about
 
 
+# %% ../../nbs/study/77_people.ipynb #c74530df
 def unseen_table(
     syncers: SyncerPyramid,
     corpus: str | Path,  # of `deal_people`
