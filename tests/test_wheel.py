@@ -37,7 +37,8 @@ motion = generator(x0, audio).detach().requires_grad_()
 loss, by_scale = av_loss(syncers, motion, audio)
 loss.backward()
 assert motion.shape == (2, 41, 68, 2) and motion.grad.abs().sum() > 0 and len(by_scale) == 4
-loaded = {"av", "cv2", "dlib", "accelerate", "face_alignment", "fastcore"} & set(sys.modules)
+heavy = {"av", "cv2", "dlib", "accelerate", "face_alignment", "ai_edge_litert", "fastcore"}
+loaded = heavy & set(sys.modules)
 assert not loaded, loaded
 print("used", mssync.__file__)
 """
@@ -73,7 +74,7 @@ def test_lock_holds_every_requirement():
 )
 def test_light(module):
     "Importing metric, loss, trainer or profiles imports no video or landmark library."
-    heavy = ["av", "cv2", "dlib", "face_alignment", "skimage", "librosa"]
+    heavy = ["av", "cv2", "dlib", "face_alignment", "ai_edge_litert", "skimage", "librosa"]
     code = f"import sys, mssync.{module}; print([m for m in {heavy} if m in sys.modules])"
     done = run(sys.executable, "-c", code)
     assert done.returncode == 0 and done.stdout.strip().endswith("[]"), done.stdout
