@@ -28,7 +28,7 @@ def corpora(tmp_path_factory) -> Path:
         from rehearsal import rehearsal_corpora
     finally:
         sys.path.pop(0)
-    rehearsal_corpora(folder, scale=0.008, recordings=16, jobs=1, shares=SHARES)
+    rehearsal_corpora(folder, scale=0.008, recordings=10, jobs=1, shares=SHARES)
     return folder
 
 
