@@ -310,7 +310,7 @@ def test_lengths_are_code_of_the_corpus(tmp_path):
 
 
 SMALL = """
-tiny=true batch=4 crops=32 sequence=50 many=4 many_frames=20 hour=60 rounds=2 scored=2 measured=20
+tiny=true batch=4 crops=32 sequence=50 many=4 many_frames=20 hour=60 rounds=1 scored=2 measured=20
 """.split()
 
 
