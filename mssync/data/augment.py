@@ -90,17 +90,22 @@ def fixed_noise(
     return table[rows % TABLE]
 
 
+def _power(M: Tensor) -> Tensor:
+    "Power of a level in dB."
+    return (M * (math.log(10) / 10)).exp()
+
+
 def noisy(
     M: Tensor,  # (B, n, 40) mel spectrum, dB
     u: Tensor,  # (B, 3) level, slope and place in the table, 0 to 1
 ) -> Tensor:  # (B, n, 40)
     "Steady noise added."
-    power = 10 ** (M / 10)
+    power = _power(M)
     mean = 10 * power.mean((1, 2)).log10()
     bands = torch.linspace(-1, 1, BANDS).to(M)
     level = (mean - QUIETEST * u[:, 0])[:, None] + SLOPE * (2 * u[:, 1:2] - 1) * bands
     N = level[:, None] + 2 * fixed_noise(u[:, 2], M.shape[1], BANDS).to(M)
-    return 10 * (power + 10 ** (N / 10)).log10()
+    return 10 * (power + _power(N)).log10()
 
 
 # %% ../../nbs/data/03_augment.ipynb #3ed52843
@@ -111,13 +116,15 @@ def echoing(
     "The sound with its echo; before the window there is its first column."
     n, (short, long) = M.shape[1], DECAY
     seconds = short + (long - short) * u[:, 1]
-    r = 10 ** (-0.06 / seconds)  # power a column later
+    fall = -0.06 * math.log(10) / seconds  # of the power's logarithm from column to column
+    r = fall.exp()
     back = (torch.arange(n)[:, None] - torch.arange(n)).to(M)
     weights = (
-        torch.where(back >= 0, r[:, None, None] ** back.clamp(min=0), 0) * (1 - r)[:, None, None]
+        torch.where(back >= 0, (fall[:, None, None] * back.clamp(min=0)).exp(), 0)
+        * (1 - r)[:, None, None]
     )
     weights[..., 0] += r[:, None] ** (1 + torch.arange(n).to(M))
-    power = 10 ** (M / 10)
+    power = _power(M)
     mixed = torch.lerp(power, weights @ power, 0.7 * u[:, :1, None])
     return 10 * mixed.log10()
 

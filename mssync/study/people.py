@@ -225,7 +225,7 @@ def shown_people(
     return pd.DataFrame(rows)
 
 
-# %% ../../nbs/study/77_people.ipynb #9bde1648
+# %% ../../nbs/study/77_people.ipynb #e66ae0a7
 def train_people(
     corpus: str | Path,  # of `deal_people`
     settings: dict,  # a profile
@@ -257,7 +257,7 @@ def train_people(
     return syncers, about
 
 
-# %% ../../nbs/study/77_people.ipynb #c74530df
+# %% ../../nbs/study/77_people.ipynb #30af27ad
 def unseen_table(
     syncers: SyncerPyramid,
     corpus: str | Path,  # of `deal_people`
@@ -269,7 +269,6 @@ def unseen_table(
     return people_table(people_rows(syncers, packed))
 
 
-# %% ../../nbs/study/77_people.ipynb #ecce9a9a
 def calibration_rows(
     table: pd.DataFrame,  # of `people_table`
     weights: str,  # "people" or "simulated"
