@@ -144,7 +144,7 @@ def test_lambda_and_loss_levels(data, judge):
         gan.D.eval()
         x, a = data[0].sample(4, 10, torch.Generator().manual_seed(0))
         fake = gan.G(x[:, 0], a, torch.Generator().manual_seed(1))
-        args = (gan.G, gan.D, gan.syncers, fake, x, a, cfg, 0)
+        args = (gan.G, gan.D, gan.syncers, fake, x, a, cfg, lam)
         loss, terms = gan_module.generator_loss(*args)
         literal = lam * sum(-(e_x * e_a).sum(-1).mean() for e_x, e_a in judge(fake, a, levels))
         literal = literal / levels + sum(generator_hinge(gan.D(fake)).values())
@@ -195,7 +195,7 @@ def test_frozen(step):
     x0 = fake.detach()[:, 0]
     state = one.gan.G.start(4, torch.Generator().manual_seed(0))
     again = one.gan.G(x0, a, state=state)
-    args = (one.gan.G, D, one.gan.syncers, again, real, a, one.cfg, 0)
+    args = (one.gan.G, D, one.gan.syncers, again, real, a, one.cfg, one.cfg.lam)
     gan_module.generator_loss(*args)[0].backward()
     assert all(p.grad is None for p in D.parameters())
     assert all(p.grad is not None for p in one.gan.G.parameters())
@@ -426,9 +426,9 @@ def test_batch_frames_augmentation_and_clips(data, judge, step):
     drawn = []
 
     class Watched(Packed):
-        def sample(self, *args, **kw):
+        def draw(self, *args, **kw):
             drawn.append(len(self))
-            return super().sample(*args, **kw)
+            return super().draw(*args, **kw)
 
     packed = copy.copy(data[0])
     packed.__class__ = Watched

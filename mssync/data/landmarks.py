@@ -14,6 +14,7 @@ __all__ = [
     "as_array",
     "neutral_face",
     "plot_face",
+    "fixed_index",
     "flip",
     "centre_size",
     "normalise",
@@ -32,6 +33,7 @@ __all__ = [
 
 # %% ../../nbs/data/00_landmarks.ipynb #e5d4cbaa
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -169,13 +171,25 @@ def plot_face(
 
 
 # %% ../../nbs/data/00_landmarks.ipynb #286517d6
+@cache
+def fixed_index(
+    numbers: tuple,
+    device="cpu",
+) -> Tensor:  # (n,)
+    "An index that never changes, brought to a device once."
+    with torch.inference_mode(False):  # it may serve a training later
+        return torch.tensor(numbers, device=device)
+
+
 def flip(
     x,  # (..., 68, 2) landmarks, tensor or array
     width: float = 1.0,  # width of the frame; 0 for normalised landmarks (mirrored about x = 0)
 ):  # (..., 68, 2)
     "Mirror faces horizontally and exchange left and right indices."
-    y = x[..., FLIP, :]
-    stack = torch.stack if isinstance(y, Tensor) else np.stack
+    tensor = isinstance(x, Tensor)
+    index = fixed_index(tuple(FLIP), x.device) if tensor else FLIP
+    y = x[..., index, :]
+    stack = torch.stack if tensor else np.stack
     return stack((width - y[..., 0], y[..., 1]), -1)
 
 

@@ -691,8 +691,35 @@ class Packed(PackedWindows):
         `gain` no known effect, ValueError on bad arguments."""
         names = augmentations(augment)
         _check_request(self, batch, frames, names, rank, world)
-        where = _draw_places(self.lengths, frames, batch, generator, draw, self.index.speaker)
-        d = _draw(names, batch, generator)
+        return self.cut(self.draw(batch, frames, generator, names, draw), frames, rank, world)
+
+    def draw(
+        self,
+        batch: int,  # these as in `sample`
+        frames: int,
+        generator: torch.Generator,
+        augment: str | tuple = (),
+        draw: str = "frames",
+    ) -> dict[str, Tensor]:  # clip (batch,), start (batch,), and numbers of every augmentation
+        """The random numbers of a batch, on the CPU: all that `cut` needs beside the clips.
+        Raises as `sample` does."""
+        names = augmentations(augment)
+        _check_request(self, batch, frames, names, 0, 1)
+        who = self.index.speaker
+        clip, start = _draw_places(self.lengths, frames, batch, generator, draw, who)
+        return dict(clip=clip, start=start) | _draw(names, batch, generator)
+
+    def cut(
+        self,
+        drawn: dict[str, Tensor],  # of `draw`, on any device
+        frames: int,  # these as in `sample`
+        rank: int = 0,
+        world: int = 1,
+    ) -> tuple[Tensor, Tensor]:  # as `sample`
+        "Cut what was drawn. Where the numbers are on the clips' device, the host takes no part."
+        d = dict(drawn)
+        where = d.pop("clip"), d.pop("start")
+        batch = len(where[0])
         part = slice(rank * batch // world, (rank + 1) * batch // world)
         x, i = _cut(self, *where, frames, d, part)
         if "swap" in d:

@@ -139,7 +139,7 @@ class SequenceDiscriminator(nn.Module):
             raise ValueError(
                 f"a batch of {len(x)} cannot be joined into pairs: D_s^j needs an even batch"
             )
-        frames, under_way, counts = window_plan(x.shape[1], self.windows)
+        frames, under_way, counts = window_plan(x.shape[1], self.windows, x.device)
         f = _features(self, x)
         if self.samples > 1 and not self.by_max:
             f = torch.cat(f.unflatten(0, (-1, self.samples)).unbind(1), -1)

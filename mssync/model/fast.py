@@ -24,6 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..data.landmarks import fixed_index
+
 
 # %% ../../nbs/model/17_fast.ipynb #4adde4da
 def _onednn_works() -> bool:
@@ -180,7 +182,7 @@ class _Ready(NamedTuple):
 def _ready(weight: Tensor, x: Tensor, training: bool) -> _Ready:
     "Cast and pack a weight for all steps to come; `x` is the first step's input."
     device, uses = x.device.type, []
-    cast = torch.is_autocast_enabled(device)
+    cast = device != "meta" and torch.is_autocast_enabled(device)
     w = weight.to(torch.get_autocast_dtype(device)) if cast else weight
     wanted = not training and device == "cpu" and w.dtype is torch.bfloat16
     if wanted and ONEDNN and _bfloat16_packs():
@@ -334,6 +336,7 @@ class FirstBlock(BranchBlock):
 def window_plan(
     n: int,  # frames
     sizes: tuple,  # lengths of the windows
+    device="cpu",
 ) -> tuple[Tensor, list[int], list[int]]:  # frames, under way, counts
     """Where windows of several lengths stand at every step.
 
@@ -346,19 +349,20 @@ def window_plan(
     windows = [(w, start) for w in fit for start in range(0, n - w + 1, max(w // 2, 1))]
     steps = [[start + s for w, start in windows if w > s] for s in range(fit[0])]
     counts = [sum(w == f for w, _ in windows) for f in fit]
-    return torch.tensor(sum(steps, [])), [len(step) for step in steps], counts
+    frames = fixed_index(tuple(sum(steps, [])), device)
+    return frames, [len(step) for step in steps], counts
 
 
 def read_windows(
     lstm: nn.Module,  # an `LSTM` of 11_layers
     gates: Tensor,  # (n, B, 4 hidden) W_x phi(x_t) + b of every frame
-    frames: Tensor,  # of `window_plan`
+    frames: Tensor,  # of `window_plan`, on the device of the gates
     under_way: list[int],  # of `window_plan`
 ) -> Tensor:  # (windows, B, hidden)
     "The LSTM's output at the end of every window."
     B, linear, ended = gates.shape[1], Reused().linear, []
     h = c = gates.new_zeros(under_way[0] * B, lstm.hidden)
-    steps = gates.index_select(0, frames.to(gates.device)).split(under_way)
+    steps = gates.index_select(0, frames).split(under_way)
     for k, g in zip(under_way, steps):
         if k * B < len(h):  # the shortest windows have ended
             ended.append(h[k * B :])

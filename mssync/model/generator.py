@@ -215,11 +215,12 @@ class Recurrent(nn.Module):
         self,
         batch: int,
         generator: torch.Generator | None = None,  # CPU generator
+        device=None,  # where; that of the weights by default
     ) -> tuple[Tensor, Tensor]:  # h_0, c_0 (batch, hidden)
-        shape = (2, batch, self.lstm.hidden)
+        shape, b = (2, batch, self.lstm.hidden), self.lstm.bias
         if self.initial == "zeros":
-            return tuple(self.lstm.bias.new_zeros(shape))
-        return tuple(torch.rand(shape, generator=generator).to(self.lstm.bias))
+            return tuple(b.new_zeros(shape, device=device))
+        return tuple(torch.rand(shape, generator=generator).to(device or b.device, b.dtype))
 
     def step(
         self,
@@ -292,10 +293,13 @@ class _Attention(nn.Module):
         slopes = 2.0 ** (-8 * torch.arange(1, cfg.heads + 1) / cfg.heads)
         self.register_buffer("slopes", slopes, persistent=False)
 
-    def start(self, batch: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    def start(
+        self, batch: int, generator: torch.Generator | None = None, device=None
+    ) -> tuple[Tensor, Tensor]:
         "No frames yet: keys and values (B, layers, context, 2 c_in), which are there (B, context)."
         n, w = len(self.qkv), self.out.weight
-        return w.new_zeros(batch, n, self.context, 2 * w.shape[1]), w.new_zeros(batch, self.context)
+        cache = w.new_zeros(batch, n, self.context, 2 * w.shape[1], device=device)
+        return cache, w.new_zeros(batch, self.context, device=device)
 
     def step(self, e: Tensor, state: tuple, linear=dense) -> tuple[Tensor, tuple]:
         "As `Recurrent.step`."
@@ -440,12 +444,15 @@ class _Step(_Conditioned):
         self,
         batch: int,
         generator: torch.Generator | None = None,  # CPU generator: h_0, c_0 and the noise are its
+        device=None,  # where; that of the weights by default
     ) -> tuple[Tensor, ...]:  # the state at frame 0: tensors with the batch in front
         "The initial state."
         if not self.cfg.noise:
-            return self.temporal.start(batch, generator)
-        noise = torch.randn(batch, self.cfg.noise, generator=generator).to(self.head.bias)
-        return (*self.temporal.start(batch, generator), noise)
+            return self.temporal.start(batch, generator, device)
+        b = self.head.bias
+        noise = torch.randn(batch, self.cfg.noise, generator=generator)
+        noise = noise.to(device or b.device, b.dtype)
+        return (*self.temporal.start(batch, generator, device), noise)
 
     def _split(self, state: tuple) -> tuple[tuple, tuple]:
         "The temporal module's state, and the noise, if any."

@@ -141,7 +141,7 @@ def gan_step(
     cfg = replace(cfg, batch=batch, teacher_batch=batch, frames=frames or cfg.frames, limit=0.0)
     gan = _new_gan(profile, shape, disc, cfg)
     data = _random_batch(batch, cfg.frames, shape.audio_dim)
-    packed = SimpleNamespace(sample=lambda *_, **__: data)
+    packed = SimpleNamespace(draw=lambda *_, **__: {}, cut=lambda *_, **__: data, x=data[0])
     rng = torch.Generator().manual_seed(0)
     run = SimpleNamespace(step=0 if teacher else cfg.teacher_steps, rng=rng)
     return gan, lambda mark=lambda name: None: _marked_step(gan, packed, run, mark, teacher)

@@ -31,6 +31,7 @@ import copy
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -40,22 +41,25 @@ from accelerate import Accelerator
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from ..data.landmarks import L
 from ..data.packed import Packed
 from ..model.discriminators import DiscriminatorConfig, Discriminators
 from ..model.generator import Generator, GeneratorConfig
-from ..model.layers import Axes
+from ..model.layers import Axes, values_checked
 from ..model.losses import LAMBDA, discriminator_hinge, generator_hinge, total_loss
 from ..model.pyramid import LEVELS
 from ..model.syncer import SyncerPyramid, av_loss
 from .models import CheckpointError, checksum, read_tensors, write_tensors
 from .processes import ALONE, Processes, full
-from .runs import Run, adam, check_terms, descend, differences, read_terms
+from .graphs import Draws, Replayed, can_capture, drawn
+from .runs import Run, adam, descend, differences, set_rate
 from mssync.training.syncers import (
     check_data,
     data_facts,
     fit_axes,
     progress_bar,
     set_audio_stats,
+    watch_of,
 )
 
 
@@ -111,24 +115,33 @@ def perturbed_start(
     x0: Tensor,  # (B, 68, 2) first frames
     axes: Axes,  # of positions
     size: float,  # in standard deviations of the data along each axis
-    rng: torch.Generator,
+    rng: torch.Generator | Draws,
     processes: Processes = ALONE,
 ) -> Tensor:  # (B, 68, 2), each moved or not with equal chance
     "Move half of the starts off along the data's axes."
-    noise = size * disturbance(len(x0), (2 * x0.shape[1],), rng, processes)
-    chance = torch.rand(len(x0) * processes.world, 1, generator=rng)
-    noise = noise * (processes.cut(chance) < 0.5)
-    return x0 + (noise.to(x0.device) @ axes.colour).view_as(x0)
+    n = len(x0)
+
+    def noise(rng):
+        z = size * disturbance(n, (2 * L,), rng, processes)
+        chance = torch.rand(n * processes.world, 1, generator=rng)
+        return dict(z=z * (processes.cut(chance) < 0.5))
+
+    return x0 + (drawn(rng, noise, x0.device)["z"] @ axes.colour).view_as(x0)
 
 
 def start_states(
     G: Generator,
     n: int,  # sequences of this process
-    rng: torch.Generator,
+    rng: torch.Generator | Draws,
     processes: Processes = ALONE,
 ) -> tuple[Tensor, ...]:  # n rows each
     "This process's share of initial states (and noise) for the whole batch."
-    return tuple(map(processes.cut, G.start(n * processes.world, rng)))
+
+    def states(rng):
+        return dict(enumerate(map(processes.cut, G.start(n * processes.world, rng, "cpu"))))
+
+    device = next(G.parameters()).device
+    return tuple(drawn(rng, states, device).values())
 
 
 # %% ../../nbs/training/24_gan.ipynb #55ff0f41
@@ -136,14 +149,18 @@ def disturbed(
     x: Tensor,  # (B, T+1, 68, 2) data, this process's share
     axes: Axes,  # of positions
     noise: float,  # of the most disturbed sequence, in standard deviations along each axis
-    rng: torch.Generator,
+    rng: torch.Generator | Draws,
     processes: Processes = ALONE,
 ) -> Tensor:  # (B, T+1, 68, 2)
     "Sequences whose frames are moved off, each sequence by an amount of its own."
-    u = torch.rand(len(x) * processes.world, 1, 1, generator=rng)
-    size = noise * processes.cut(u) ** 2
-    z = size * disturbance(len(x), (x.shape[1], 2 * x.shape[2]), rng, processes)
-    return x + (z.to(x.device) @ axes.colour).view_as(x)
+    n, frames = x.shape[:2]
+
+    def amounts(rng):
+        u = torch.rand(n * processes.world, 1, 1, generator=rng)
+        size = noise * processes.cut(u) ** 2
+        return dict(z=size * disturbance(n, (frames, 2 * L), rng, processes))
+
+    return x + (drawn(rng, amounts, x.device)["z"] @ axes.colour).view_as(x)
 
 
 # %% ../../nbs/training/24_gan.ipynb #9a4c4e61
@@ -152,7 +169,7 @@ def teacher_loss(
     x: Tensor,  # (B, T+1, 68, 2) data, this process's share
     a: Tensor,  # (B, 4(T+1), 26)
     noise: float,  # of the most disturbed sequence, in standard deviations along each axis
-    rng: torch.Generator,
+    rng: torch.Generator | Draws,
     processes: Processes = ALONE,
 ) -> Tensor:  # scalar; 1 is what standing still gets
     """Unexplained share of the whitened velocity that leads from disturbed frames of the data to
@@ -210,11 +227,11 @@ def reconstruction(
     fake: Tensor,  # (B, T+1, 68, 2)
     real: Tensor,  # (B, T+1, 68, 2)
     cfg: GANTraining,
-    step: int,  # adversarial steps done
+    fade: float | Tensor,  # of `reconstruction_fade`; the number 0 leaves it out
 ) -> Tensor:  # scalar
     "The weighted squared error that fades out over `l2_steps`; 0 where it is not asked for."
-    fade = reconstruction_fade(cfg, step)
-    if not fade * (cfg.l2 + cfg.l2_velocity):
+    faded = not isinstance(fade, Tensor) and fade == 0
+    if faded or not cfg.l2 + cfg.l2_velocity:
         return fake.new_zeros(())
     positions = F.mse_loss(G.axes_x(fake.flatten(2)), G.axes_x(real.flatten(2)))
     v_fake, v_real = (torch.diff(s.flatten(2), dim=1) for s in (fake, real))
@@ -236,7 +253,8 @@ def generator_loss(
     real: Tensor,  # (B, T+1, 68, 2)
     a: Tensor,  # (B, 4(T+1), 26)
     cfg: GANTraining,
-    step: int,  # adversarial steps done
+    lam: float | Tensor,  # weight of synchrony
+    fade: float | Tensor = 1.0,  # what is left of the reconstruction
     processes: Processes = ALONE,
 ) -> tuple[Tensor, dict[str, Tensor]]:  # Eq. 14, and its terms
     "The generator's loss on its own motion."
@@ -252,13 +270,12 @@ def generator_loss(
 
     av, levels = av_loss(embeddings, fake, a, cfg.loss_levels)  # Eq. 4
     terms = generator_hinge({k: full(v) for k, v in scores.items()})  # Eq. 9-11
-    l2 = reconstruction(G, fake, real, cfg, step)
-    lam = synchrony_weight(cfg, step)
+    l2 = reconstruction(G, fake, real, cfg, fade)
     loss = total_loss(terms, av, lam, l2)  # Eq. 14
 
     logged = {f"L_G_{k}": v for k, v in terms.items()} | dict(L_AV=av, L2=l2)
     logged |= {f"L_AV_{i + 1}": v for i, v in enumerate(levels)}
-    return loss, logged | {"lambda": torch.full_like(av, lam)}
+    return loss, logged | {"lambda": torch.ones_like(av) * lam}
 
 
 # %% ../../nbs/training/24_gan.ipynb #3e02cdeb
@@ -279,68 +296,111 @@ class GANNetworks:
         self.opt_g = adam(G, cfg.lr_g, betas=tuple(cfg.betas))
         self.opt_d = adam(D, cfg.lr_d, betas=tuple(cfg.betas))
         self.opt_t = adam(G, cfg.teacher_lr, betas=(0.9, 0.999))
+        device = next(G.parameters()).device
+        self.watch = watch_of(device, cfg.limit, processes)
+        # what changes from step to step, where the device reads it: lambda, the fading of the
+        # reconstruction, and the share of the way that the average follows
+        self.lam, self.fade, self.share = torch.zeros(3, device=device).unbind()
 
     @torch.no_grad()
-    def follow(self, decay: float):
-        "The average follows the weights."
+    def follow(self, share: float | Tensor):
+        "The average goes this share of the way to the weights; none where a term was unsound."
         average, weights = list(self.average.parameters()), list(self.G.parameters())
-        torch._foreach_lerp_(average, weights, 1 - decay)  # all of them in one call
+        share = share * (1 - self.watch.bad)
+        torch._foreach_lerp_(average, weights, [share] * len(weights))  # all in one call
 
-    def _descend(self, opt, loss, terms, run, name):
-        kw = dict(limit=self.cfg.limit, clip=self.cfg.clip, norm=f"norm_{name}")
-        return descend(opt, loss, terms, run.step + 1, processes=self.processes, **kw)
+    def _descend(self, opt, loss, terms, name):
+        descend(opt, loss, terms, self.watch, self.cfg.clip, norm=f"norm_{name}")
 
-    def _check(self, run, **tensors):
-        "What goes into a network, before it goes in: all processes stop together."
+    def _see(self, **tensors):
+        "The largest magnitude of what goes into a network."
         largest = {k: v.detach().abs().amax() for k, v in tensors.items()}
-        check_terms(run.step + 1, read_terms(largest, self.processes), self.cfg.limit)
+        self.watch.see(largest, logged=False)
 
-    def _sample(self, packed, batch, run):
+    def _sample(self, packed, batch, draws):
         "This process's share of a batch: landmarks and audio."
-        how = (self.cfg.augment, self.processes.rank, self.processes.world)
-        x, a = packed.sample(batch, self.cfg.frames, run.rng, *how, draw=self.cfg.draw)
-        self._check(run, landmarks=x, audio=a)
+        cfg, team = self.cfg, self.processes
+        how = partial(packed.draw, batch, cfg.frames, augment=cfg.augment, draw=cfg.draw)
+        x, a = packed.cut(draws.take(how), cfg.frames, team.rank, team.world)
+        self._see(landmarks=x, audio=a)
         return x, a
 
 
 # %% ../../nbs/training/24_gan.ipynb #8300c43d
-class GANState(GANNetworks):
-    "The modules and optimisers of a GAN training, and its two kinds of step."
+class _Bodies(GANNetworks):
+    "What the device does in either kind of step."
 
-    def teacher_step(self, packed: Packed, run: Run) -> dict[str, float]:
-        "Continue the data by one frame; gives the terms."
-        cfg = self.cfg
-        real, a = self._sample(packed, cfg.teacher_batch, run)
-        self.opt_t.param_groups[0]["lr"] = teacher_rate(cfg, run.step)
-        loss = teacher_loss(self.G, real, a, cfg.teacher_noise, run.rng, self.processes)
-        row = self._descend(self.opt_t, loss, dict(teacher=loss), run, "G")
-        self.follow(0.0)
-        return row
+    def teach(self, packed: Packed, draws: Draws):
+        "Continue the data by one frame: the device's part."
+        real, a = self._sample(packed, self.cfg.teacher_batch, draws)
+        loss = teacher_loss(self.G, real, a, self.cfg.teacher_noise, draws, self.processes)
+        self._descend(self.opt_t, loss, dict(teacher=loss), "G")
+        self.follow(1.0)
 
-    def _roll_out(self, real: Tensor, a: Tensor, run: Run) -> tuple[Tensor, Tensor]:
+    def _roll_out(self, real: Tensor, a: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         "Generated motion, and the data from the same starts."
         G, team, x0 = self.G, self.processes, real[:, 0]
         if self.cfg.perturb:
-            x0 = perturbed_start(x0, G.axes_x, self.cfg.perturb, run.rng, team)
+            x0 = perturbed_start(x0, G.axes_x, self.cfg.perturb, draws, team)
         with team.autocast():
-            fake = G(x0, a, state=start_states(G, len(x0), run.rng, team))
+            fake = G(x0, a, state=start_states(G, len(x0), draws, team))
         return full(fake), torch.cat([x0[:, None], real[:, 1:]], 1)
 
-    def adversarial_step(self, packed: Packed, run: Run) -> dict[str, float]:
-        "Update the discriminators (Eq. 13), then the generator (Eq. 14); gives the terms."
+    def oppose(self, packed: Packed, draws: Draws, fading: bool = True):
+        "Update the discriminators (Eq. 13), then the generator (Eq. 14): the device's part."
         G, D, cfg, team = self.G, self.D, self.cfg, self.processes
-        step = run.step - cfg.teacher_steps
-        self.opt_g.param_groups[0]["lr"] = adversarial_rate(cfg, cfg.lr_g, step)
-        self.opt_d.param_groups[0]["lr"] = adversarial_rate(cfg, cfg.lr_d, step)
-        real, a = self._sample(packed, cfg.batch, run)
-        fake, shown = self._roll_out(real, a, run)  # once, for both updates
-        self._check(run, motion=fake)
+        real, a = self._sample(packed, cfg.batch, draws)
+        fake, shown = self._roll_out(real, a, draws)  # once, for both updates
+        self._see(motion=fake)
 
-        row = self._descend(self.opt_d, *discriminator_loss(D, shown, fake, team), run, "D")
-        loss = generator_loss(G, D, self.syncers, fake, real, a, cfg, step, team)
-        row |= self._descend(self.opt_g, *loss, run, "G")
-        self.follow(min(cfg.ema, (1 + step) / (10 + step)))
-        return row
+        self._descend(self.opt_d, *discriminator_loss(D, shown, fake, team), "D")
+        weights = self.lam, self.fade if fading else 0.0
+        loss = generator_loss(G, D, self.syncers, fake, real, a, cfg, *weights, team)
+        self._descend(self.opt_g, *loss, "G")
+        self.follow(self.share)
+
+
+# %% ../../nbs/training/24_gan.ipynb #e5d7c965
+class GANState(_Bodies):
+    "The modules and optimisers of a GAN training, and its two kinds of step."
+
+    def __init__(self, *args, capture: bool = True):
+        super().__init__(*args)
+        device = next(self.G.parameters()).device
+        self.capture = capture and can_capture(device, self.processes.world)
+        self._replayed = {}
+
+    def teacher_step(self, packed: Packed, run: Run) -> dict[str, float]:
+        "Continue the data by one frame; gives the terms, where they were read."
+        set_rate(self.opt_t, teacher_rate(self.cfg, run.step))
+        return self._make(self.teach, packed, run)
+
+    def adversarial_step(self, packed: Packed, run: Run) -> dict[str, float]:
+        "Update discriminators and generator; gives the terms, where they were read."
+        cfg = self.cfg
+        step = run.step - cfg.teacher_steps
+        set_rate(self.opt_g, adversarial_rate(cfg, cfg.lr_g, step))
+        set_rate(self.opt_d, adversarial_rate(cfg, cfg.lr_d, step))
+        fade = reconstruction_fade(cfg, step)
+        self.lam.fill_(synchrony_weight(cfg, step))
+        self.fade.fill_(fade)
+        self.share.fill_(1 - min(cfg.ema, (1 + step) / (10 + step)))
+        return self._make(self.oppose, packed, run, fade > 0)
+
+    def _make(self, body: Callable, packed: Packed, run: Run, *how) -> dict[str, float]:
+        "A step; one that is made in another way is captured anew."
+        key = (body.__name__, id(packed), id(run.rng), *how)
+        if key not in self._replayed:
+            draws = Draws(run.rng, packed.x.device)
+            step = partial(self._terms_of, body, packed, draws, *how)
+            self._replayed = {key: Replayed(step, draws, self.capture)}
+        with values_checked():
+            seen, values = self._replayed[key]()
+        return self.watch.keep(run.step + 1, seen, values)
+
+    def _terms_of(self, body: Callable, *args) -> tuple[list, Tensor]:
+        body(*args)
+        return self.watch.take()
 
 
 # %% ../../nbs/training/24_gan.ipynb #58f96921
@@ -380,7 +440,7 @@ def take_taught(gan: GANState, run: Run, path: str | Path, about: dict):
             "give another path, or delete the file"
         )
     gan.G.load_state_dict({k[2:]: v for k, v in tensors.items() if k.startswith("G/")})
-    gan.follow(0.0)
+    gan.follow(1.0)
     run.rng.set_state(tensors["rng"])
     run.resume(gan.cfg.teacher_steps, header["rows"])
 
@@ -433,6 +493,7 @@ def new_gan(
     cfg: GANTraining,
     seed: int,
     processes: Processes = ALONE,
+    capture: bool = True,  # its steps as CUDA graphs, where they can be
 ) -> GANState:
     "Untrained networks with the statistics of the data, on the data's device."
     torch.manual_seed(seed)
@@ -440,7 +501,7 @@ def new_gan(
     axes = fit_axes(packed, cfg.frames, cfg.floor) if cfg.whiten else (None, None)
     G = Generator(shape, *axes).to(device)
     D = Discriminators(disc, *axes).to(device)
-    gan = GANState(G, D, syncers.to(device), cfg, processes)
+    gan = GANState(G, D, syncers.to(device), cfg, processes, capture=capture)
     for model in (gan.G, gan.average):
         set_audio_stats(model, packed)
     return gan
@@ -475,7 +536,7 @@ def _gan_steps(
     "All steps that the run has still to make."
     cfg, team = gan.cfg, run.processes
     if not cfg.ema:
-        gan.follow(0.0)  # the checkpoint holds no average, which is G itself
+        gan.follow(1.0)  # the checkpoint holds no average, which is G itself
     if taught and cfg.teacher_steps:
         there = run.step == 0 and Path(taught).exists()
         if all(team.agree(int(there))):
@@ -484,11 +545,13 @@ def _gan_steps(
 
     while run.step < bar.total:
         teach = run.step < cfg.teacher_steps
-        row = gan.teacher_step(packed, run) if teach else gan.adversarial_step(packed, run)
+        (gan.teacher_step if teach else gan.adversarial_step)(packed, run)
         if (run.step + 1) % cfg.eval_every == 0 or run.step + 1 == bar.total:
+            row = gan.watch.read()
             measured = evaluate(gan.average.eval()) if evaluate else {}
             run.log(**row, **measured)
         if run.step % 10 == 0:
+            row = gan.watch.read()
             shown = [k for k in ("teacher", "L_AV", "L_D_f", "L_D_s") if k in row]
             bar.set_postfix({k: f"{row[k]:.2f}" for k in shown})
         run.done(bar.total)
@@ -516,6 +579,7 @@ def train_gan(
     accelerator: Accelerator | None = None,  # made by default
     checkpoint_minutes: float = 5.0,  # between checkpoints; 0: by steps alone
     checkpoint_every: int = 0,  # steps between them; 0: by the clock alone
+    capture: bool = True,  # replay the steps as CUDA graphs, where they can be
 ) -> tuple[Generator, pd.DataFrame]:  # its average where `ema` is set; and a log of all terms
     """Train MS-Sync (Section 3.3). Raises FloatingPointError where a term or a gradient is not
     finite or a term beyond the limit, CheckpointError on a checkpoint of another run, ValueError or
@@ -524,11 +588,11 @@ def train_gan(
         packed = packed.only(cfg.clips)
     team = Processes.of(packed.x.device, cfg.precision, accelerator)
     _check_gan(packed, syncers, shape, disc, cfg, team)
-    gan = new_gan(packed, syncers, shape, disc, cfg, seed, team)
+    gan = new_gan(packed, syncers, shape, disc, cfg, seed, team, capture)
     about, start = _facts(gan, packed, seed)
     modules = dict(G=gan.G, D=gan.D) | (dict(average=gan.average) if cfg.ema else {})
     optimisers = dict(G=gan.opt_g, D=gan.opt_d, teacher=gan.opt_t)
-    how = (checkpoint, checkpoint_every, about, logdir, team, checkpoint_minutes)
+    how = (checkpoint, checkpoint_every, about, logdir, team, checkpoint_minutes, gan.watch.read)
     total = cfg.teacher_steps + cfg.steps + cfg.decay_steps
     with (
         Run(modules, optimisers, seed, *how) as run,

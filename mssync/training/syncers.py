@@ -17,11 +17,14 @@ __all__ = [
     "new_syncers",
     "held_out_row",
     "progress_bar",
+    "watch_of",
+    "SyncerStep",
     "train_syncers",
 ]
 
 # %% ../../nbs/training/23_syncers.ipynb #356ad359
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +37,12 @@ from tqdm.auto import tqdm
 from ..data.corpus import Clip, CorpusError, write_clip, write_index
 from ..data.landmarks import L, neutral_face
 from ..data.packed import Packed
-from ..model.layers import Axes
+from ..model.layers import Axes, values_checked
 from ..model.pyramid import LEVELS, WINDOW, audio_pyramid, position_pyramid
 from ..model.syncer import SyncerConfig, SyncerPyramid, info_nce, margin_loss, negatives, seen
 from .processes import ALONE, Processes, full
-from .runs import Run, adam, descend, read_terms
+from .graphs import Draws, Replayed, can_capture, drawn
+from .runs import Run, Watch, adam, descend, read_terms, set_rate
 
 
 # %% ../../nbs/training/23_syncers.ipynb #dbef08e2
@@ -233,12 +237,17 @@ def _check_negatives(cfg: SyncerTraining, processes: Processes):
 
 
 # %% ../../nbs/training/23_syncers.ipynb #96c8d307
+def _negatives(B: int, W: int, cfg: SyncerTraining, rng: torch.Generator) -> dict[str, Tensor]:
+    "Of one level."
+    return dict(neg=negatives(B, W, cfg.negatives, rng, cfg.same))
+
+
 def syncer_losses(
     syncers: SyncerPyramid,
     x: Tensor,  # (B, T+1, 68, 2), this process's share
     a: Tensor,  # (B, 4(T+1), 26)
     cfg: SyncerTraining,
-    rng: torch.Generator,  # draws the negatives
+    rng: torch.Generator | Draws,  # draws the negatives
     processes: Processes = ALONE,
 ) -> tuple[Tensor, Tensor]:  # loss and retrieval accuracy of the whole batch, (levels,) each
     "Loss of every level on one batch."
@@ -251,7 +260,8 @@ def syncer_losses(
             e = syncer(x_i[::step], a_i[::step])
         e_x, e_a = (processes.gather(full(v)) for v in e)
 
-        neg = negatives(*e_x.shape[:2], cfg.negatives, rng, cfg.same)
+        how = partial(_negatives, *e_x.shape[:2], cfg)
+        neg = drawn(rng, how, e_x.device)["neg"]
         if cfg.loss == "info_nce":
             out.append(info_nce(e_a, e_x, neg, cfg.temperature, cfg.log))  # Eq. 2
         else:
@@ -313,28 +323,63 @@ def progress_bar(run: Run, total: int, name: str, show: bool) -> tqdm:
     return tqdm(total=total, initial=run.step, desc=name, disable=hidden, mininterval=1)
 
 
+# %% ../../nbs/training/23_syncers.ipynb #2ec530cc
+def watch_of(device: torch.device, limit: float, processes: Processes) -> Watch:
+    "A training's watch: it reads every step on a CPU, some at once where reading makes a GPU wait."
+    waits = device.type != "cpu" and processes.world == 1
+    return Watch(device, limit, 10 if waits else 1, processes)
+
+
+class SyncerStep:
+    "A step of a training of syncers: draw, cut, loss, update."
+
+    def __init__(
+        self,
+        syncers: SyncerPyramid,
+        opt: torch.optim.Optimizer,
+        packed: Packed,  # clips to train on
+        cfg: SyncerTraining,
+        rng: torch.Generator,
+        watch: Watch,
+        capture: bool = True,  # as a CUDA graph, where it can be
+    ):
+        self.syncers, self.opt, self.packed, self.cfg, self.watch = syncers, opt, packed, cfg, watch
+        self.draws = Draws(rng, packed.x.device)
+        capture = capture and can_capture(packed.x.device, watch.processes.world)
+        self.replayed = Replayed(self.body, self.draws, capture)
+
+    def __call__(self) -> tuple[list, Tensor]:  # terms, see `Watch.take`
+        with values_checked():
+            return self.replayed()
+
+    def body(self) -> tuple[list, Tensor]:
+        "All that the device does."
+        cfg, team, packed = self.cfg, self.watch.processes, self.packed
+        how = dict(augment=cfg.augment, draw=cfg.draw)
+        batch = self.draws.take(partial(packed.draw, cfg.batch, cfg.frames, **how))
+        x, a = packed.cut(batch, cfg.frames, team.rank, team.world)
+        loss, found = syncer_losses(self.syncers, x, a, cfg, self.draws, team)
+        descend(self.opt, loss.sum(), _by_level(loss, found), self.watch, reduction="sum")
+        return self.watch.take()
+
+
 # %% ../../nbs/training/23_syncers.ipynb #86d29d5f
 def _syncer_steps(
     run: Run,
     bar: tqdm,
     syncers: SyncerPyramid,
-    packed: Packed,
+    step: SyncerStep,
     held_out: Packed,
     cfg: SyncerTraining,
 ):
     "All steps that the run has still to make."
-    team, opt = run.processes, run.optimisers["opt"]
+    watch, team, opt = step.watch, run.processes, run.optimisers["opt"]
     while run.step < cfg.steps:
-        opt.param_groups[0]["lr"] = syncer_rate(cfg, run.step)
-        how = (cfg.augment, team.rank, team.world)
-        x, a = packed.sample(cfg.batch, cfg.frames, run.rng, *how, draw=cfg.draw)
-        loss, found = syncer_losses(syncers, x, a, cfg, run.rng, team)
-        terms, step = _by_level(loss, found), run.step + 1
-        row = descend(opt, loss.sum(), terms, step, cfg.limit, processes=team, reduction="sum")
-
-        if step % cfg.eval_every == 0 or step == cfg.steps:
+        set_rate(opt, syncer_rate(cfg, run.step))
+        watch.keep(run.step + 1, *step())
+        if (run.step + 1) % cfg.eval_every == 0 or run.step + 1 == cfg.steps:
             held = held_out_row(syncers, held_out, cfg, team)
-            run.log(**row, **held)
+            run.log(**watch.read(), **held)
             shown = {k[9:].replace("_", " "): f"{v:.2f}" for k, v in held.items() if "retr" in k}
             bar.set_postfix(shown)
         run.done(cfg.steps)
@@ -354,6 +399,7 @@ def train_syncers(
     accelerator: Accelerator | None = None,  # made by default
     checkpoint_minutes: float = 5.0,  # between checkpoints; 0: by steps alone
     checkpoint_every: int = 0,  # steps between them; 0: by the clock alone
+    capture: bool = True,  # replay the steps as CUDA graphs, where they can be
 ) -> tuple[SyncerPyramid, pd.DataFrame]:  # the syncers, and a log of loss and retrieval by level
     """Train a pyramid of syncers (Section 3.1).
     Raises FloatingPointError where a loss or the gradient is not finite or a loss beyond the limit,
@@ -370,10 +416,12 @@ def train_syncers(
     about = dict(
         kind="syncers", syncer=asdict(shape), training=asdict(cfg), data=data_facts(packed)
     )
-    state = (dict(syncers=syncers), dict(opt=opt), seed)
+    watch = watch_of(packed.x.device, cfg.limit, team)
+    how = (checkpoint, checkpoint_every, about, logdir, team, checkpoint_minutes, watch.read)
     with (
-        Run(*state, checkpoint, checkpoint_every, about, logdir, team, checkpoint_minutes) as run,
+        Run(dict(syncers=syncers), dict(opt=opt), seed, *how) as run,
         progress_bar(run, cfg.steps, "syncers", progress) as bar,
     ):
-        _syncer_steps(run, bar, syncers, packed, held_out, cfg)
+        step = SyncerStep(syncers, opt, packed, cfg, run.rng, watch, capture)
+        _syncer_steps(run, bar, syncers, step, held_out, cfg)
     return syncers.eval(), pd.DataFrame(run.rows)
