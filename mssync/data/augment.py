@@ -28,22 +28,24 @@ __all__ = [
 
 # %% ../../nbs/data/03_augment.ipynb #9500ae6e
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
 
-from .landmarks import FPS, L, neutral_face
+from .landmarks import FPS, L, fixed_numbers, neutral_face
 
 # %% ../../nbs/data/03_augment.ipynb #24638b2a
 BANDS = 40  # of the mel spectrum behind the MFCC
 
 
-def cosines(d: int) -> Tensor:  # (d, 40) float32
-    "The first rows C of the orthonormal cosine transform."
+@cache
+def cosines(d: int, device="cpu") -> Tensor:  # (d, 40) float32
+    "The first rows C of the orthonormal cosine transform, brought to a device once."
     k, m = torch.arange(d)[:, None], torch.arange(BANDS).double()
     rows = torch.cos(math.pi * k * (m + 0.5) / BANDS) * (2 / BANDS) ** 0.5
     rows[0] /= 2**0.5
-    return rows.float()
+    return rows.float().to(device)
 
 
 # %% ../../nbs/data/03_augment.ipynb #3abc4f30
@@ -67,7 +69,7 @@ def another_tone(
     u: Tensor,  # (B, 4) heights of the cosines, -1 to 1
 ) -> Tensor:  # (B, n, 40)
     "A smooth curve over the bands, the same at all times."
-    rows = cosines(5)[1:].to(M) * (BANDS / 2) ** 0.5  # each between -1 and 1
+    rows = cosines(5, M.device)[1:].to(M) * (BANDS / 2) ** 0.5  # each between -1 and 1
     return M + TONE * (u.to(M) @ rows)[:, None]
 
 
@@ -76,7 +78,11 @@ QUIETEST = 40.0  # dB, noise at most so far below the window's mean power
 SLOPE = 15.0  # dB, of the noise from the middle band to the last one
 DECAY = (0.15, 0.8)  # s, in which a room's echo falls by 60 dB
 TABLE = 4096  # rows of fixed normal numbers
-_table = torch.randn(TABLE, 2 * L, generator=torch.Generator().manual_seed(0))
+
+
+@cache
+def _table(device) -> Tensor:  # (4096, 136)
+    return torch.randn(TABLE, 2 * L, generator=torch.Generator().manual_seed(0)).to(device)
 
 
 def fixed_noise(
@@ -85,7 +91,7 @@ def fixed_noise(
     width: int,  # columns, at most 136
 ) -> Tensor:  # (B, n, width)
     "Pieces of the table, from the top again where it ends."
-    table = _table[:, :width].to(place.device)
+    table = _table(place.device)[:, :width]
     rows = (place * TABLE).long()[:, None] + torch.arange(n, device=place.device)
     return table[rows % TABLE]
 
@@ -102,7 +108,7 @@ def noisy(
     "Steady noise added."
     power = _power(M)
     mean = 10 * power.mean((1, 2)).log10()
-    bands = torch.linspace(-1, 1, BANDS).to(M)
+    bands = torch.linspace(-1, 1, BANDS, device=M.device).to(M)
     level = (mean - QUIETEST * u[:, 0])[:, None] + SLOPE * (2 * u[:, 1:2] - 1) * bands
     N = level[:, None] + 2 * fixed_noise(u[:, 2], M.shape[1], BANDS).to(M)
     return 10 * (power + _power(N)).log10()
@@ -118,12 +124,13 @@ def echoing(
     seconds = short + (long - short) * u[:, 1]
     fall = -0.06 * math.log(10) / seconds  # of the power's logarithm from column to column
     r = fall.exp()
-    back = (torch.arange(n)[:, None] - torch.arange(n)).to(M)
+    t = torch.arange(n, device=M.device)
+    back = (t[:, None] - t).to(M)
     weights = (
         torch.where(back >= 0, (fall[:, None, None] * back.clamp(min=0)).exp(), 0)
         * (1 - r)[:, None, None]
     )
-    weights[..., 0] += r[:, None] ** (1 + torch.arange(n).to(M))
+    weights[..., 0] += r[:, None] ** (1 + t.to(M))
     power = _power(M)
     mixed = torch.lerp(power, weights @ power, 0.7 * u[:, :1, None])
     return 10 * mixed.log10()
@@ -141,7 +148,7 @@ def another_voice(
     d = {name: d[name].to(c) for name in VOICES if name in d}
     if not d:
         return c
-    C = cosines(c.shape[-1]).to(c)
+    C = cosines(c.shape[-1], c.device).to(c)
     M = c @ C
     for name, u in d.items():
         M = VOICES[name](M, u)
@@ -163,8 +170,8 @@ def paths(
     n: int,  # frames
 ) -> Tensor:  # (B, n, 5) of `SWAY`
     "Sine paths."
-    most = torch.tensor(SWAY).to(u)
-    t = torch.arange(n).to(u)[:, None] / FPS
+    most = fixed_numbers(SWAY, u.device).to(u)
+    t = torch.arange(n, device=u.device).to(u)[:, None] / FPS
     size, speed, phase = (v[:, None] for v in u.unbind(-1))
     return most * size * torch.sin(2 * math.pi * (SPEED * speed * t + phase))
 
@@ -179,7 +186,7 @@ def swayed(
     yaw, pitch, roll = (torch.deg2rad(v) for v in (yaw, pitch, roll))
     c = x[:, :1].mean(2, keepdim=True)
     X, Y = (x - c).unbind(-1)
-    Z = torch.from_numpy(neutral_face()[:, 2]).to(x) * half
+    Z = fixed_numbers(tuple(neutral_face()[:, 2].tolist()), x.device).to(x) * half
     X, Z = yaw.cos() * X + yaw.sin() * Z, yaw.cos() * Z - yaw.sin() * X
     Y = pitch.cos() * Y - pitch.sin() * Z
     X, Y = roll.cos() * X - roll.sin() * Y, roll.sin() * X + roll.cos() * Y

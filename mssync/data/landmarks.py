@@ -14,7 +14,7 @@ __all__ = [
     "as_array",
     "neutral_face",
     "plot_face",
-    "fixed_index",
+    "fixed_numbers",
     "flip",
     "centre_size",
     "normalise",
@@ -172,11 +172,11 @@ def plot_face(
 
 # %% ../../nbs/data/00_landmarks.ipynb #286517d6
 @cache
-def fixed_index(
+def fixed_numbers(
     numbers: tuple,
     device="cpu",
 ) -> Tensor:  # (n,)
-    "An index that never changes, brought to a device once."
+    "Numbers that never change, brought to a device once: an index, or constants."
     with torch.inference_mode(False):  # it may serve a training later
         return torch.tensor(numbers, device=device)
 
@@ -187,7 +187,7 @@ def flip(
 ):  # (..., 68, 2)
     "Mirror faces horizontally and exchange left and right indices."
     tensor = isinstance(x, Tensor)
-    index = fixed_index(tuple(FLIP), x.device) if tensor else FLIP
+    index = fixed_numbers(tuple(FLIP), x.device) if tensor else FLIP
     y = x[..., index, :]
     stack = torch.stack if tensor else np.stack
     return stack((width - y[..., 0], y[..., 1]), -1)

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.landmarks import fixed_index
+from ..data.landmarks import fixed_numbers
 
 
 # %% ../../nbs/model/17_fast.ipynb #4adde4da
@@ -349,7 +349,7 @@ def window_plan(
     windows = [(w, start) for w in fit for start in range(0, n - w + 1, max(w // 2, 1))]
     steps = [[start + s for w, start in windows if w > s] for s in range(fit[0])]
     counts = [sum(w == f for w, _ in windows) for f in fit]
-    frames = fixed_index(tuple(sum(steps, [])), device)
+    frames = fixed_numbers(tuple(sum(steps, [])), device)
     return frames, [len(step) for step in steps], counts
 
 
