@@ -232,6 +232,7 @@ def calibration(
     } | {"about": "".join(t.about.head(1))}
 
 
+# %% ../../nbs/app/51_cli.ipynb #0b3997ed
 def _score(a) -> int:
     from mssync.data.files import write_atomic
     from mssync.metrics.synchrony import score_corpus

@@ -17,6 +17,7 @@ __all__ = [
     "PackedClips",
     "PackedCuts",
     "PackedWindows",
+    "PackedBatches",
     "Packed",
     "available_frames",
 ]
@@ -349,6 +350,7 @@ def rotated(
     return torch.stack((cy * X + sy * Z, cp * Y - sp * (cy * Z - sy * X)), -1) + c[..., :2]
 
 
+# %% ../../nbs/data/03_packed.ipynb #45131024
 def augmented(
     x: Tensor,  # (B, n, 68, 2) unit square
     z: Tensor | None,  # (B, n, 68) depth
@@ -580,6 +582,7 @@ def _draw_clips(
     return clips[order[sizes.cumsum(0)[who] - sizes[who] + inside]]
 
 
+# %% ../../nbs/data/03_packed.ipynb #e6a3b53b
 def _draw_places(
     lengths: Tensor,  # (clips,)
     frames: int,  # T; a window holds T+1
@@ -673,25 +676,8 @@ def _check_request(
 
 
 # %% ../../nbs/data/03_packed.ipynb #4d67bfc4
-class Packed(PackedWindows):
-    "Clips of some splits as contiguous tensors; cuts batches of windows."
-
-    def sample(
-        self,
-        batch: int,  # windows, over all ranks
-        frames: int,  # T; a window holds T+1
-        generator: torch.Generator,  # of the CPU: a seed gives the same batches on every device
-        augment: str | tuple = (),  # names of AUGMENTATIONS or PRESETS
-        rank: int = 0,  # which part of the batch to cut
-        world: int = 1,  # of how many
-        # drawn uniformly: "frames" where a window can start, "clips" or "speakers"
-        draw: str = "frames",
-    ) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2), a (B, 4(T+1), width); B = batch / world
-        """Draw windows. Raises CorpusError where no clip is long enough, `rotate` has no depth or
-        `gain` no known effect, ValueError on bad arguments."""
-        names = augmentations(augment)
-        _check_request(self, batch, frames, names, rank, world)
-        return self.cut(self.draw(batch, frames, generator, names, draw), frames, rank, world)
+class PackedBatches(PackedWindows):
+    "Batches of windows of packed clips: what is drawn, and what is cut."
 
     def draw(
         self,
@@ -725,15 +711,44 @@ class Packed(PackedWindows):
         if "swap" in d:
             x = x - x[:, :1] + _cut(self, *where, 0, d, d["swap"][part])[0]
         a = self.sound(i)
-        if d.keys() & VOICES.keys():
-            own = {k: d[k][part] for k in d.keys() & VOICES.keys()}
-            a = (another_voice(a * self.std + self.mean, own) - self.mean) / self.std
+        a = _voiced(self, a, {k: d[k][part] for k in d.keys() & VOICES.keys()})
         if "gain" in d:
             _louder(self, a, d["gain"][part])
         return x, a
 
 
+# %% ../../nbs/data/03_packed.ipynb #bf0f6865
+class Packed(PackedBatches):
+    "Clips of some splits as contiguous tensors; cuts batches of windows."
+
+    def sample(
+        self,
+        batch: int,  # windows, over all ranks
+        frames: int,  # T; a window holds T+1
+        generator: torch.Generator,  # of the CPU: a seed gives the same batches on every device
+        augment: str | tuple = (),  # names of AUGMENTATIONS or PRESETS
+        rank: int = 0,  # which part of the batch to cut
+        world: int = 1,  # of how many
+        # drawn uniformly: "frames" where a window can start, "clips" or "speakers"
+        draw: str = "frames",
+    ) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2), a (B, 4(T+1), width); B = batch / world
+        """Draw windows. Raises CorpusError where no clip is long enough, `rotate` has no depth or
+        `gain` no known effect, ValueError on bad arguments."""
+        names = augmentations(augment)
+        _check_request(self, batch, frames, names, rank, world)
+        return self.cut(self.draw(batch, frames, generator, names, draw), frames, rank, world)
+
+
 # %% ../../nbs/data/03_packed.ipynb #de47bb5f
+def _voiced(
+    p: PackedWindows,
+    a: Tensor,  # (B, 4(T+1), width) standardised
+    voice: dict[str, Tensor],  # name of `VOICES` -> random numbers; empty: as it is
+) -> Tensor:
+    "Windows in other voices and rooms."
+    return (another_voice(a * p.std + p.mean, voice) - p.mean) / p.std if voice else a
+
+
 def _louder(
     p: PackedWindows,
     a: Tensor,  # (B, 4(T+1), width) standardised; changed in place

@@ -480,6 +480,7 @@ def levelled_windows(
     return x, a, ids
 
 
+# %% ../../nbs/metrics/30_synchrony.ipynb #89539789
 def score_corpus(
     folder: str | Path,  # an ingested corpus
     syncers=None,  # metric `SyncerPyramid`; those of the package by default

@@ -212,11 +212,9 @@ class Recurrent(nn.Module):
         self.lstm, self.initial = LSTM(c_in, cfg.hidden), cfg.initial
 
     def start(
-        self,
-        batch: int,
-        generator: torch.Generator | None = None,  # CPU generator
-        device=None,  # where; that of the weights by default
-    ) -> tuple[Tensor, Tensor]:  # h_0, c_0 (batch, hidden)
+        self, batch: int, generator: torch.Generator | None = None, device=None
+    ) -> tuple[Tensor, Tensor]:
+        "h_0 and c_0 (batch, hidden), drawn on the CPU; where the weights are by default."
         shape, b = (2, batch, self.lstm.hidden), self.lstm.bias
         if self.initial == "zeros":
             return tuple(b.new_zeros(shape, device=device))
@@ -293,9 +291,7 @@ class _Attention(nn.Module):
         slopes = 2.0 ** (-8 * torch.arange(1, cfg.heads + 1) / cfg.heads)
         self.register_buffer("slopes", slopes, persistent=False)
 
-    def start(
-        self, batch: int, generator: torch.Generator | None = None, device=None
-    ) -> tuple[Tensor, Tensor]:
+    def start(self, batch: int, generator=None, device=None) -> tuple[Tensor, Tensor]:
         "No frames yet: keys and values (B, layers, context, 2 c_in), which are there (B, context)."
         n, w = len(self.qkv), self.out.weight
         cache = w.new_zeros(batch, n, self.context, 2 * w.shape[1], device=device)

@@ -124,8 +124,9 @@ def _float32(x: Tensor):
     return nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False)
 
 
-class Axes(nn.Module):
-    "Whitening along principal axes of flattened landmarks; its buffers travel with the weights."
+# %% ../../nbs/model/11_layers.ipynb #63556414
+class _Basis(nn.Module):
+    "A mean and a basis; its buffers travel with the weights."
 
     def __init__(self, d: int = 2 * L):
         super().__init__()
@@ -133,6 +134,23 @@ class Axes(nn.Module):
         self.register_buffer("white", torch.eye(d))  # U Lambda^(-1/2)
         self.register_buffer("colour", torch.eye(d))  # Lambda^(1/2) U^T
         self._plain = None  # whether they change nothing; None: not looked yet
+
+    def _load_from_state_dict(self, *args, **kw):
+        self._plain = None
+        super()._load_from_state_dict(*args, **kw)
+
+    def is_identity(self) -> bool:
+        "Read from the device once; what is loaded is looked at anew."
+        if self._plain is None:
+            eye = torch.eye(len(self.mean), device=self.mean.device, dtype=self.mean.dtype)
+            same = (torch.equal(m, eye) for m in (self.white, self.colour))
+            self._plain = not self.mean.any() and all(same)
+        return self._plain
+
+
+# %% ../../nbs/model/11_layers.ipynb #afea77e0
+class Axes(_Basis):
+    "Whitening along principal axes of flattened landmarks."
 
     @classmethod
     def identity(cls) -> "Axes":
@@ -152,18 +170,6 @@ class Axes(nn.Module):
         axes = cls(len(mu))
         axes.load_state_dict(dict(mean=mu, white=u / scale, colour=(u * scale).T))
         return axes
-
-    def _load_from_state_dict(self, *args, **kw):
-        self._plain = None
-        super()._load_from_state_dict(*args, **kw)
-
-    def is_identity(self) -> bool:
-        "Read from the device once; what is loaded is looked at anew."
-        if self._plain is None:
-            eye = torch.eye(len(self.mean), device=self.mean.device, dtype=self.mean.dtype)
-            same = (torch.equal(m, eye) for m in (self.white, self.colour))
-            self._plain = not self.mean.any() and all(same)
-        return self._plain
 
     def forward(self, x: Tensor) -> Tensor:  # (..., 136) -> of about unit variance, float32
         with _float32(x):

@@ -502,6 +502,7 @@ def _resampled(units, real: dict, made: dict, *draws: int) -> dict[tuple, np.nda
     return found
 
 
+# %% ../../nbs/study/65_evaluation.ipynb #82baa24c
 def _distances(methods: Methods, T: int, real: dict, made: dict, far: dict, *draws) -> list[dict]:
     """The distance of every method's features from the real ones, one row a distance. `far` is of
     `_resampled`, which has no other clips; `draws` are for those."""

@@ -49,9 +49,9 @@ from ..model.layers import Axes, values_checked
 from ..model.losses import LAMBDA, discriminator_hinge, generator_hinge, total_loss
 from ..model.pyramid import LEVELS
 from ..model.syncer import SyncerPyramid, av_loss
+from .graphs import Draws, Replayed, can_capture, drawn
 from .models import CheckpointError, checksum, read_tensors, write_tensors
 from .processes import ALONE, Processes, full
-from .graphs import Draws, Replayed, can_capture, drawn
 from .runs import Run, adam, descend, differences, set_rate
 from mssync.training.syncers import (
     check_data,
@@ -129,6 +129,7 @@ def perturbed_start(
     return x0 + (drawn(rng, noise, x0.device)["z"] @ axes.colour).view_as(x0)
 
 
+# %% ../../nbs/training/24_gan.ipynb #6405af49
 def start_states(
     G: Generator,
     n: int,  # sequences of this process
@@ -279,8 +280,8 @@ def generator_loss(
 
 
 # %% ../../nbs/training/24_gan.ipynb #3e02cdeb
-class GANNetworks:
-    "The modules and optimisers of a GAN training, and what both kinds of step need."
+class _Held:
+    "The modules, optimisers and the watch of a GAN training."
 
     def __init__(
         self,
@@ -301,6 +302,11 @@ class GANNetworks:
         # what changes from step to step, where the device reads it: lambda, the fading of the
         # reconstruction, and the share of the way that the average follows
         self.lam, self.fade, self.share = torch.zeros(3, device=device).unbind()
+
+
+# %% ../../nbs/training/24_gan.ipynb #d65247ca
+class GANNetworks(_Held):
+    "The modules and optimisers of a GAN training, and what both kinds of step need."
 
     @torch.no_grad()
     def follow(self, share: float | Tensor):
@@ -366,8 +372,7 @@ class GANState(_Bodies):
 
     def __init__(self, *args, capture: bool = True):
         super().__init__(*args)
-        device = next(self.G.parameters()).device
-        self.capture = capture and can_capture(device, self.processes.world)
+        self.capture = capture and can_capture(self.watch.bad.device, self.processes.world)
         self._replayed = {}
 
     def teacher_step(self, packed: Packed, run: Run) -> dict[str, float]:

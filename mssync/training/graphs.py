@@ -110,6 +110,7 @@ def can_capture(
     return torch.device(device).type == "cuda" and world == 1
 
 
+# %% ../../nbs/training/19_graphs.ipynb #41f31a6d
 class Replayed:
     "A step: its body as it stands, or on CUDA as one graph."
 
@@ -171,6 +172,7 @@ class Launches(TorchDispatchMode):
         return out
 
 
+# %% ../../nbs/training/19_graphs.ipynb #c17f1711
 def _tensors(tree) -> list[Tensor]:
     "All tensors in nested containers."
     if isinstance(tree, Tensor):

@@ -157,6 +157,7 @@ def weights_file(
     return shipped if shipped.is_file() else given
 
 
+# %% ../../nbs/training/20_models.ipynb #89b99d8c
 def load_model(
     path: str | Path,  # a file, or a name of what comes with the package: see `weights_file`
     device="cpu",  # torch device, or its name

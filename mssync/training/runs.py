@@ -167,6 +167,7 @@ def descend(
     watch.update(optimiser)
 
 
+# %% ../../nbs/training/22_runs.ipynb #346f4b01
 def adam(
     model: nn.Module,
     lr: float,

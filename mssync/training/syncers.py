@@ -40,8 +40,8 @@ from ..data.packed import Packed
 from ..model.layers import Axes, values_checked
 from ..model.pyramid import LEVELS, WINDOW, audio_pyramid, position_pyramid
 from ..model.syncer import SyncerConfig, SyncerPyramid, info_nce, margin_loss, negatives, seen
-from .processes import ALONE, Processes, full
 from .graphs import Draws, Replayed, can_capture, drawn
+from .processes import ALONE, Processes, full
 from .runs import Run, Watch, adam, descend, read_terms, set_rate
 
 
