@@ -302,7 +302,8 @@ class GANBench:
 
     def ours(self) -> dict[str, float]:  # the terms
         "`GANState.adversarial_step`."
-        packed = SimpleNamespace(sample=lambda *_, **__: (self.real, self.a))
+        data = self.real, self.a
+        packed = SimpleNamespace(draw=lambda *_, **__: {}, cut=lambda *_, **__: data, x=data[0])
         run = SimpleNamespace(step=0, rng=torch.Generator().manual_seed(0))
         return self.gan.adversarial_step(packed, run)
 
