@@ -146,7 +146,8 @@ def watch(connection: socket.socket, executable: str):
     for fd in fds:
         os.close(fd)
     answer(connection, pid)
-    ended, status = 0, 0
+    ended = 0
+    status = 0
     while not ended:
         if select.select([connection], [], [], 0.02)[0]:
             os.kill(pid, signal.SIGKILL)
@@ -233,7 +234,8 @@ class served:
         from pathlib import Path
 
         self.folder = tempfile.TemporaryDirectory()
-        address, python = f"{self.folder.name}/socket", Path(self.folder.name) / "python"
+        address = f"{self.folder.name}/socket"
+        python = Path(self.folder.name) / "python"
         start = shlex.join([sys.executable, "-IS", __file__, address])
         python.write_text(f'#!/bin/sh\nexec {start} "$@"\n')
         python.chmod(0o755)

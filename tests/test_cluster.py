@@ -87,7 +87,8 @@ def test_processes_option(tmp_path):
 @pytest.fixture(scope="module")
 def trained(smoke, tmp_path_factory) -> dict:
     "Loss syncers and a generator of profile smoke, by one process and by two (torchrun, gloo)."
-    one, two = smoke, tmp_path_factory.mktemp("processes") / "2"
+    one = smoke
+    two = tmp_path_factory.mktemp("processes") / "2"
     # the corpus and the metric syncers are there already
     for pattern in ("corpus", "corpus.*", "notebooks/01*", "seed_0/**/*syncers_metric*"):
         for p in one.glob(pattern):

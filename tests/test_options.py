@@ -695,7 +695,8 @@ def test_generator_with_scale_and_translate(
 
 def test_fixed_frame_of_reference_is_kept(data, held_still, judge, there, tmp_path):
     "A generator's file has it, and what is in another one is refused."
-    cfg, kw = replace(GAN, steps=1), dict(progress=False)
+    cfg = replace(GAN, steps=1)
+    kw = dict(progress=False)
     G, _ = train_gan(held_still[0], there, FIXED, SMALL[1], cfg, **kw)
     save_model(tmp_path / "g.safetensors", G)
     G = load_model(tmp_path / "g.safetensors")

@@ -36,7 +36,8 @@ def options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    a, corpora = options(), {}
+    a = options()
+    corpora = {}
     settings = load_profile(a.profile)
     how = {k: v for k, v in settings["ingest"].items() if k not in ("layout", "options", "shards")}
     ingest(a.videos, a.out / "grid", a.layout, **how)

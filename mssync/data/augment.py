@@ -42,7 +42,8 @@ BANDS = 40  # of the mel spectrum behind the MFCC
 @cache
 def cosines(d: int, device="cpu") -> Tensor:  # (d, 40) float32
     "The first rows C of the orthonormal cosine transform, brought to a device once."
-    k, m = torch.arange(d)[:, None], torch.arange(BANDS).double()
+    k = torch.arange(d)[:, None]
+    m = torch.arange(BANDS).double()
     rows = torch.cos(math.pi * k * (m + 0.5) / BANDS) * (2 / BANDS) ** 0.5
     rows[0] /= 2**0.5
     return rows.float().to(device)
@@ -120,7 +121,8 @@ def echoing(
     u: Tensor,  # (B, 2) share and length of the echo, 0 to 1
 ) -> Tensor:  # (B, n, 40)
     "The sound with its echo; before the window there is its first column."
-    n, (short, long) = M.shape[1], DECAY
+    n = M.shape[1]
+    (short, long) = DECAY
     seconds = short + (long - short) * u[:, 1]
     fall = -0.06 * math.log(10) / seconds  # of the power's logarithm from column to column
     r = fall.exp()
@@ -181,7 +183,8 @@ def swayed(
     u: Tensor,  # (B, 5, 3), see `paths`
 ) -> Tensor:  # (B, n, 68, 2)
     "Heads that turn, nod, tilt and shift about the middle of their first frame."
-    u, half = u.to(x), _half_width(x)
+    u = u.to(x)
+    half = _half_width(x)
     yaw, pitch, roll, right, down = paths(u, x.shape[1])[..., None].unbind(2)
     yaw, pitch, roll = (torch.deg2rad(v) for v in (yaw, pitch, roll))
     c = x[:, :1].mean(2, keepdim=True)

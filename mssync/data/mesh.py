@@ -116,7 +116,8 @@ class Graph:
             self.net = Interpreter(model_content=content, num_threads=1)
             self.net.allocate_tensors()
         (given,) = self.net.get_input_details()
-        self.input, self.side = given["index"], int(given["shape"][1])
+        self.input = given["index"]
+        self.side = int(given["shape"][1])
         self.outputs = [o["index"] for o in self.net.get_output_details()]
 
     def __call__(
@@ -158,7 +159,8 @@ def _letterbox(
     h, w = (max(1, round(n * zoom)) for n in (h, w))
     how = cv2.INTER_LINEAR if zoom > 1 else cv2.INTER_AREA
     square = np.zeros((side, side, 3), np.uint8)
-    top, left = (side - h) // 2, (side - w) // 2
+    top = (side - h) // 2
+    left = (side - w) // 2
     square[top : top + h, left : left + w] = cv2.resize(image, (w, h), interpolation=how)
     return square, zoom, np.array([left, top])
 
@@ -184,7 +186,9 @@ def one_box_a_face(
     least: float = 0.3,  # boxes that overlap by more are of one face
 ) -> tuple[np.ndarray, np.ndarray]:  # boxes (m, 4) and scores (m,), the surest first
     "Boxes of one face, averaged by their scores; the score is the highest of them."
-    left, found, sure = np.argsort(-scores), [], []
+    left = np.argsort(-scores)
+    found = []
+    sure = []
     while len(left):
         same = overlap(boxes[left], boxes[left[0]]) > least
         same[0] = True  # also a box without an area
@@ -218,8 +222,10 @@ class FaceMesh:
         numbers, scores = self.detector(square / 127.5 - 1)
         scores = _sigmoid(scores[:, 0])
         sure = scores > least
-        centre, size = self.anchors[sure] + numbers[sure, :2], numbers[sure, 2:4]
-        low, high = centre - size / 2, centre + size / 2
+        centre = self.anchors[sure] + numbers[sure, :2]
+        size = numbers[sure, 2:4]
+        low = centre - size / 2
+        high = centre + size / 2
         boxes = np.concatenate((low - corner, high - corner), -1) / zoom
         return one_box_a_face(boxes, scores[sure])
 

@@ -575,7 +575,8 @@ def _draw_clips(
     if speakers is None:
         return clips[(u * len(clips)).long()]
     codes = torch.from_numpy(np.unique(np.asarray(speakers)[clips], return_inverse=True)[1])
-    order, sizes = codes.argsort(stable=True), codes.bincount()
+    order = codes.argsort(stable=True)
+    sizes = codes.bincount()
     place = u * len(sizes)
     who = place.long()
     inside = ((place - who) * sizes[who]).long()

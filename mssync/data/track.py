@@ -446,7 +446,8 @@ class MeshLandmarker(_MeshDetector):
         other, _ = self.net.points(np.ascontiguousarray(crop[:, ::-1]))
         other = other[MESH_68][FLIP] * [-1, 1, 1] + [side - 1, 0, 0]
         one = one[MESH_68]
-        mean, zoom = (one + other) / 2, side / (MESH_CROP * place[1])
+        mean = (one + other) / 2
+        zoom = side / (MESH_CROP * place[1])
         doubt = np.sqrt(((one - mean)[:, :2] ** 2).sum(-1).mean()) * MESH_CROP / side
         points = (mean[:, :2] - M[:, 2]) @ np.linalg.inv(M[:, :2]).T
         return np.c_[points, mean[:, 2] / zoom], float(doubt) if score > 0.5 else 1.0

@@ -260,7 +260,8 @@ def set_summary(
     values = np.asarray(values, float)
     if not np.isfinite(values).all():
         raise ValueError("set_summary: the measure is NaN or infinite for these clips")
-    whole, redrawn = float(values[0]), values[1 + 2 * splits :]
+    whole = float(values[0])
+    redrawn = values[1 + 2 * splits :]
     bias = values[1 : 1 + 2 * splits].mean() - whole
     reach = ndtri((1 + level) / 2) * redrawn.std(ddof=1)
     return whole, float(bias), float(whole - bias - reach), float(whole - bias + reach)

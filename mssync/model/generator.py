@@ -215,7 +215,8 @@ class Recurrent(nn.Module):
         self, batch: int, generator: torch.Generator | None = None, device=None
     ) -> tuple[Tensor, Tensor]:
         "h_0 and c_0 (batch, hidden), drawn on the CPU; where the weights are by default."
-        shape, b = (2, batch, self.lstm.hidden), self.lstm.bias
+        shape = (2, batch, self.lstm.hidden)
+        b = self.lstm.bias
         if self.initial == "zeros":
             return tuple(b.new_zeros(shape, device=device))
         return tuple(torch.rand(shape, generator=generator).to(device or b.device, b.dtype))

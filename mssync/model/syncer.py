@@ -102,7 +102,8 @@ def seen(
     if cfg.steady:
         x = steadied(x)
     if cfg.less_mean:
-        x, a = x - x.mean(1, keepdim=True), a - a.mean(1, keepdim=True)
+        x = x - x.mean(1, keepdim=True)
+        a = a - a.mean(1, keepdim=True)
     return x, a
 
 

@@ -117,7 +117,8 @@ AT_ONCE = 64  # clips that are embedded at once
 @torch.no_grad()
 def _embeddings(m: Callable, x: Tensor, a: Tensor) -> list:  # level: e_x, e_a of all clips
     "What a pyramid of syncers makes of clips without their first frame, some at a time."
-    x, a = x[:, 1:].split(AT_ONCE), a[:, 4:].split(AT_ONCE)
+    x = x[:, 1:].split(AT_ONCE)
+    a = a[:, 4:].split(AT_ONCE)
     levels = zip(*(m(x_k, a_k) for x_k, a_k in zip(x, a)))
     return [tuple(map(torch.cat, zip(*level))) for level in levels]
 

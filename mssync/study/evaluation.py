@@ -548,7 +548,8 @@ def frechet_tables(
     for T in tqdm(durations, desc="Fréchet distances", disable=not progress):
         x, other = (methods.clips(split, T)[0] for split in ("test", "others"))
         units = units_of(methods, methods.clips("test", T)[2])
-        real, made = features(x), {OTHERS: features(other)}
+        real = features(x)
+        made = {OTHERS: features(other)}
         made |= {m: features(methods.motion(m, T)) for m in methods.names[1:]}
         far = _resampled(units, real, made, draws, image_draws)
         rows += _distances(methods, T, real, made, far, draws, image_draws)

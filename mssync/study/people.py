@@ -105,7 +105,8 @@ def other_sounds(
     turns: int,  # other windows for each, at most
 ) -> np.ndarray:  # (turns', N) numbers of windows
     "For every window, windows of other speakers: by turns of the list in which they stand."
-    who, n = np.asarray(speakers), len(speakers)
+    who = np.asarray(speakers)
+    n = len(speakers)
     found = []
     for turn in range(1, n):
         p = (np.arange(n) + turn) % n
@@ -135,7 +136,8 @@ def people_rows(
     df = df[df.groupby("id").cumcount() < most]
     order = df.drop_duplicates("id").groupby("speaker").cumcount()
     df = df[df.id.map(dict(zip(df.id[order.index], order))) < clips]
-    x, a = x[df.index], a[df.index]
+    x = x[df.index]
+    a = a[df.index]
     others = other_sounds(df.speaker.tolist(), turns)
     rows = []
     for sound, p in [("own", np.arange(len(df))), *(("other", p) for p in others)]:
@@ -153,7 +155,8 @@ def auc(
 ) -> float:
     "The chance that one of the first is above one of the second; half of a tie counts."
     v = np.sort(other)
-    below, up_to = np.searchsorted(v, own, "left"), np.searchsorted(v, own, "right")
+    below = np.searchsorted(v, own, "left")
+    up_to = np.searchsorted(v, own, "right")
     return float((below + up_to).mean() / (2 * len(v)))
 
 
@@ -169,7 +172,8 @@ def _redrawn(
 ) -> dict[str, np.ndarray]:  # measure -> (draws,)
     "Every measure for every draw."
     n = w.shape[1]
-    own, other = d[d.sound == "own"], d[d.sound == "other"]
+    own = d[d.sound == "own"]
+    other = d[d.sound == "other"]
     c = own.confidence.to_numpy()[:, None] - other.confidence.to_numpy()
     wins = np.zeros((n, n))  # by the speakers of both
     np.add.at(wins, (own.who.to_numpy()[:, None], other.who.to_numpy()), (c > 0) + 0.5 * (c == 0))

@@ -420,7 +420,8 @@ def _check_pairs(profile: dict, variant: str, path: Path):
         told = f"{T} are fewer than the coarsest of {levels} levels spans"
         raise ProfileError(f"{of}, frames: {told}")
     total = sum(training[k] for k in ("teacher_steps", "steps", "decay_steps"))
-    found, last = -(-total // training["eval_every"]), profile["evaluation"]["last"]
+    found = -(-total // training["eval_every"])
+    last = profile["evaluation"]["last"]
     if found < last:
         told = f"{found} in {total} steps, fewer than the {last} of evaluation, last"
         raise ProfileError(f"{of}, eval_every: evaluations are {told}")

@@ -325,7 +325,8 @@ class GANNetworks(_Held):
 
     def _sample(self, packed, batch, draws):
         "This process's share of a batch: landmarks and audio."
-        cfg, team = self.cfg, self.processes
+        cfg = self.cfg
+        team = self.processes
         how = partial(packed.draw, batch, cfg.frames, augment=cfg.augment, draw=cfg.draw)
         x, a = packed.cut(draws.take(how), cfg.frames, team.rank, team.world)
         self._see(landmarks=x, audio=a)

@@ -21,7 +21,8 @@ class _Slot:
     def __init__(self, device: torch.device):
         self.device = device
         self.how = None  # a function of the generator
-        self.host, self.there = {}, {}
+        self.host = {}
+        self.there = {}
         self.sent = None  # an event: the device has read the host's memory
 
     def _room(self, drawn: dict[str, Tensor]):
@@ -54,7 +55,8 @@ class Draws:
         rng: torch.Generator,  # of the CPU
         device,  # that reads them
     ):
-        self.rng, self.device = rng, torch.device(device)
+        self.rng = rng
+        self.device = torch.device(device)
         self.slots = []  # of a step, in its order
         self.at = 0  # the next one
         self.filled = False  # all numbers are there: `take` draws nothing
@@ -120,7 +122,9 @@ class Replayed:
         draws: Draws,  # what it takes numbers from
         capture: bool,
     ):
-        self.body, self.draws, self.capture = body, draws, capture
+        self.body = body
+        self.draws = draws
+        self.capture = capture
         self.made, self.graph, self.out = 0, None, None
 
     def __call__(self):  # what the body returns
@@ -141,7 +145,8 @@ class Replayed:
 
     def _aside(self):
         "On a stream of its own, as a recording does it."
-        main, side = torch.cuda.current_stream(), torch.cuda.Stream()
+        main = torch.cuda.current_stream()
+        side = torch.cuda.Stream()
         side.wait_stream(main)
         with torch.cuda.stream(side):
             out = self.body()

@@ -134,7 +134,8 @@ class Watch(_Flag):
 
     def read(self) -> dict[str, float]:  # the logged terms of the last step
         "Bring all to the host at once. Raises FloatingPointError as `check_terms` does."
-        kept, self._kept = self._kept, []
+        kept = self._kept
+        self._kept = []
         values = iter(torch.cat([v for *_, v in kept]).tolist() if kept else [])
         for step, seen, _ in kept:
             self.row = {}

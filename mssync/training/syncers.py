@@ -354,7 +354,9 @@ class SyncerStep:
 
     def body(self) -> tuple[list, Tensor]:
         "All that the device does."
-        cfg, team, packed = self.cfg, self.watch.processes, self.packed
+        cfg = self.cfg
+        team = self.watch.processes
+        packed = self.packed
         how = dict(augment=cfg.augment, draw=cfg.draw)
         batch = self.draws.take(partial(packed.draw, cfg.batch, cfg.frames, **how))
         x, a = packed.cut(batch, cfg.frames, team.rank, team.world)
@@ -373,7 +375,9 @@ def _syncer_steps(
     cfg: SyncerTraining,
 ):
     "All steps that the run has still to make."
-    watch, team, opt = step.watch, run.processes, run.optimisers["opt"]
+    watch = step.watch
+    team = run.processes
+    opt = run.optimisers["opt"]
     while run.step < cfg.steps:
         set_rate(opt, syncer_rate(cfg, run.step))
         watch.keep(run.step + 1, *step())
