@@ -68,6 +68,7 @@ from mssync.data.video import (
     iter_frames,
     media_length,
     open_media,
+    read_clock,
     video_start,
 )
 
@@ -172,10 +173,14 @@ def read_track(
         track = follow_face(frames, landmarker, settings.every, item.box)
         doubtful = landmarker.doubtful
         zero = video_start(path) if item.audio else 0.0
+    clock = read_clock(path)
+    if clock.joints:  # another take, whoever is seen in it
+        track.segment = track.segment * len(clock.shifts) + np.digitize(track.times, clock.joints)
     first, last = track.span
     step = (last - first) / max(track.seen - 1, 1)  # the last frame lasts as long as the others
     wave, chosen = choose_sound(sound, SR, first - zero, last - zero + step)
     said = [chosen and f"sound of {chosen}"]
+    said += dict.fromkeys(clock.said + (read_clock(sound).said if item.audio else []))
     if lost:
         said.append(f"{len(lost)} frames left out whose time stamps go back or leap")
     return track, wave, doubtful, said

@@ -8,6 +8,8 @@ __all__ = [
     "ON_PICTURE",
     "PICTURES",
     "GAP",
+    "BACK",
+    "TOGETHER",
     "SILENCE",
     "IngestError",
     "open_media",
@@ -15,6 +17,8 @@ __all__ = [
     "sample_video",
     "draw_faces",
     "video_start",
+    "Clock",
+    "read_clock",
     "media_length",
     "frame_times",
     "iter_frames",
@@ -27,7 +31,9 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import chain, takewhile
 from pathlib import Path
 
@@ -354,6 +360,106 @@ def video_start(
         return float((stream.start_time or 0) * stream.time_base)
 
 
+# %% ../../nbs/data/05_video.ipynb #99fcf304
+BACK = 0.5  # s; a clock that goes back further has started again
+TOGETHER = 1.0  # s; clocks whose laps begin and end less apart start again together
+
+
+@dataclass(frozen=True)
+class Clock:
+    "What puts the laps of a file's clock one after the other; most files have one lap."
+
+    shifts: tuple[float, ...] = (0.0,)  # s to be added to the time stamps of each lap
+    joints: tuple[float, ...] = ()  # s on the first lap's clock: where each other lap begins
+    cut: float | None = None  # s on the same clock where laps begin that are left out
+    length: float = 0.0  # s of all laps, those that are left out included
+
+    @property
+    def even(self) -> bool:
+        "One lap and no more."
+        return len(self.shifts) == 1 and self.cut is None
+
+    @property
+    def said(self) -> list[str]:
+        "What a report should say."
+        at = ", ".join(f"{t:.2f}" for t in self.joints)
+        notes = [f"its clock starts again at {at} s: the parts follow each other"] if at else []
+        if self.cut is not None:
+            why = "the clock of picture or sound starts again without the other's"
+            notes.append(f"left out from {self.cut:.2f} s on, where {why}")
+        return notes
+
+
+# %% ../../nbs/data/05_video.ipynb #20e0ef6a
+def _starts_again(t: float, latest: float) -> bool:
+    return t < latest - BACK
+
+
+def _laps(
+    media,  # av.container.InputContainer
+    streams: list,  # of `media`
+) -> list[list[list[float]]]:  # of each stream: begin and end of its laps, s on their own clocks
+    "Read the time stamps of all packets; none is decoded."
+    laps = {s.index: [] for s in streams}
+    for packet in media.demux(streams):
+        if packet.dts is None:
+            continue
+        t, own = float(packet.dts * packet.time_base), laps[packet.stream.index]
+        if own and t > own[-1][1] + GAP:  # damage
+            continue
+        if not own or _starts_again(t, own[-1][1]):
+            own.append([t, t])
+        lasts = float((packet.duration or 0) * packet.time_base)
+        own[-1][1] = max(own[-1][1], t + lasts)
+    return [own for own in laps.values() if own]
+
+
+# %% ../../nbs/data/05_video.ipynb #48e45afe
+def _joined(
+    laps: list[list[list[float]]],  # as `_laps` gives
+) -> Clock:
+    "The laps that all streams have together, one after the other."
+    shifts, joints = [0.0], []
+    most = max(map(len, laps), default=1)
+    cut = None
+    for k in range(1, most):
+        later = [own for own in laps if len(own) > k]
+        begins, ends = [own[k][0] for own in later], [own[k - 1][1] for own in later]
+        apart = max(np.ptp(begins), np.ptp(ends))
+        if len(later) < len(laps) or apart >= TOGETHER:
+            cut = min(ends) + shifts[-1]
+            break
+        joints.append(max(ends) + shifts[-1])
+        shifts.append(joints[-1] - min(begins))
+    length = max((sum(b - a for a, b in own) for own in laps), default=0.0)
+    return Clock(tuple(shifts), tuple(joints), cut, length)
+
+
+# %% ../../nbs/data/05_video.ipynb #b32a6745
+@lru_cache(64)
+def _clock(name: str, state: tuple) -> Clock:  # state: size and time of the file
+    "What `read_clock` gives, once a file."
+    with open_media(name) as media:
+        try:
+            pictures = [_video_stream(media, name)]
+        except IngestError:
+            pictures = []
+        sounds = [s for s in media.streams.audio if s.codec_context is not None]
+        return _joined(_laps(media, pictures + sounds))
+
+
+def read_clock(
+    path: str | Path,  # video or sound file, or a folder of pictures
+) -> Clock:
+    "Where the clock of a file starts again. Raises IngestError if it cannot be opened."
+    path = Path(path)
+    if path.is_dir():
+        return Clock()
+    open_media(path).close()
+    st = path.stat()
+    return _clock(str(path.absolute()), (st.st_size, st.st_mtime_ns))
+
+
 # %% ../../nbs/data/05_video.ipynb #1a2a3859
 def media_length(
     path: str | Path,  # video or sound file, or a folder of pictures
@@ -362,6 +468,9 @@ def media_length(
     it is damaged; 0 where the file does not say. Raises IngestError if it cannot be opened."""
     if Path(path).is_dir():
         return 0.0
+    clock = read_clock(path)
+    if not clock.even:
+        return clock.length
     with open_media(path) as media:
         streams = (*media.streams.video, *media.streams.audio)
         said = [float(s.duration * s.time_base) for s in streams if s.duration]
@@ -369,30 +478,83 @@ def media_length(
 
 
 # %% ../../nbs/data/05_video.ipynb #79fc6d3d
+def _packets(
+    media,  # av.container.InputContainer
+    stream,  # of `media`
+    clock: Clock,
+) -> Iterator[tuple]:  # packet, or None where a lap is over; s to be added to its time
+    "Packets of a stream in the order of the file, to the last lap that is used."
+    lap, latest = 0, -math.inf
+    for packet in media.demux(stream):
+        t = None if packet.dts is None else float(packet.dts * packet.time_base)
+        if t is not None and not clock.even and t <= latest + GAP:
+            if _starts_again(t, latest):
+                yield None, clock.shifts[lap]
+                lap, latest = lap + 1, t
+            latest = max(latest, t + float((packet.duration or 0) * packet.time_base))
+        elif latest == -math.inf and t is not None:
+            latest = t
+        if lap == len(clock.shifts):
+            return
+        yield _to_be_shown(packet) if lap else packet, clock.shifts[lap]
+
+
+# %% ../../nbs/data/05_video.ipynb #32d77076
+def _to_be_shown(packet):
+    "The packet, also where ffmpeg would leave it out because its time has been (fragmented MP4)."
+    import av
+
+    if not packet.is_discard:
+        return packet
+    copy = av.Packet(bytes(packet))
+    for name in ("pts", "dts", "time_base", "stream"):
+        setattr(copy, name, getattr(packet, name))
+    return copy
+
+
+def _frames(
+    stream,
+    packet,  # None: what the decoder still holds
+) -> list:
+    "What comes out of the decoder; nothing for a packet that cannot be decoded."
+    import av
+
+    try:
+        if packet is not None:
+            return packet.decode()
+        held = stream.codec_context.decode(None)
+        stream.codec_context.flush_buffers()
+        for frame in held:
+            frame.time_base = stream.time_base
+        return held
+    except av.error.FFmpegError:
+        return []
+
+
+# %% ../../nbs/data/05_video.ipynb #90acc70e
 def _decoded(
     media,  # av.container.InputContainer
     stream,  # of `media`
     since: float = 0.0,  # s on the file's clock
+    clock: Clock = Clock(),
 ) -> Iterator:
     "Frames of a stream from the last key frame before `since` on; bad packets are skipped."
-    import av
-
-    if since > 1:
+    if since > 1 and clock.even:
         media.seek(math.floor(since / stream.time_base), stream=stream)
     made_up = media.format.name == "avi" and stream.type == "video"
     begin = wait = None
-    for packet in media.demux(stream):
-        begin = packet.dts if begin is None else begin
-        try:
-            for frame in packet.decode():
-                if made_up and frame.dts is not None:
-                    wait = frame.dts - begin if wait is None else wait
-                    frame.pts = frame.dts - wait
-                elif made_up:
-                    frame.pts = None
-                yield frame
-        except av.error.FFmpegError:
-            continue
+    for packet, shift in _packets(media, stream, clock):
+        if begin is None and packet is not None:
+            begin = packet.dts
+        for frame in _frames(stream, packet):
+            if made_up and frame.dts is not None:
+                wait = frame.dts - begin if wait is None else wait
+                frame.pts = frame.dts - wait
+            elif made_up:
+                frame.pts = None
+            if shift and frame.pts is not None:
+                frame.pts += round(shift / frame.time_base)
+            yield frame
 
 
 # %% ../../nbs/data/05_video.ipynb #4b7a5050
@@ -402,13 +564,14 @@ def _native_frames(
     lost: list | None = None,  # see `iter_frames`
 ) -> Iterator[tuple[float, np.ndarray]]:
     "Every decodable frame from the time `since` on, with its time."
+    clock = read_clock(path)
     with open_media(path) as media:
         stream = _video_stream(media, path)
         stream.thread_type = "SLICE"
         aspect = float(stream.sample_aspect_ratio or 1) or 1.0
         step = 1 / float(stream.average_rate or FPS)
         last = -math.inf
-        for frame in _decoded(media, stream, since):
+        for frame in _decoded(media, stream, since, clock):
             t = frame.time if frame.time is not None else max(last, -step) + step
             too_far = last == -math.inf and since > 1 and t > since + step
             if too_far:  # a container that seeks past the place: read it from the start
@@ -431,17 +594,20 @@ def frame_times(
     path: str | Path,  # video
 ) -> np.ndarray:  # (frames,) s after the first, growing; none where the file holds no video
     "When each frame of a video is shown. Raises IngestError if it cannot be opened."
+    clock = read_clock(path)
     with open_media(path) as media:
         try:
             stream = _video_stream(media, path)
         except IngestError:
             return np.zeros(0)
-        packets = [p for p in media.demux(stream) if p.size and not p.is_discard]
-        if media.format.name == "avi":
-            stamps = [p.dts for p in packets]
-        else:
-            stamps = [p.dts if p.pts is None else p.pts for p in packets]
-        times = np.array(sorted(s for s in stamps if s is not None)) * float(stream.time_base)
+        times = []
+        for p, shift in _packets(media, stream, clock):
+            if p is None or not p.size or p.is_discard:
+                continue
+            stamp = p.dts if p.pts is None or media.format.name == "avi" else p.pts
+            if stamp is not None:
+                times.append(float(stamp * stream.time_base) + shift)
+    times = np.sort(times)
     return times - times[:1]
 
 
@@ -591,7 +757,8 @@ def _one_track(
         if stream.codec_context is None:
             return np.zeros(0, np.float32), ""
         # half a second early, since decoders need a moment to get going
-        m = _mix(_decoded(media, stream, (start or 0.0) - 0.5), sr, end, channel)
+        frames = _decoded(media, stream, (start or 0.0) - 0.5, read_clock(path))
+        m = _mix(frames, sr, end, channel)
         count = stream.codec_context.layout.nb_channels
     if m.mixed < 0.02 * m.power.max():
         loudest = int(m.power.argmax())
