@@ -141,6 +141,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                       'mssync.data.download.unpack': ('data/download.html#unpack', 'mssync/data/download.py')},
             'mssync.data.files': { 'mssync.data.files._same': ('data/files.html#_same', 'mssync/data/files.py'),
                                    'mssync.data.files.check_output': ('data/files.html#check_output', 'mssync/data/files.py'),
+                                   'mssync.data.files.clear_parts': ('data/files.html#clear_parts', 'mssync/data/files.py'),
                                    'mssync.data.files.open_part': ('data/files.html#open_part', 'mssync/data/files.py'),
                                    'mssync.data.files.write_atomic': ('data/files.html#write_atomic', 'mssync/data/files.py')},
             'mssync.data.ingest': { 'mssync.data.ingest.Settings': ('data/ingest.html#settings', 'mssync/data/ingest.py'),

@@ -1,6 +1,7 @@
 """Training that can be trusted: killed and resumed, on two processes, with NaN, on a GPU."""
 
 import os
+import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from mssync.training.models import CheckpointError, load_model, read_tensors
 
 # Both trainings on a toy corpus; writes checkpoints, logs, models, each process's checksum.
 SCRIPT = """
-import os, sys, time
+import os, resource, sys, time
 from pathlib import Path
 import torch
 import mssync.training.gan as training
@@ -35,6 +36,8 @@ packed, val = Packed(corpus, "train"), Packed(corpus, "val")
 done, av_loss, calls = Run.done, training.av_loss, 0
 
 def slowly(self, steps):           # so that there is time to be killed
+    if "G" in self.modules and self.step + 1 == int(os.environ.get("FULL", 0)):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
     done(self, steps)
     time.sleep(float(os.environ.get("SLOW", 0)))
 Run.done = slowly
@@ -130,8 +133,8 @@ class Trainings:
             raise
         return p.returncode, text
 
-    def kill_at(self, name: str, checkpoint: str, step: int) -> int:
-        "SIGKILL when a checkpoint of `step` or later is there; gives the last checkpoint's step."
+    def kill_at(self, name: str, checkpoint: str, step: int, by=signal.SIGKILL) -> int:
+        "A signal when a checkpoint of `step` or later is there; gives the last checkpoint's step."
         p = self.start(name, SLOW=".1")
         path = self.folder / name / f"{checkpoint}.checkpoint.safetensors"
         at = 0
@@ -139,21 +142,38 @@ class Trainings:
             time.sleep(0.02)
             if path.exists():
                 at = read_tensors(path)[1]["step"]
-        p.kill()
+        p.send_signal(by)
         text = p.communicate()[0]
-        assert p.returncode == -9, text
+        if by == signal.SIGINT:
+            assert p.returncode, text
+            assert "KeyboardInterrupt" in text
+        else:
+            assert p.returncode == -by, text
         return read_tensors(path)[1]["step"]
+
+    def cut(self, name: str, checkpoint: str) -> int:
+        "Cut a checkpoint in half; gives the step of the one before it."
+        path = self.folder / name / f"{checkpoint}.checkpoint.safetensors"
+        os.truncate(path, path.stat().st_size // 2)
+        return read_tensors(f"{path}.before")[1]["step"]
 
 
 @pytest.fixture(scope="module")
 def trainings(tmp_path_factory):
-    "All runs, two at a time: `whole`, `killed` twice, `two` processes, and `nan` on one of two."
+    """All runs, two at a time: `whole`, `killed` twice, `hurt` in other ways, `two` processes, and
+    `nan` on one of two."""
     t = Trainings(tmp_path_factory.mktemp("training"))
 
     def on_one():
         t.whole = t.run("whole")
         t.killed_at = [t.kill_at("killed", "syncers", 6), t.kill_at("killed", "gan", 9)]
         t.resumed = t.run("killed")
+
+        t.hurt_at = [t.kill_at("hurt", "syncers", 6, signal.SIGTERM), t.cut("hurt", "syncers")]
+        t.full = t.run("hurt", FULL="9")
+        t.hurt_at.append(t.kill_at("hurt", "gan", 9, signal.SIGINT))
+        t.hurt_at.append(t.cut("hurt", "gan"))
+        t.healed = t.run("hurt")
 
     def on_two():
         t.two = t.run("two", LAUNCH, ACCELERATE_USE_CPU="1")
@@ -187,6 +207,25 @@ def test_killed_and_resumed(trainings):
     assert 9 <= trainings.killed_at[1] < 18
     assert trainings.resumed[0] == 0, trainings.resumed[1][-4000:]
     assert_same(trainings.folder / "whole", trainings.folder / "killed")
+
+
+def test_hurt_and_resumed(trainings):
+    """A time limit (SIGTERM), a checkpoint that is cut afterwards, a disk that is full while one is
+    written, Ctrl-C, and another cut: the same command goes on, to the same end."""
+    terminated, before, interrupted, before_that = trainings.hurt_at
+    assert 6 <= terminated < 20
+    assert before == terminated - 3
+    code, text = trainings.full
+    assert code != 0
+    assert "not written, File too large" in text
+    assert "gan.checkpoint.safetensors" in text.splitlines()[-1]
+    assert "syncers.checkpoint.safetensors: no whole safetensors file" in text  # the cut one
+    assert "the run goes on from the checkpoint before it" in text
+    assert 9 <= interrupted < 16
+    assert before_that == interrupted - 3
+    assert trainings.healed[0] == 0, trainings.healed[1][-4000:]
+    assert_same(trainings.folder / "whole", trainings.folder / "hurt")
+    assert list((trainings.folder / "hurt").glob(".*.part")) == []
 
 
 def test_log_of_a_killed_run(trainings):

@@ -4,18 +4,26 @@ A mutant is a file, a text in it and another text in its place: a wrong sign, a 
 ignored, a rate that does not fall. Each one is made in a copy of the package, in the module and in
 the notebook that it is exported from alike, and the tests that should notice are run on the copy,
 the fastest first. Those that nobody notices are listed at the end; the command fails if there are
-any.
+any. What became of each, when and at which commit goes into workflow/mutants.csv.
+
+A mutant that changes nothing that could be seen has a third text in the list, which says why. It is
+not run.
 
     python workflow/mutants.py              all of workflow/mutants.yaml; hours of one core
     python workflow/mutants.py training     those whose module has this in its name
+    python workflow/mutants.py --left       those that have no outcome yet, or were not noticed
     python workflow/mutants.py --list       no tests: the list, and whether every text still fits
+    python workflow/mutants.py --table      no tests: how many were noticed, by module
 """
 
 import argparse
+import csv
+import io
 import json
 import multiprocessing
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,13 +33,64 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTED = ROOT / "workflow" / "mutants.yaml"
+RECORD = ROOT / "workflow" / "mutants.csv"
+COLUMNS = "module old new outcome by commit date".split()
 # module -> notebook, tests (the fastest first), and mutants: a text and what takes its place
 MUTANTS: dict[str, dict] = yaml.safe_load(LISTED.read_text(encoding="utf-8"))
 
 
 def mutants(only: str = "") -> list[tuple[str, str, str]]:  # module, text, what replaces it
     "All of them, or those whose module has `only` in its name."
-    return [(name, *m) for name, of in MUTANTS.items() if only in name for m in of["mutants"]]
+    return [(name, *m[:2]) for name, of in MUTANTS.items() if only in name for m in of["mutants"]]
+
+
+def equivalent() -> dict[tuple[str, str, str], str]:  # why
+    "Those that change nothing that could be seen."
+    return {(name, *m[:2]): m[2] for name, of in MUTANTS.items() for m in of["mutants"] if m[2:]}
+
+
+def recorded() -> dict[tuple[str, str, str], dict]:  # a row each, see `COLUMNS`
+    "What became of the mutants that are still in the list."
+    if not RECORD.exists():
+        return {}
+    rows = csv.DictReader(io.StringIO(RECORD.read_text(encoding="utf-8"), newline=""))
+    found = {(row["module"], row["old"], row["new"]): row for row in rows}
+    return {m: found[m] for m in mutants() if m in found}
+
+
+def record(mutant: tuple[str, str, str], outcome: str, by: str):
+    "Put an outcome into the record, in the order of the list."
+
+    def git(*args):
+        said = subprocess.run(["git", *args], cwd=ROOT, capture_output=True, text=True)
+        return said.stdout.strip()
+
+    changed = "+" if git("status", "--porcelain", "mssync", "nbs", "tests") else ""
+    commit = git("rev-parse", "--short", "HEAD") + changed
+    what = (*mutant, outcome, by, commit, time.strftime("%Y-%m-%d"))
+    rows = recorded() | {mutant: dict(zip(COLUMNS, what))}
+    text = io.StringIO(newline="")
+    out = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    out.writeheader()
+    out.writerows(rows[m] for m in mutants() if m in rows)
+    part = RECORD.with_suffix(".part")
+    part.write_text(text.getvalue(), encoding="utf-8", newline="")
+    os.replace(part, RECORD)
+
+
+def table() -> str:
+    "How many mutants of each module were noticed, as Markdown."
+    lines = ["| module | mutants | noticed | survive | change nothing | not run |"]
+    lines.append("|---|" + "---:|" * 5)
+    known, same = recorded(), equivalent()
+    counts = []
+    for name in [*MUTANTS, "all"]:
+        ms = [m for m in mutants() if name in (m[0], "all")]
+        run = [known[m]["outcome"] for m in ms if m in known and m not in same]
+        counts = [len(ms), run.count("noticed"), run.count("survives"), sum(m in same for m in ms)]
+        counts.append(len(ms) - len(run) - counts[3])
+        lines.append(f"| {name} | {' | '.join(map(str, counts))} |")
+    return "\n".join(lines)
 
 
 def _source(cell: dict) -> str:
@@ -123,9 +182,14 @@ def main(argv=None) -> int:  # exit code
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("only", nargs="?", default="", help="part of a module's name; all by default")
     p.add_argument("--list", action="store_true", help="show them, run nothing")
+    p.add_argument("--left", action="store_true", help="those that have not been noticed yet")
+    p.add_argument("--table", action="store_true", help="what the record says, run nothing")
     p.add_argument("--first", action="store_true", help="ask the fastest test of each alone")
     p.add_argument("--timeout", type=float, default=1800, help="seconds a test may take")
     args = p.parse_args(argv)
+    if args.table:
+        print(table())
+        return 0
     chosen = mutants(args.only)
     survivors = []
     for module, old, new in chosen:  # all texts are checked before anything is run
@@ -134,6 +198,8 @@ def main(argv=None) -> int:  # exit code
             print(f"{module}: {old!r} -> {new!r}")
     if args.list:
         return 0
+    seen = {m for m, row in recorded().items() if args.left and row["outcome"] == "noticed"}
+    chosen = [m for m in chosen if m not in seen | equivalent().keys()]
     if args.first:
         for of in MUTANTS.values():
             of["tests"] = of["tests"][:1]
@@ -149,6 +215,7 @@ def main(argv=None) -> int:  # exit code
             what = f"{k}/{len(chosen)} {module}: {old!r} -> {new!r}"
             took = time.monotonic() - begun
             print(what, f"noticed by {test}" if test else "SURVIVES", f"({took:.0f} s)", flush=True)
+            record((module, old, new), "noticed" if test else "survives", test)
             if not test:
                 survivors.append(what)
     print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants are noticed; survivors:")

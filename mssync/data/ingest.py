@@ -40,7 +40,7 @@ from mssync.data.corpus import (
     write_clip,
     write_index,
 )
-from .files import write_atomic
+from .files import clear_parts, write_atomic
 from .landmarks import FPS, L, centre_size
 from .sources import Item, find_items, read_openface
 from mssync.data.track import (
@@ -770,10 +770,7 @@ def _finish(
         for clip in parts:
             index.append({**names, **clip, "file": row["file"], "recording": row["id"]})
     _write_index(out, index, old, deal, progress)
-    for stray in Path(out).glob("*/.*.part"):
-        # unfinished, and an hour old: younger ones may be of another run that is at work
-        if time.time() - stray.stat().st_mtime > 3600:
-            stray.unlink(missing_ok=True)
+    clear_parts(out, "*/.*.part")
     return report
 
 

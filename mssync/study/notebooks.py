@@ -38,6 +38,7 @@ import torch
 import yaml
 
 import mssync
+from ..data.files import clear_parts
 from .profiles import ROOT, ProfileError, _nearest, _value, read_seeds
 
 
@@ -336,6 +337,7 @@ def run_notebook(
         _execute(notebook, running, parameters, first=not rank)
         if not rank:
             os.replace(running, output)
+            clear_parts(output.parent)
     except PapermillExecutionError as e:
         os.replace(running, failed)
         raise NotebookError(

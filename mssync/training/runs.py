@@ -21,6 +21,7 @@ __all__ = [
 # %% ../../nbs/training/22_runs.ipynb #1836ab56
 import json
 import math
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -32,7 +33,7 @@ import torch
 from torch import Tensor, nn
 
 import mssync
-from ..data.files import write_atomic
+from ..data.files import clear_parts, write_atomic
 from .models import CheckpointError, read_tensors, write_tensors
 from .processes import ALONE, Processes
 
@@ -256,16 +257,31 @@ def _load_state(
 _ANEW = "nothing was changed; give another path, or delete the file to begin anew"
 
 
+def _before(path: Path) -> Path:
+    "Where the checkpoint before the last one lies."
+    return path.with_name(f"{path.name}.before")
+
+
+def _read_whole(path: Path) -> tuple[Path, dict[str, Tensor], dict]:  # which, tensors, header
+    "The checkpoint or, if that is lost or damaged, the one before. Raises CheckpointError."
+    try:
+        return path, *read_tensors(path)
+    except CheckpointError as e:
+        try:
+            older = _before(path), *read_tensors(_before(path))
+        except CheckpointError:
+            raise CheckpointError(f"{e}; {_ANEW}") from e
+        warnings.warn(f"{e}; the run goes on from the checkpoint before it", stacklevel=6)
+        return older
+
+
+# %% ../../nbs/training/22_runs.ipynb #2589c290
 def _read_checkpoint(
     path: Path,
     config: dict,  # what the run is
 ) -> tuple[dict[str, Tensor], dict]:  # tensors and header
     "Raises CheckpointError where the file is damaged, no checkpoint, or another run's."
-    try:
-        tensors, header = read_tensors(path)
-    except CheckpointError as e:
-        raise CheckpointError(f"{e}; {_ANEW}") from e
-
+    path, tensors, header = _read_whole(path)
     if "run" not in header:
         got = "a model" if "model" in header else "something else"
         raise CheckpointError(f"{path}: a checkpoint of a run expected, got {got}; {_ANEW}")
@@ -306,7 +322,11 @@ class State:
         "Write the checkpoint."
         tensors = _state_tensors(self.modules, self.optimisers) | dict(rng=self.rng.get_state())
         header = dict(run=self.config, step=self.step, rows=self.rows, version=mssync.__version__)
-        write_tensors(self.path, tensors, header)
+        new = self.path.with_name(f"{self.path.name}.new")
+        write_tensors(new, tensors, header)
+        if self.path.exists():
+            os.replace(self.path, _before(self.path))
+        os.replace(new, self.path)
 
     def load(self):
         """Read the checkpoint. Raises CheckpointError where it is damaged or another run's;
@@ -364,11 +384,13 @@ def _begin(state: State, processes: Processes):
     "Resume where the checkpoint exists; all processes must begin at the same step, or none does."
     error = None
     try:
-        if state.path and state.path.exists():
+        if state.path and (state.path.exists() or _before(state.path).exists()):
             state.load()
     except CheckpointError as e:
         error = e
 
+    if state.path and processes.main:
+        clear_parts(state.path.parent)
     steps = processes.agree(-1 if error else state.step)
     if error:
         raise error
