@@ -58,15 +58,19 @@ def recorded() -> dict[tuple[str, str, str], dict]:  # a row each, see `COLUMNS`
     return {m: found[m] for m in mutants() if m in found}
 
 
-def record(mutant: tuple[str, str, str], outcome: str, by: str):
-    "Put an outcome into the record, in the order of the list."
+def commit() -> str:  # with "+" where something beside it is not committed
+    "What is being copied."
 
     def git(*args):
         said = subprocess.run(["git", *args], cwd=ROOT, capture_output=True, text=True)
         return said.stdout.strip()
 
     changed = "+" if git("status", "--porcelain", "mssync", "nbs", "tests") else ""
-    commit = git("rev-parse", "--short", "HEAD") + changed
+    return git("rev-parse", "--short", "HEAD") + changed
+
+
+def record(mutant: tuple[str, str, str], outcome: str, by: str, commit: str):
+    "Put an outcome into the record, in the order of the list."
     what = (*mutant, outcome, by, commit, time.strftime("%Y-%m-%d"))
     rows = recorded() | {mutant: dict(zip(COLUMNS, what))}
     text = io.StringIO(newline="")
@@ -204,7 +208,7 @@ def main(argv=None) -> int:  # exit code
         for of in MUTANTS.values():
             of["tests"] = of["tests"][:1]
     with tempfile.TemporaryDirectory() as folder:
-        copy = Copy(Path(folder))
+        copied, copy = commit(), Copy(Path(folder))
         tests = list(dict.fromkeys(t for m, *_ in chosen for t in MUTANTS[m]["tests"]))
         if broken := [t for t in tests if not copy.run(t, args.timeout)]:
             print("fail without any mutant:", ", ".join(broken))
@@ -215,7 +219,7 @@ def main(argv=None) -> int:  # exit code
             what = f"{k}/{len(chosen)} {module}: {old!r} -> {new!r}"
             took = time.monotonic() - begun
             print(what, f"noticed by {test}" if test else "SURVIVES", f"({took:.0f} s)", flush=True)
-            record((module, old, new), "noticed" if test else "survives", test)
+            record((module, old, new), "noticed" if test else "survives", test, copied)
             if not test:
                 survivors.append(what)
     print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants are noticed; survivors:")
