@@ -19,6 +19,8 @@ PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 TORCH = $(shell grep '^torch==' requirements.lock)
 UV = $(shell grep '^uv==' requirements.lock)
+# installs without compiling what may never be imported
+UVPIP = UV_HTTP_TIMEOUT=30 UV_HTTP_CONNECT_TIMEOUT=5 UV_HTTP_RETRIES=2 $(BIN)/uv pip install --python $(PY)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -54,21 +56,28 @@ $(STAMP): requirements.lock setup.py settings.ini pyproject.toml
 	    echo "== virtual environment in $(VENV)"
 	    $(PYTHON) -m venv $(VENV)
 	fi
+	$(PY) -m pip install --no-compile $(UV)
 	if $(PY) -c 'import torch; print("== torch", torch.__version__, "is there already: kept")' 2>/dev/null; then :
 	else
 	    echo "== $(TORCH), backend $(TORCH_BACKEND)"
-	    $(PY) -m pip install $(UV)
 	    $(BIN)/uv pip compile --quiet --offline --no-header --torch-backend=$(TORCH_BACKEND) /dev/null  # a wrong name ends here
-	    UV_HTTP_TIMEOUT=30 UV_HTTP_CONNECT_TIMEOUT=5 UV_HTTP_RETRIES=2 $(BIN)/uv pip install --python $(PY) --torch-backend=$(TORCH_BACKEND) $(TORCH) || {
+	    $(UVPIP) --torch-backend=$(TORCH_BACKEND) $(TORCH) || {
 	        echo "== the index of torch's $(TORCH_BACKEND) build did not answer: taking the build that pip finds (it may be a large CUDA one)"
-	        $(PY) -m pip install $(TORCH)
+	        $(PY) -m pip install --no-compile $(TORCH)
 	    }
 	fi
+	got() {
+	    $(UVPIP) "$$@" || {
+	        echo "== uv did not get them: pip, which may know another way"
+	        $(PY) -m pip install --no-compile "$$@"
+	    }
+	}
 	echo "== packages of requirements.lock"
-	grep -v '^torch==' requirements.lock | $(PY) -m pip install --progress-bar on -r /dev/stdin
-	$(PY) -m pip install --no-deps -e .
+	grep -v '^torch==' requirements.lock > $(VENV)/requirements.txt
+	got -r $(VENV)/requirements.txt
+	got --no-deps --no-build-isolation -e .
 	echo "== the file of the face mesh, without what its package requires"
-	$(PY) -m pip install --no-deps $$($(PY) -c 'from mssync.data.mesh import BUNDLED; print(BUNDLED.split()[-1])')
+	got --no-deps $$(sed -n 's/^BUNDLED = ".* \([^ ]*==[^ ]*\)".*/\1/p' mssync/data/mesh.py)
 	touch $@
 
 STUDY = $(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete --nolock $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(SEEDS),'seeds=$(SEEDS)') $(if $(DEVICE),'device=$(DEVICE)') $(if $(GENERATED),'generated=$(GENERATED)') $(if $(OTHERS),'others=$(OTHERS)')
