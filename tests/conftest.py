@@ -63,10 +63,19 @@ def snakemake(*args, **kw) -> subprocess.CompletedProcess:
     return run(quick_python(), "-m", "snakemake", *args, **kw)
 
 
+# Else every figure is drawn twice, when it changes and to be shown, then in four times the pixels.
+DRAWN_ONCE = """
+from functools import partial
+import nbdev.test
+from matplotlib._pylab_helpers import Gcf
+Gcf.draw_all = lambda *_, **__: None
+nbdev.test.CaptureShell = partial(nbdev.test.CaptureShell, mpl_format="png")
+"""
+
+
 def notebook_test(path: str) -> subprocess.CompletedProcess:
     "`run(nbdev_test, --path, path, --do_print)`."
-    code = f"from nbdev.test import nbdev_test; nbdev_test({path!r}, do_print=True)"
-    return run(quick_python(), "-c", code)
+    return run(quick_python(), "-c", f"{DRAWN_ONCE}nbdev.test.nbdev_test({path!r}, do_print=True)")
 
 
 def pytest_collection_modifyitems(items):

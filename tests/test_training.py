@@ -53,10 +53,10 @@ training.av_loss = poisoned
 shape = SyncerConfig(position_widths=(32, 32), audio_widths=(32, 32), dim=16, stages=False)
 how = SyncerTraining(steps=20, batch=32, lr=1e-3, eval_every=2, temperature=.2,
                      augment=("mirror", "swap"))
-gan = GANTraining(teacher_steps=4, teacher_batch=8, steps=12, decay_steps=2, batch=8, lr_g=2e-4,
-                  lr_d=1e-4, whiten=True, floor=.03, perturb=.3, ema=.8, l2=1., ramp=4,
-                  augment=("stretch", "swap"), eval_every=2)
-x, a, _ = val.windows(40)
+gan = GANTraining(frames=10, loss_levels=2, teacher_steps=4, teacher_batch=8, steps=12,
+                  decay_steps=2, batch=8, lr_g=2e-4, lr_d=1e-4, whiten=True, floor=.03, perturb=.3,
+                  ema=.8, l2=1., ramp=4, augment=("stretch", "swap"), eval_every=2)
+x, a, _ = val.windows(10)
 def kept(name):
     return dict(checkpoint=out/f"{name}.checkpoint.safetensors", logdir=out/f"logs/{name}",
                 checkpoint_every=3, progress=False)
@@ -66,7 +66,7 @@ def evaluate(g):
 
 small = GeneratorConfig(position_widths=(32,), hidden=16, audio_widths=(8, 8, 8, 8),
                         branch_widths=(32, 32), expansion=2, noise=2)
-judges = DiscriminatorConfig((32,), (32,), 16, expansion=2)
+judges = DiscriminatorConfig((32,), (32,), 16, windows=(5, 10), expansion=2)
 try:
     syncers, _ = train_syncers(packed, val, shape, how, **kept("syncers"))
     G, _ = train_gan(packed, syncers, small, judges, gan, evaluate=evaluate, **kept("gan"))
@@ -135,7 +135,7 @@ class Trainings:
 
     def kill_at(self, name: str, checkpoint: str, step: int, by=signal.SIGKILL) -> int:
         "A signal when a checkpoint of `step` or later is there; gives the last checkpoint's step."
-        p = self.start(name, SLOW=".1")
+        p = self.start(name, SLOW=".2")
         path = self.folder / name / f"{checkpoint}.checkpoint.safetensors"
         at = 0
         while at < step and p.poll() is None:
