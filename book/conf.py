@@ -1,8 +1,11 @@
 """Sphinx's settings. The tree that they belong to is put together by workflow/book.py."""
 
+import functools
 import importlib.util
 import shutil
 from pathlib import Path
+
+from sphinx.search.en import SearchEnglish
 
 project = "mssync"
 author = "The mssync authors"
@@ -32,6 +35,10 @@ html_theme_options = {
 # loaded as an extension, since it does not say that it may be read in parallel.
 mathjax_path = "mathjax/tex-chtml.js"
 MATHJAX = ("tex-chtml.js", "output/chtml", "input/tex", "a11y/assistive-mml.js")
+
+
+# The index of the search takes the stem of every word of every page; most words come back.
+SearchEnglish.stem = functools.lru_cache(None)(SearchEnglish.stem)
 
 
 def copy_mathjax(app, failed):

@@ -66,9 +66,9 @@ def snakemake(*args, **kw) -> subprocess.CompletedProcess:
 # Else every figure is drawn twice, when it changes and to be shown, then in four times the pixels.
 DRAWN_ONCE = """
 from functools import partial
+import matplotlib.pyplot
 import nbdev.test
-from matplotlib._pylab_helpers import Gcf
-Gcf.draw_all = lambda *_, **__: None
+matplotlib.pyplot.draw_all = lambda *_, **__: None
 nbdev.test.CaptureShell = partial(nbdev.test.CaptureShell, mpl_format="png")
 """
 
