@@ -351,6 +351,7 @@ FLOORS = {
     "training": 3,
     "metrics": 4,
     "baselines": 5,
+    "render": 5,
     "study": 6,
     "app": 6,
 }

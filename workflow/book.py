@@ -23,6 +23,7 @@ ROOMS = {
     "simulate": "Simulated speakers",
     "metrics": "Metrics",
     "baselines": "Baselines",
+    "render": "Pictures",
     "app": "Use",
     "study": "The study",
     "experiments": "The experiments",

@@ -100,20 +100,29 @@ def _new_container(
         raise ValueError(f"{path}: unknown kind of video file, name it .mp4") from e
 
 
+_H264 = "libx264", "yuv420p", dict(crf="18", preset="veryfast"), "aac"
+_QUICK = {"deadline": "realtime", "cpu-used": "6", "crf": "8", "b": "4M"}
+_CODECS = {  # by suffix: codec of the picture, format of its pixels, options; codec of the sound
+    ".webm": ("libvpx", "yuv420p", _QUICK, "libopus"),
+    ".gif": ("gif", "pal8", {}, None),
+}
+
+
 def _add_streams(
     out,  # container
-    path: Path,  # for the message
+    path: Path,  # its suffix says which codecs; for the message
     fps: float,
-    sound: bool,  # add an audio stream too?
+    sound: bool,  # add an audio stream too, where the file can hold one?
 ) -> tuple:  # video stream, audio stream or None
     "The streams of a file. Raises ValueError for a container that cannot hold them."
     rate = Fraction(fps).limit_denominator(1001)
-    quality = dict(crf="18", preset="veryfast")
+    codec, pixels, options, voice = _CODECS.get(path.suffix.lower(), _H264)
     try:
-        video = out.add_stream("libx264", rate=rate, options=quality)
-        audio = out.add_stream("aac", rate=48000, layout="mono") if sound else None
+        video = out.add_stream(codec, rate=rate, options=options)
+        audio = out.add_stream(voice, rate=48000, layout="mono") if sound and voice else None
     except ValueError as e:
         raise ValueError(f"{path}: cannot hold H.264 and AAC, name it .mp4") from e
+    video.pix_fmt = pixels
     return video, audio
 
 
@@ -150,6 +159,25 @@ class _Sound:
         self.out.mux(self.stream.encode(None))
 
 
+# %% ../../nbs/data/05_video.ipynb #f0a11e03
+def _as_frame(
+    image: np.ndarray,  # (H, W, 3) uint8
+    pixels: str,  # format that the codec takes
+):  # av.VideoFrame
+    "A picture for the encoder; with a palette of its own where that is asked for."
+    import av
+    from PIL import Image
+
+    if pixels != "pal8":
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    few = Image.fromarray(image).quantize(256, Image.Quantize.FASTOCTREE)
+    palette = np.zeros((256, 4), np.uint8)
+    palette[:, 0] = 255  # opaque
+    colours = np.array(few.getpalette(), np.uint8).reshape(-1, 3)
+    palette[: len(colours), 1:] = colours
+    return av.VideoFrame.from_ndarray((np.asarray(few), palette), format="pal8")
+
+
 # %% ../../nbs/data/05_video.ipynb #2fb087a4
 def _encode(
     out,  # container
@@ -159,15 +187,13 @@ def _encode(
     times: list[float] | None,  # s, or None for an even rate
 ):
     "Write frames and sound in turn."
-    import av
-
     tick = 1 / video.codec_context.rate
     if times is not None:
         tick = video.codec_context.time_base = Fraction(1, 1000)
     for i, image in enumerate(frames):
         odd = (video.height - image.shape[0], video.width - image.shape[1])
         image = np.pad(image, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        frame = _as_frame(image, video.pix_fmt)
         frame.pts = i if times is None else round(1000 * times[i])
         frame.time_base = tick
         out.mux(video.encode(frame))
@@ -180,7 +206,7 @@ def _encode(
 
 # %% ../../nbs/data/05_video.ipynb #c7677915
 def write_video(
-    path: str | Path,  # .mp4 or another container for H.264 and AAC
+    path: str | Path,  # .mp4, .mov or another container for H.264 and AAC; .webm; .gif, mute
     frames: Iterable[np.ndarray],  # (H, W, 3) uint8 RGB, all of one size; odd sides grow by 1
     fps: float = FPS,  # frames a second
     wave: np.ndarray | None = None,  # (samples,) sound; none by default
@@ -199,7 +225,7 @@ def write_video(
     try:
         with _new_container(part, path) as out:
             video, audio = _add_streams(out, path, fps, sound=wave is not None)
-            video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+            video.width, video.height = width, height
             if turn:
                 video.set_display_rotation(90 * turn)
             sound = _Sound(out, audio, wave, sr) if audio else None
