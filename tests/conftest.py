@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,6 +18,9 @@ ENV = {
     "OMP_NUM_THREADS": "1",
     "MPLBACKEND": "Agg",
     "JUPYTER_PLATFORM_DIRS": "1",
+    # memory that was freed stays with the process: giving it back and asking anew takes a tenth
+    "MALLOC_MMAP_THRESHOLD_": str(2**28),
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
     "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
 }
 os.environ.update(ENV)  # read by torch and matplotlib when they are imported
@@ -73,14 +77,29 @@ nbdev.test.CaptureShell = partial(nbdev.test.CaptureShell, mpl_format="png")
 """
 
 
+NOTEBOOK_SECONDS: dict[str, float] = {}
+
+
 def notebook_test(path: str) -> subprocess.CompletedProcess:
     "`run(nbdev_test, --path, path, --do_print)`."
-    return run(quick_python(), "-c", f"{DRAWN_ONCE}nbdev.test.nbdev_test({path!r}, do_print=True)")
+    start = time.monotonic()
+    code = f"{DRAWN_ONCE}nbdev.test.nbdev_test({path!r}, do_print=True)"
+    done = run(quick_python(), "-c", code)
+    NOTEBOOK_SECONDS[path] = time.monotonic() - start
+    return done
 
 
 def pytest_collection_modifyitems(items):
-    "The notebooks run in the background from the start (test_repo.py), so they are asked for last."
-    items.sort(key=lambda i: i.originalname == "test_notebook")
+    "What runs in the background from the start (test_repo.py) is asked for last."
+    items.sort(key=lambda i: i.originalname in ("test_notebook", "test_book"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    "Which notebooks took long; --durations says how long they were waited for."
+    slowest = sorted(NOTEBOOK_SECONDS.items(), key=lambda of: -of[1])[:20]
+    if slowest:
+        told = ", ".join(f"{Path(path).stem} {seconds:.0f}" for path, seconds in slowest)
+        terminalreporter.write_line(f"seconds of the slowest notebooks: {told}")
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 
 import jupytext
 import pandas as pd
@@ -46,36 +48,36 @@ def test_slowest_are_notebooks():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def notebook_run(request):
-    """Run a selected notebook by nbdev_test.
+def background(request, tmp_path_factory):
+    """Give what a selected notebook, run by nbdev_test, or the book's build came to.
 
     From the start they run in the background, one at a time, the slowest first. When their tests
     come (last, the quick ones first), what has not begun runs in the foreground: two at a time.
     """
-    names = [
-        i.callspec.params["notebook"]
-        for i in request.session.items
-        if i.originalname == "test_notebook"
-    ]
-
-    def nbdev_test(name):
-        return notebook_test(f"nbs/{name}")
+    jobs = {}
+    for i in request.session.items:
+        if i.originalname == "test_notebook":
+            name = i.callspec.params["notebook"]
+            jobs[name] = partial(notebook_test, f"nbs/{name}")
+        elif i.originalname == "test_book":
+            folder = tmp_path_factory.mktemp("book")
+            jobs["book"] = partial(run, BIN / "python", "workflow/book.py", folder)
 
     def result(name):
         not_begun = runs[name].cancel()
-        return nbdev_test(name) if not_begun else runs[name].result()
+        return jobs[name]() if not_begun else runs[name].result()
 
-    if names:
+    if jobs.keys() - {"book"}:
         quick_python()  # the server is started once
     with ThreadPoolExecutor(1) as pool:
-        runs = {name: pool.submit(nbdev_test, name) for name in reversed(names)}
+        runs = {name: pool.submit(jobs[name]) for name in reversed(jobs)}
         yield result
         pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("notebook", [n for n in NOTEBOOKS if n not in SLOWEST] + SLOWEST)
-def test_notebook(notebook, notebook_run):
-    done = notebook_run(notebook)
+def test_notebook(notebook, background):
+    done = background(notebook)
     assert done.returncode == 0, done.stdout[-8000:]
     assert "Success." in done.stdout, done.stdout[-8000:]
 
@@ -147,12 +149,13 @@ def test_readme_is_short():
     assert len(re.findall(r"\d+(?:\.\d+)?", text)) <= 150
 
 
-def test_book(tmp_path):
+def test_book(background):
     "The book builds without a warning, and no link leads to nothing."
-    done = run(BIN / "python", "workflow/book.py", tmp_path)
+    done = background("book")
     assert done.returncode == 0, done.stdout[-8000:]
-    assert (tmp_path / "html/index.html").exists()
-    assert (tmp_path / "html/searchindex.js").exists()
+    html = Path(done.args[-1]) / "html"
+    assert (html / "index.html").exists()
+    assert (html / "searchindex.js").exists()
 
 
 def test_style():
