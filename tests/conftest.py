@@ -5,8 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,14 +51,20 @@ def run(*cmd, cwd=ROOT, env=None, timeout=PATIENCE) -> subprocess.CompletedProce
 # --- starts without their imports, which are nearly all of them
 
 SERVER = ExitStack()
+ASKED = threading.Lock()
 
 
 @functools.cache
-def quick_python() -> str:
-    "An executable as BIN / python, whose starts are forks with the imports done (forks.py)."
+def _quick_python() -> str:
     env = {**os.environ, **ENV}
     env.pop("IN_TEST", None)
     return SERVER.enter_context(served(env))
+
+
+def quick_python() -> str:
+    "An executable as BIN / python, whose starts are forks with the imports done (forks.py)."
+    with ASKED:  # also where two threads ask first
+        return _quick_python()
 
 
 def pytest_unconfigure():
@@ -90,7 +99,7 @@ def notebook_test(path: str) -> subprocess.CompletedProcess:
 
 
 def pytest_collection_modifyitems(items):
-    "What runs in the background from the start (test_repo.py) is asked for last."
+    "What runs in the background from the start is asked for last."
     items.sort(key=lambda i: i.originalname in ("test_notebook", "test_book"))
 
 
@@ -100,6 +109,32 @@ def pytest_terminal_summary(terminalreporter):
     if slowest:
         told = ", ".join(f"{Path(path).stem} {seconds:.0f}" for path, seconds in slowest)
         terminalreporter.write_line(f"seconds of the slowest notebooks: {told}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def background(request, tmp_path_factory):
+    """Give what a selected notebook, run by nbdev_test, or the book's build came to.
+
+    From the start they run in the background, one at a time, the slowest first. When their tests
+    come (last, the quick ones first), what has not begun runs in the foreground: two at a time.
+    """
+    jobs = {}
+    for i in request.session.items:
+        if i.originalname == "test_notebook":
+            name = i.callspec.params["notebook"]
+            jobs[name] = partial(notebook_test, f"nbs/{name}")
+        elif i.originalname == "test_book":
+            folder = tmp_path_factory.mktemp("book")
+            jobs["book"] = partial(run, BIN / "python", "workflow/book.py", folder)
+
+    def result(name):
+        not_begun = runs[name].cancel()
+        return jobs[name]() if not_begun else runs[name].result()
+
+    with ThreadPoolExecutor(1) as pool:
+        runs = {name: pool.submit(jobs[name]) for name in reversed(jobs)}
+        yield result
+        pool.shutdown(cancel_futures=True)
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,12 @@ import ast
 import re
 import shutil
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import jupytext
 import pandas as pd
 import pytest
-from conftest import BIN, ROOT, notebook_test, quick_python, run
+from conftest import BIN, ROOT, quick_python, run
 from execnb.nbio import read_nb
 
 import mssync
@@ -45,34 +43,6 @@ SLOWEST = [
 
 def test_slowest_are_notebooks():
     assert set(SLOWEST) <= set(NOTEBOOKS)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def background(request, tmp_path_factory):
-    """Give what a selected notebook, run by nbdev_test, or the book's build came to.
-
-    From the start they run in the background, one at a time, the slowest first. When their tests
-    come (last, the quick ones first), what has not begun runs in the foreground: two at a time.
-    """
-    jobs = {}
-    for i in request.session.items:
-        if i.originalname == "test_notebook":
-            name = i.callspec.params["notebook"]
-            jobs[name] = partial(notebook_test, f"nbs/{name}")
-        elif i.originalname == "test_book":
-            folder = tmp_path_factory.mktemp("book")
-            jobs["book"] = partial(run, BIN / "python", "workflow/book.py", folder)
-
-    def result(name):
-        not_begun = runs[name].cancel()
-        return jobs[name]() if not_begun else runs[name].result()
-
-    if jobs.keys() - {"book"}:
-        quick_python()  # the server is started once
-    with ThreadPoolExecutor(1) as pool:
-        runs = {name: pool.submit(jobs[name]) for name in reversed(jobs)}
-        yield result
-        pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("notebook", [n for n in NOTEBOOKS if n not in SLOWEST] + SLOWEST)
