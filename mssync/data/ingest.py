@@ -462,13 +462,15 @@ def _checksum(path: Path) -> list[int] | None:
 
 
 def _done(src: str | Path, out: str | Path, item: dict, settings: Settings) -> dict | None:
-    "The mark of a recording that was finished with the same key."
+    "The mark of a recording that was finished with the same key; None where it is no whole mark."
     try:
         mark = json.loads(_mark(out, item["id"]).read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        whole = mark["row"]["id"] == item["id"]
+        whole &= {c["id"] for c in mark["clips"]} == mark["files"].keys()
+        same = mark["key"] == json.loads(json.dumps(_key(src, item, settings)))
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    same = mark.get("key") == json.loads(json.dumps(_key(src, item, settings)))
-    return mark if same else None
+    return mark if whole and same else None
 
 
 def _damaged(out: str | Path, mark: dict) -> list[Path]:
@@ -511,7 +513,7 @@ def ingest_one(
         write_clip(out, clip)
     try:
         before = {c["id"] for c in json.loads(_mark(out, item.id).read_text())["clips"]}
-    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         before = {item.id}
     seconds = round(time.perf_counter() - begun, 2)
     row = dict(id=item.id, file=item.file, **facts, process_s=seconds)

@@ -76,6 +76,8 @@ def read_tensors(
             about = f.metadata() or {}
             tensors = {k: f.get_tensor(k) for k in f.keys()}
         header = json.loads(about.get("mssync", "{}"))
+        if not isinstance(header, dict):
+            raise ValueError("its header is no table")
     except Exception as e:
         raise CheckpointError(f"{path}: no whole safetensors file ({e})") from e
 
@@ -166,7 +168,7 @@ def load_model(
     path = weights_file(path)
     weights, header = read_tensors(path)
     name = header.get("model")
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         raise CheckpointError(f"{path}: not a model of mssync")
 
     cls, config = MODELS[name]
@@ -177,8 +179,8 @@ def load_model(
         _check_shapes(weights, cls, cfg, kwargs)
         model = cls(cfg, **kwargs)
         model.load_state_dict(weights)
-    except (KeyError, TypeError, ValueError, RuntimeError) as e:
+        model.meta = header["meta"]
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as e:
         raise CheckpointError(f"{path}: weights do not fit this version's {name} ({e})") from e
 
-    model.meta = header["meta"]
     return model.to(device).eval()

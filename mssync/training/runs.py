@@ -285,6 +285,9 @@ def _read_checkpoint(
     if "run" not in header:
         got = "a model" if "model" in header else "something else"
         raise CheckpointError(f"{path}: a checkpoint of a run expected, got {got}; {_ANEW}")
+    kinds = dict(run=dict, step=int, rows=list, version=str)
+    if odd := [k for k, kind in kinds.items() if not isinstance(header.get(k), kind)]:
+        raise CheckpointError(f"{path}: its header has no {', '.join(odd)} of a run; {_ANEW}")
     wrong = differences(header["run"], config)
     if wrong:
         raise CheckpointError(
@@ -335,7 +338,7 @@ class State:
         try:
             _load_state(tensors, self.modules, self.optimisers)
             self.rng.set_state(tensors["rng"])
-        except (KeyError, RuntimeError, ValueError) as e:
+        except (KeyError, RuntimeError, TypeError, ValueError) as e:
             raise CheckpointError(
                 f"{self.path}: tensors do not fit this version's modules ({e}); {_ANEW}"
             ) from e
