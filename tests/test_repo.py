@@ -224,6 +224,7 @@ READS = {
     "packed": {"data.packed", "data.corpus"},
     "network": {"training.models"},
     "generators": {"training.models", "model.generator"},
+    "baselines": {"training.models", "baselines.systems"},
     "encoders": {"training.models", "metrics.frechet"},
 }
 

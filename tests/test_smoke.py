@@ -27,6 +27,7 @@ METHODS = {
     "MS-Sync-long, shuffled audio",
     "multi-scale loss, single-scale generator",
     "single-scale loss, single-scale generator",
+    "Wav2Lip-style",
 }
 PARTS = {
     f"Ground truth, {part} only{heard}"
@@ -259,7 +260,7 @@ def test_drift_goes_on_beyond_the_clips(results):
     assert (ends.drop("Ground truth") == 240).all(axis=None)
     assert (ends.loc["Ground truth"] < 240).all()
     ablations = {m for m in METHODS if "generator" in m}
-    own = {"Ground truth", "Static", "MS-Sync-short", "MS-Sync-long"}
+    own = {"Ground truth", "Static", "MS-Sync-short", "MS-Sync-long", "Wav2Lip-style"}
     assert set(drift.method) == own | ablations
     static = drift[drift.method == "Static"]
     assert (static.position == 0).all()
@@ -270,7 +271,7 @@ def test_claims(results):
     c = pd.read_csv(results / "claims.csv", dtype=dict(letter=str))
     n = len(SEEDS)
     m = c[c.verdict != "not measured"]
-    assert list(dict.fromkeys(c.letter)) == list("0abcdefgh")
+    assert list(dict.fromkeys(c.letter)) == list("0abcdefghi")
     assert (c.why.notna() == (c.verdict == "not measured")).all()
     assert not m[["value", "low_trainings", "high_trainings", "seeds_std"]].isna().any().any()
     assert (m.low.isna() == m.measure.str.startswith("drift")).all()
@@ -291,6 +292,8 @@ def test_claims(results):
     assert set(c[c.b == "suhmo"].why) == {"suhmo is not trained"}
     assert (c[c.letter == "g"].verdict == "not measured").all()
     assert not (c[c.letter == "h"].verdict == "not measured").any()
+    assert not (c[c.letter == "i"].verdict == "not measured").any()
+    assert set(c[c.letter == "i"].b) == {"Wav2Lip-style"}
     sync = (
         measured(results, "sync")
         .query("split == 'test' and scoring == 'overlap' and level == 2")
@@ -321,6 +324,18 @@ def test_page(results):
     for kind in ("video/mp4", "image/png"):
         assert f"data:{kind};base64," in page, kind
     assert not re.search(r"""(src|href)=["']?(https?:)?//[^"']*\.(js|css|png|mp4)""", page)
+
+
+def test_budgets(results):
+    "What the baseline was given stands beside what MS-Sync was given: the same steps."
+    text = (results / "budgets.md").read_text()
+    rows = {r.split("|")[1].strip(): r.split("|")[2:] for r in text.splitlines() if "-s" in r}
+    assert {"MS-Sync-short", "MS-Sync-long", "Wav2Lip-style"} <= set(rows)
+    assert rows["Wav2Lip-style"][1].strip() == rows["MS-Sync-short"][1].strip() == "8"
+    for s in SEEDS:
+        log = pd.read_csv(results / f"seed_{s}/baseline_wav2lip.csv")
+        assert log.step.iloc[-1] == 8
+        assert not log.isna().any().any()
 
 
 def test_figure5_has_all_trainings(results):
@@ -373,7 +388,7 @@ def test_record(results):
     assert record["settings"]["training"]["steps"] == 4
     assert record["corpus"]["clips"] == 48
     assert record["seeds"] == SEEDS
-    assert len(record["seconds"]) == 1 + 2 * 8
+    assert len(record["seconds"]) == 1 + 2 * 9
     assert all(s > 0 for s in record["seconds"].values())
 
 
@@ -402,9 +417,11 @@ def test_deleted_table_reruns_the_report_only(results):
 
 
 AFTER_GENERATORS = {"generator", "evaluate", "truth", *TOLD}
+AFTER_SYNCERS = {"syncers", "baseline", "calibration", *AFTER_GENERATORS}
 CHANGES = [
     ("discriminators", dict(hidden=16), AFTER_GENERATORS),
-    ("metric_syncers", dict(margin=3), {"syncers", "calibration", *AFTER_GENERATORS}),
+    ("metric_syncers", dict(margin=3), AFTER_SYNCERS),
+    ("baseline_training", dict(lr=1e-3), {"baseline", "evaluate", *TOLD}),
     ("evaluation", dict(sequences=1), TOLD),
 ]
 
@@ -422,7 +439,7 @@ def test_another_frame_of_reference_trains_all_anew(results, tmp_path):
     for section in ("loss_syncers", "metric_syncers"):
         profile[section]["augment"] = ["stretch"]  # without `swap`, which needs faces of one size
     (tmp_path / "smoke.yaml").write_text(yaml.safe_dump(profile))
-    rules = {"syncers", "motion_encoder", "calibration", *AFTER_GENERATORS}
+    rules = {"motion_encoder", *AFTER_SYNCERS}
     assert planned(study(results, "--dry-run", profile=tmp_path / "smoke.yaml")) == rules
 
 
@@ -432,7 +449,7 @@ def test_another_device_reruns_nothing(results):
 
 def test_another_seed_adds_its_own_only(results):
     done = study(results, "--dry-run", seeds="0,1,2")
-    of_a_seed = {"syncers", "motion_encoder", "generator", "evaluate"}
+    of_a_seed = {"syncers", "motion_encoder", "generator", "baseline", "evaluate"}
     assert planned(done) == of_a_seed | {"calibration", "truth", *TOLD}
     assert planned_seeds(done) == {rule: {2} for rule in of_a_seed}
 

@@ -180,9 +180,10 @@ def checkpoint(
     results: str | Path,  # folder of a seed
     name: str,  # of the training
     *depends,  # see `fingerprint`
+    code=("training.syncers", "training.gan"),  # modules whose code the training is
 ) -> Path:  # results/checkpoints/NAME-FINGERPRINT.safetensors
     "Where a training keeps its state. The name changes with what it depends on and with the code."
-    content = fingerprint(*depends, code_of(["training.syncers", "training.gan"]))
+    content = fingerprint(*depends, code_of(list(code)))
     return Path(results) / "checkpoints" / f"{name}-{content}.safetensors"
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "syncer_config",
     "syncer_training",
     "gan_configs",
+    "baseline_configs",
     "full_models",
     "sweeps",
 ]
@@ -34,6 +35,8 @@ from pathlib import Path
 import yaml
 
 import mssync
+from ..baselines.fit import Baseline, BaselineConfig, BaselineTraining
+from ..baselines.systems import BASELINES
 from ..data.audio import KINDS
 from ..data.corpus import SPLITS
 from ..data.ingest import Settings
@@ -113,6 +116,10 @@ SECTIONS: dict[str, dict] = dict(
     generator=_fields(GeneratorConfig, "audio_dim", "features", "reference"),
     discriminators=_fields(DiscriminatorConfig),
     training=_fields(GANTraining),
+    # what the shapes of all baselines have in common, and their training: frames, steps and batch
+    # of 0 are those of the first variant's training
+    baseline=dict(width=256, expansion=4.0),
+    baseline_training=_fields(BaselineTraining, frames=0, steps=0, batch=0),
     evaluation=_EVALUATION,
 )
 TOP = dict(
@@ -224,10 +231,11 @@ def _keys_of(path: Path) -> dict:
 
 # %% ../../nbs/study/60_profiles.ipynb #1ec07562
 def _over(base: dict, given: dict) -> dict:
-    "Keys over those of the base: sections key by key, but not the variants."
+    "Keys over those of the base: sections key by key, but not the variants and the baselines."
     both = dict(base)
     for k, v in given.items():
-        merged = k != "variants" and isinstance(v, dict) and isinstance(base.get(k), dict)
+        whole = k in ("variants", "baselines")
+        merged = not whole and isinstance(v, dict) and isinstance(base.get(k), dict)
         both[k] = base[k] | v if merged else v
     # `corpus: null` takes the base's section away
     return {k: v for k, v in both.items() if v is not None or k not in base}
@@ -325,7 +333,8 @@ def _variants(given, path: Path) -> dict[str, dict]:
 _ONE = """steps batch teacher_batch hidden layers heads context dim width expansion negatives levels
 loss_levels eval_every clips speakers shards every drift_frames drift_clips figure4_frames
 position_widths audio_widths branch_widths frame_widths sequence_widths windows last"""
-_ZERO = "training.steps training.clips expected.train expected.test".split()
+_ZERO = """training.steps training.clips expected.train expected.test baseline_training.frames
+baseline_training.steps baseline_training.batch""".split()
 LEAST = dict.fromkeys(_ONE.split(), 1) | dict.fromkeys(_ZERO, 0)
 LEAST |= dict(frames=5, durations=40, sync_frames=40, motion_frames=16, draws=2, image_draws=2)
 LEAST |= dict(others=5)
@@ -389,6 +398,42 @@ def _check_values(section: str, values: dict, where: str):
                 raise ProfileError(f"{where}, {key}: {e}") from e
 
 
+# %% ../../nbs/study/60_profiles.ipynb #7f4427cf
+def _baseline(name: str, given, where: str) -> dict:
+    "Label of a baseline, and what the profile changes of its shape and training."
+    if name not in BASELINES:
+        raise ProfileError(f"{where}: unknown baseline, {_nearest(name, BASELINES)}")
+    given = {} if given is None else given
+    if not isinstance(given, dict):
+        raise ProfileError(f"{where}: keys and values expected, got {given!r}")
+    for k in given:
+        if k not in ("shape", "training"):
+            raise ProfileError(f"{where}: unknown key {k!r}, choose from shape, training")
+    cls = BASELINES[name]
+    own = _fields(cls.Config, "audio_dim", "features", "reference")
+    found = dict(label=cls.label, shape=_section(given.get("shape"), own, f"{where}, shape"))
+    allowed = SECTIONS["baseline_training"]
+    found["training"] = _section(given.get("training"), allowed, f"{where}, training")
+    for part, section in (("shape", "baseline"), ("training", "baseline_training")):
+        _check_values(section, found[part], f"{where}, {part}")
+    return found
+
+
+def _baselines(given, variants: dict, path: Path) -> dict[str, dict]:
+    "All baselines of a profile; none where it names none."
+    if isinstance(given, list) and all(isinstance(v, str) for v in given):
+        given = dict.fromkeys(given)
+    if not isinstance(given, dict | None):
+        raise ProfileError(f"{path}: section baselines: names, or names with fields, expected")
+    found = {
+        str(v): _baseline(str(v), d, f"{path}, baseline {v}") for v, d in (given or {}).items()
+    }
+    both = {d["label"] for d in found.values()} & {d["label"] for d in variants.values()}
+    if both:
+        raise ProfileError(f"{path}: a variant and a baseline are called {both.pop()!r}")
+    return found
+
+
 # %% ../../nbs/study/60_profiles.ipynb #5db50dc8
 def _check_swap(profile: dict, names: tuple, where: str):
     "The augmentation that needs faces of one size."
@@ -404,7 +449,7 @@ def _check_reference(profile: dict, path: Path):
     if profile["reference"] not in REFERENCES:
         neither = " nor ".join(map(repr, REFERENCES))
         raise ProfileError(f"{path}, reference: {profile['reference']!r} is neither {neither}")
-    for s in ("loss_syncers", "metric_syncers"):
+    for s in ("loss_syncers", "metric_syncers", "baseline_training"):
         _check_swap(profile, profile[s]["augment"], f"{path}, section {s}")
 
 
@@ -476,8 +521,8 @@ def load_profile(
     and the key."""
     path, given = _read_profile(name)
     for k in given:
-        if k not in (*TOP, *SECTIONS, "variants"):
-            names = [*SECTIONS, "variants", *TOP]
+        if k not in (*TOP, *SECTIONS, "variants", "baselines"):
+            names = [*SECTIONS, "variants", "baselines", *TOP]
             raise ProfileError(f"{path}: unknown section {k!r}, {_nearest(k, names)}")
     data = "download" if "download" in given else "simulated" if "corpus" in given else "given"
     top = _section({k: given[k] for k in TOP if k in given}, TOP, str(path))
@@ -491,6 +536,7 @@ def load_profile(
         for s in OVERRIDES:
             _check_values(s, profile[s] | changed[s], f"{path}, variant {v}, {s}")
         _check_pairs(profile, v, path)
+    profile["baselines"] = _baselines(given.get("baselines"), profile["variants"], path)
     return profile
 
 
@@ -541,6 +587,27 @@ def gan_configs(
     generator, disc, training = (profile[s] | profile["variants"][variant][s] for s in OVERRIDES)
     shape = GeneratorConfig(**generator | _sound(packed) | _reference(profile))
     return shape, DiscriminatorConfig(**disc), GANTraining(**training)
+
+
+def baseline_configs(
+    profile: dict,
+    name: str,  # a key of the profile's `baselines`
+    packed: Packed | None = None,  # as in `gan_configs`
+) -> tuple[type[Baseline], BaselineConfig, BaselineTraining]:
+    "What a baseline is, its shape, and its training. Raises ProfileError on an unknown one."
+    given = profile.get("baselines", {})
+    if name not in given:
+        near = _nearest(name, given) if given else "it has none"
+        raise ProfileError(f"profile {profile['name']}: unknown baseline {name!r}, {near}")
+    shape = profile["baseline"] | given[name]["shape"]
+    training = profile["baseline_training"] | given[name]["training"]
+    gan = gan_configs(profile, next(iter(profile["variants"])))[2]
+    steps = gan.teacher_steps + gan.steps + gan.decay_steps
+    own = dict(frames=gan.frames, steps=steps, batch=gan.batch)
+    training |= {k: v for k, v in own.items() if not training[k]}
+    cls = BASELINES[name]
+    shape = cls.Config(**shape | _sound(packed) | _reference(profile))
+    return cls, shape, BaselineTraining(**training)
 
 
 # %% ../../nbs/study/60_profiles.ipynb #6a1b3df3

@@ -40,6 +40,8 @@ __all__ = [
     "side_by_side",
     "sound_of",
     "notebook_seconds",
+    "budget_rows",
+    "budgets_text",
     "contents_text",
 ]
 
@@ -57,6 +59,7 @@ from ..metrics.synchrony import PADDED_SHIFT, SHIFTS, shift_range
 from ..model.generator import generate
 from ..model.pyramid import WINDOW
 from .outputs import markdown, paper_table
+from .profiles import gan_configs
 from mssync.study.tables import (
     AIMS,
     ablation_table,
@@ -532,6 +535,47 @@ def notebook_seconds(
     return out
 
 
+# %% ../../nbs/study/67_report.ipynb #a460d50e
+def budget_rows(
+    study,  # a run of the study (63_run), trained
+    seconds: dict[str, int],  # of `notebook_seconds`
+) -> pd.DataFrame:  # method, parameters (millions), steps, windows, frames, seconds
+    "What each training of MS-Sync and of the baselines was given."
+    one = study.at(study.seeds[0])
+    rows = []
+
+    def add(label, name, notebook, frames, steps, windows):
+        took = [seconds.get(f"seed_{s}/{notebook}", 0) for s in study.seeds]
+        size = sum(p.numel() for p in one.network(name).parameters()) / 1e6
+        row = dict(method=label, parameters=size, steps=steps, windows=windows)
+        rows.append(row | dict(frames=frames, seconds=float(np.mean(took))))
+
+    for v, label in study.full.items():
+        t = gan_configs(study.settings, v)[2]
+        late = t.steps + t.decay_steps
+        seen = t.teacher_steps * t.teacher_batch + late * t.batch
+        frames = study.lengths["train"][v]
+        add(label, f"generator_{v}", f"04_generator_{v}", frames, t.teacher_steps + late, seen)
+    for b, label in study.compared.items():
+        meta = one.network(f"baseline_{b}").meta
+        seen = meta["steps"] * meta["batch"]
+        own = meta["frames"], meta["steps"], seen
+        add(label, f"baseline_{b}", f"13_baseline_{b}", *own)
+    return pd.DataFrame(rows)
+
+
+# %% ../../nbs/study/67_report.ipynb #37df30ed
+def budgets_text(rows: pd.DataFrame) -> str:  # Markdown
+    "What each method was given to learn from."
+    names = dict(parameters="million parameters", windows="windows seen", frames="frames a window")
+    shown = rows.rename(columns=names).round(2)
+    says = (
+        "All learn from the same clips. MS-Sync's steps hold its teacher-forced ones. Seconds are "
+        "those of the training's notebook with what it measures on the way, the mean over seeds."
+    )
+    return f"# Budgets\n\n{says}\n\n{markdown(shown)}\n"
+
+
 # %% ../../nbs/study/67_report.ipynb #62c7d4df
 WRITTEN = {  # file: what it holds; of those below only what a run has is listed
     "table3.md": "Table 3 and the ablation, beside the paper's",
@@ -541,6 +585,7 @@ WRITTEN = {  # file: what it holds; of those below only what a run has is listed
     "dynamics_ratios.csv": "speeds, amplitudes and shape residuals, ratio to real",
     "lips.md": "lips: distances to the real ones, and what they do in pauses",
     "lips.csv": "the same with intervals, as data",
+    "budgets.md": "what each method was given to learn from: steps, windows, seconds",
     "heads.md": "heads: beats, brows and lids, diversity, spectra",
     "heads.csv": "the same with intervals, as data",
     "figure3.png": "Figure 3: distributions of AV-Conf and AV-Off at 200 ms",

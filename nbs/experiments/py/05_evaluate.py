@@ -29,6 +29,7 @@
 #   motion. Where a measure takes no sound it has the ground truth's value;
 # - **Mean motion**, the training clips' mean displacement, put on every face: what can be known without the sound;
 # - **Retrieval**, the motion of the training window that sounds most alike: what can be had without learning;
+# - the **baselines** that the profile names (49_systems), trained on the same clips with the same budget;
 # - **MS-Sync-short, shuffled audio**, motion generated from another clip's sound: what remains if the generator does not
 #   condition on the right one.
 #
@@ -44,11 +45,12 @@ device: str = "cpu"  # cpu, cuda, cuda:1, ...
 # %%
 from functools import partial
 
+from mssync.baselines.systems import BASELINES  # noqa: F401  (what `study.baselines` loads)
 from mssync.metrics.dynamics import shape_space
 from mssync.metrics.frechet import frame_axes
 from mssync.metrics.heads import heads_table
 from mssync.metrics.lips import lips_table
-from mssync.study.claims import frechet_pairs
+from mssync.study.claims import claims_with, frechet_pairs
 from mssync.study.evaluation import (
     Methods,
     distribution_features,
@@ -74,7 +76,8 @@ splits = {s: study.packed(s) for s in ("train", "val", "test")}
 splits["others"] = study.packed(study.others)
 if len(splits["others"]) > asked["others"]:
     splits["others"] = splits["others"].only(asked["others"], spread=True)
-methods = Methods(splits, study.generators(), study.full.values(), seed)
+models = study.generators() | study.baselines()
+methods = Methods(splits, models, study.full.values(), seed)
 space = shape_space(splits["train"])
 
 test = splits["test"]
@@ -202,7 +205,7 @@ features = partial(
     raster=asked["raster"],
     reference=test.reference,
 )
-pairs = frechet_pairs(study.labels)
+pairs = frechet_pairs(study.labels, claims_with(study.compared))
 distances, differences = frechet_tables(
     methods, durations, features, pairs, asked["draws"], image_draws=asked["image_draws"]
 )

@@ -36,9 +36,10 @@ draw_people: bool = False
 import json
 
 import pandas as pd
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 
 from mssync.baselines.reference import Retrieval
+from mssync.baselines.systems import BASELINES  # noqa: F401  (what `study.baselines` loads)
 from mssync.data.landmarks import FPS
 from mssync.data.video import write_video
 from mssync.model.generator import Generator  # noqa: F401  (what `network` loads)
@@ -55,7 +56,8 @@ sync = sync.assign(off=sync.offset.abs())
 val, sync = sync[sync.split == "val"], sync[sync.split == "test"]
 T_sync, T_long = lengths["sync"], lengths["durations"][-1]
 trained = {study.labels[v]: lengths["train"][v] for v in study.full}
-style = method_styles(list(sync.method.unique()), list(labels.values()))
+own = [*labels.values(), *study.compared.values()]
+style = method_styles(list(sync.method.unique()), own)
 print(f"{study.title}: {sync.id.nunique()} test clips of {sync.speaker.nunique()} speakers")
 print(f"seeds {', '.join(map(str, study.seeds))}. {study.note}")
 
@@ -132,7 +134,7 @@ Markdown(text)
 
 # %%
 finest = sync[(sync.level == 1) & (sync.scoring == "overlap")]
-few = figures.few_methods(list(style), list(study.full.values()), list(labels.values()))
+few = figures.few_methods(list(style), list(study.full.values()), own)
 study.figure(figures.figure3(finest, few, style), "figure3.png")
 
 # %% [markdown]
@@ -151,12 +153,13 @@ if draw:
     x, a, ids = x[pick], a[pick], ids[pick]
     shown = report.shown_generators(labels, study.full)
     networks = {n: first.network(f"generator_{v}") for v, n in shown.items()}
+    networks |= dict(list(first.baselines().items())[:2])
     retrieval = None
     if "suhmo" not in labels and (study.packed("train").lengths > T).any():
         retrieval = Retrieval(study.packed("train"), T)
     tracks = report.sequences(x, a, networks, study.seeds[0], retrieval)
     one = {m: v[0] for m, v in tracks.items()}
-    fig = figures.figure4(one, method_styles(list(one), list(labels.values())))
+    fig = figures.figure4(one, method_styles(list(one), own))
     study.figure(fig, "figure4.png")
 else:
     print("Figure 4 and videos are left out: they would show the landmarks of real people")
@@ -233,16 +236,30 @@ if draw:
         videos[name] = f"a test clip beside what is generated from its first frame{with_sound}"
 
 # %% [markdown]
-# ## Record of the run
+# ## The baselines' budgets
+#
+# All learn from the same clips. Steps, windows and frames say how much each saw.
 
 # %%
 seconds = report.notebook_seconds(study.results, study.seeds)
+if study.compared:
+    text = report.budgets_text(report.budget_rows(study, seconds))
+    study.text(text, "budgets.md")
+    display(Markdown(text))
+else:
+    print("This profile compares with no baseline.")
+
+# %% [markdown]
+# ## Record of the run
+
+# %%
 known = {k: facts[k] for k in ("name", "simulated", "clips", "speakers", "lengths")}
 record = run_record(settings, study.seeds, device=device, corpus=known, seconds=seconds)
 study.text(json.dumps(record, indent=1), "run.json")
 
 have = set(report.WRITTEN) - (set() if draw else {"figure4.png"})
 have -= set() if study.swept else {"sweep.png"}
+have -= set() if study.compared else {"budgets.md"}
 title = f"Study, profile {settings['name']}, {study.title}"
 text = report.contents_text(title, study.note + settings["about"], have, videos, seconds)
 study.text(text, "README.md")

@@ -33,7 +33,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mssync.study.claims import curve_differences, curve_pairs, decide
+from mssync.study.claims import claims_with, curve_differences, curve_pairs, decide
 from mssync.study.run import finished_run
 from mssync.study.verdicts import (
     about_run,
@@ -67,9 +67,15 @@ pd.DataFrame(
 # trainings' curves say at their end, at the last evaluation and averaged over the last ones (`evaluation: {last: 3}`).
 
 # %%
+compared = {k: n for r in runs for k, n in r.compared.items()}
+claims = claims_with(compared)  # one more where a run has baselines
 parts = [
     decide(
-        claim_measurements(r.results, r.seeds), r.labels, r.facts, looks=looks_of(r.record)
+        claim_measurements(r.results, r.seeds),
+        r.labels,
+        r.facts,
+        claims,
+        looks=looks_of(r.record),
     ).assign(run=n)
     for n, r in zip(names, runs)
 ]
@@ -78,8 +84,8 @@ study.table(parts[["run", *parts.columns.drop("run")]], "claims.csv")
 if (parts.verdict == "not measured").all():
     raise ValueError(f"{study.results}: none of the claims' numbers has been measured")
 
-cells = grid_cells(parts)
-text, pairs = claims_text(parts, about), curve_pairs(study.labels)
+cells = grid_cells(parts, claims)
+text, pairs = claims_text(parts, about, claims), curve_pairs(study.labels)
 curves = study.results / "figure5.csv"
 if pairs and curves.is_file():
     logs = pd.read_csv(curves)
