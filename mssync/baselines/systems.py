@@ -6,9 +6,15 @@
 __all__ = ["BASELINES"]
 
 # %% ../../nbs/baselines/49_systems.ipynb #9665ca73
+from .audio2head import Audio2HeadStyle
+from .flow import FlowStyle
+from .makeittalk import MakeItTalkStyle
 from .wav2lip import Wav2LipStyle
 
 # %% ../../nbs/baselines/49_systems.ipynb #8a354111
 BASELINES = dict(
     wav2lip=Wav2LipStyle,
+    makeittalk=MakeItTalkStyle,
+    audio2head=Audio2HeadStyle,
+    flow=FlowStyle,
 )
