@@ -34,7 +34,7 @@ export PYTHONUNBUFFERED := 1
 # tqdm warns, with a path, where there is no ipywidgets
 export PYTHONWARNINGS := ignore:IProgress not found
 
-.PHONY: help install study calibration rehearsal bench test mutants export readme book film weights clean
+.PHONY: help install study calibration rehearsal bench test mutants export readme book film weights dist clean
 .SILENT:
 
 help:  ## List the commands and variables
@@ -119,6 +119,9 @@ export: install  ## After editing notebooks: format, mssync/, clean notebooks, R
 weights: install  ## Ship the generators and syncers of results/$(PROFILE) (seed 0) with the package (half precision)
 	$(PY) -c 'from mssync.training.models import load_model, save_model
 	for name, trained in (("generator", "generator_long"), ("generator_short", "generator_short"), ("metric_syncers", "syncers_metric"), ("loss_syncers", "syncers_loss")): m = load_model(f"results/$(PROFILE)/seed_0/{trained}.safetensors"); save_model(f"mssync/weights/{name}.safetensors", m, half=True, **m.meta)'
+
+dist: install  ## Build source archive and wheel into dist/: the same bytes from the same commit
+	$(PY) workflow/dist.py
 
 readme: install  ## Write README.md from nbs/index.ipynb
 	$(PY) workflow/readme.py

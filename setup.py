@@ -26,8 +26,12 @@ setup(
     license_files=["LICENSE"],
     keywords=cfg["keywords"],
     python_requires=f">={cfg['min_python']}",
-    packages=find_packages(include=["mssync", "mssync.*"]),
-    package_data={"mssync": ["style.mplstyle", "study/page.css", "weights/*", "weights/*/*"]},
+    packages=[*find_packages(include=["mssync", "mssync.*"]), "mssync.profiles"],
+    package_dir={"mssync.profiles": "workflow/profiles"},
+    package_data={
+        "mssync": ["style.mplstyle", "study/page.css", "weights/*", "weights/*/*"],
+        "mssync.profiles": ["*.yaml"],
+    },
     install_requires=cfg["requirements"].split(),
     extras_require=extras,
     entry_points={

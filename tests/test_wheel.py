@@ -2,8 +2,8 @@
 
 import os
 import re
-import shutil
 import sys
+import zipfile
 from configparser import ConfigParser
 from importlib.metadata import distribution
 from importlib.util import cache_from_source
@@ -117,13 +117,9 @@ def link(source: Path, target: Path):
 
 
 def test_wheel(tmp_path):
-    "A wheel is built, and in an empty environment its metric, loss and generator work."
-    source, python = tmp_path / "source", tmp_path / "env/bin/python"
-    shutil.copytree(
-        ROOT / "mssync", source / "mssync", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    for name in ("setup.py", "settings.ini", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
+    """Source archive and wheel are the same bytes when built again, and in an empty environment
+    metric, loss, generator and the command work."""
+    python = tmp_path / "env/bin/python"
     alone = {"PYTHONPATH": ""}
 
     def succeeds(*command, **env):
@@ -131,8 +127,16 @@ def test_wheel(tmp_path):
         assert done.returncode == 0, done.stdout[-4000:]
         return done.stdout
 
-    succeeds(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", ".", source)
-    (wheel,) = tmp_path.glob("*.whl")
+    for out in ("once", "again"):
+        succeeds(sys.executable, ROOT / "workflow/dist.py", tmp_path / out)
+    once, again = (
+        {p.name: p.read_bytes() for p in (tmp_path / out).iterdir()} for out in ("once", "again")
+    )
+    assert len(once) == 2
+    assert once == again, "built twice, the archives have other bytes"
+    (wheel,) = tmp_path.glob("once/*.whl")
+    with zipfile.ZipFile(wheel) as content:
+        assert "mssync/profiles/cpu.yaml" in content.namelist()
     succeeds(sys.executable, "-m", "venv", "--without-pip", "env")
     (site,) = (tmp_path / "env").glob("lib/python*/site-packages")
     link_packages(["torch"], site)
@@ -142,3 +146,4 @@ def test_wheel(tmp_path):
         pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
         succeeds(*pip, "--no-compile", *wanted)  # compiled is what is imported
     assert f"used {tmp_path}" in succeeds(python, "-c", USE)
+    assert "mssync COMMAND --help" in succeeds(python, "-m", "mssync.app.cli", "--help")

@@ -18,6 +18,8 @@ __all__ = [
     "read_seeds",
     "seed_list",
     "load_profile",
+    "read_changes",
+    "write_changed",
     "syncer_config",
     "syncer_training",
     "gan_configs",
@@ -39,6 +41,7 @@ from ..baselines.fit import Baseline, BaselineConfig, BaselineTraining
 from ..baselines.systems import BASELINES
 from ..data.audio import KINDS
 from ..data.corpus import SPLITS
+from ..data.files import write_atomic
 from ..data.ingest import Settings
 from ..data.landmarks import REFERENCES
 from ..data.packed import Packed, augmentations
@@ -54,6 +57,8 @@ from ..training.syncers import SyncerTraining
 # %% ../../nbs/study/60_profiles.ipynb #307e02c7
 ROOT = Path(mssync.__file__).resolve().parent.parent  # the repository, where installed from it
 PROFILES = ROOT / "workflow" / "profiles"
+if not PROFILES.is_dir():
+    PROFILES = Path(mssync.__file__).parent / "profiles"  # where a wheel has them
 
 
 class ProfileError(ValueError):
@@ -515,11 +520,13 @@ def _check(profile: dict, path: Path):
 # %% ../../nbs/study/60_profiles.ipynb #4de83f22
 def load_profile(
     name: str | Path,  # name of a file in workflow/profiles, or a path that ends in .yaml
+    changes: dict | None = None,  # over what the file says: of `read_changes`
 ) -> dict:  # name, about, seeds, threads, data (simulated, download or given), variants, and
     # every section of SECTIONS with all its keys
     """Read and check a profile. Raises ProfileError with one line that names the file, the section
     and the key."""
     path, given = _read_profile(name)
+    given = _over(given, changes or {})
     for k in given:
         if k not in (*TOP, *SECTIONS, "variants", "baselines"):
             names = [*SECTIONS, "variants", "baselines", *TOP]
@@ -538,6 +545,41 @@ def load_profile(
         _check_pairs(profile, v, path)
     profile["baselines"] = _baselines(given.get("baselines"), profile["variants"], path)
     return profile
+
+
+# %% ../../nbs/study/60_profiles.ipynb #d0c10002
+def read_changes(
+    texts,  # such as "training.steps=100", "seeds=[0, 1]"
+) -> dict:  # section -> key -> value
+    "What is to be changed in a profile. Raises ProfileError on a text that tells no change."
+    changes = {}
+    for text in texts:
+        where, equals, value = str(text).partition("=")
+        names = where.strip().split(".")
+        if not equals or not all(names) or len(names) > 2:
+            raise ProfileError(f"{text!r} is no SECTION.KEY=VALUE, such as training.steps=100")
+        try:
+            found = yaml.load(value, _Loader)
+        except yaml.YAMLError:
+            raise ProfileError(f"{text!r}: {value!r} is no value that YAML can read") from None
+        if len(names) == 1:
+            changes[names[0]] = found
+        else:
+            changes.setdefault(names[0], {})[names[1]] = found
+    return changes
+
+
+def write_changed(
+    path: str | Path,  # .yaml file to write
+    name: str | Path,  # the profile: its name, or a path that ends in .yaml
+    changes: dict,  # of `read_changes`
+) -> Path:
+    "Write a profile that is another one but for some changes. Raises as `load_profile`."
+    load_profile(name, changes)  # refuses what no profile can be
+    base = str(Path(name).resolve()) if str(name).endswith((".yaml", ".yml")) else str(name)
+    text = yaml.safe_dump(dict(base=base, **changes), sort_keys=False)
+    write_atomic(path, text.encode())
+    return Path(path)
 
 
 # %% ../../nbs/study/60_profiles.ipynb #d22f6d7c

@@ -15,6 +15,7 @@ __all__ = [
     "differences",
     "State",
     "Log",
+    "Interrupt",
     "Run",
 ]
 
@@ -22,6 +23,8 @@ __all__ = [
 import json
 import math
 import os
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -404,6 +407,29 @@ def _begin(state: State, processes: Processes):
         )
 
 
+# %% ../../nbs/training/22_runs.ipynb #e1c00002
+class Interrupt:
+    "Whether an interrupt was asked for while it was watched for; a second one is not held back."
+
+    def __init__(self):
+        self.asked, self.before = False, None
+
+    def watch(self, path: Path | None):
+        "Begin, where there is a checkpoint to write, and where signals arrive: in the main thread."
+        if path and threading.current_thread() is threading.main_thread():
+            self.before = signal.signal(signal.SIGINT, self._ask)
+
+    def _ask(self, *_):
+        self.asked = True
+        self.release()
+
+    def release(self):
+        "Give the signal back to whom it belonged."
+        if self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
+            self.before = None
+
+
 # %% ../../nbs/training/22_runs.ipynb #25834b64
 class _Logged(State):
     "A training's state, its log, and the processes that make it."
@@ -432,11 +458,14 @@ class _Logged(State):
         _begin(self, processes)
         folder = Path(logdir) if logdir and processes.main else None
         self.table = Log(folder, self.rows, self.step)
+        self.interrupt = Interrupt()
 
     def __enter__(self):
+        self.interrupt.watch(self.path)
         return self
 
     def __exit__(self, kind, *_):
+        self.interrupt.release()
         if self.table.writer:
             self.table.writer.close()
         if kind is None:
@@ -475,8 +504,11 @@ class Run(_Logged):
         self.table.add(row, self.step + 1)
 
     def done(self, steps: int):
-        "Count a step of `steps` in all; write the checkpoint when it is due."
+        "Count a step of `steps` in all; write the checkpoint when it is due or interrupted."
         self.step += 1
-        if self.path and self.processes.main and self._due(steps):
+        asked = self.interrupt.asked
+        if self.path and self.processes.main and (asked or self._due(steps)):
             self.check()
             self.save()
+        if asked:
+            raise KeyboardInterrupt
