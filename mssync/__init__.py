@@ -21,6 +21,8 @@ _HOME = {
     "save_model": "training.models",
     "load_model": "training.models",
     "MultiScaleSync": "metrics.synchrony",  # AV-Off and AV-Conf (Section 4.3)
+    "SyncMetric": "metrics.torchmetric",  # the same as a torchmetrics.Metric
+    "sync_video": "app.sync",  # AV-Off and AV-Conf of any video
     "animate": "app.animate",  # a portrait and a recording -> a video
 }
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sys
 import zipfile
 from configparser import ConfigParser
@@ -15,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 # Runs in an environment that holds the wheel and its core requirements alone.
 USE = """
+import shutil
 import sys
 import mssync
 

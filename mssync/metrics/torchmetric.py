@@ -71,10 +71,9 @@ def shifts_of(
     return tuple(shift_range(w, most) for w, most in zip(windows, SHIFTS))
 
 
-# %% ../../nbs/metrics/30_torchmetric.ipynb #fbe6ef62
-class SyncMetric(Base):
-    """Mean AV-Off and AV-Conf at every time scale, as a `torchmetrics.Metric` where torchmetrics is
-    installed. Two of them over the same `frames` and syncers can be merged."""
+# %% ../../nbs/metrics/30_torchmetric.ipynb #7deb4caa
+class _SyncMeans(Base):
+    "Sums of AV-Off and AV-Conf, and their means."
 
     higher_is_better = None
     is_differentiable = False
@@ -96,22 +95,40 @@ class SyncMetric(Base):
             self.add_state(name, zeros.clone(), dist_reduce_fx="sum")
         self.add_state("clips", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
+    def compute(self) -> dict[str, Tensor]:  # AV-Off_200, AV-Conf_200, ...: means, scale in ms
+        "The means of all clips so far; NaN where there are none."
+        found = {}
+        for i in range(len(self.shifts)):
+            found[f"AV-Off_{100 * 2 ** (i + 1)}"] = self.off[i] / self.clips
+            found[f"AV-Conf_{100 * 2 ** (i + 1)}"] = self.conf[i] / self.clips
+        return found
+
+
+# %% ../../nbs/metrics/30_torchmetric.ipynb #b50f800e
+def _check_batch(x: Tensor, a: Tensor, lengths: Tensor, least: int):
+    "Raise ValueError on numbers that do not match, and on a clip that is too short or too long."
+    if not len(x) == len(a) == len(lengths):
+        numbers = f"{len(x)} clips of landmarks, {len(a)} of audio, {len(lengths)} lengths"
+        raise ValueError(numbers)
+    n = x.shape[1]
+    if len(lengths) and not least <= int(lengths.min()) <= int(lengths.max()) <= n:
+        raise ValueError(f"clips of {least} to {n} frames expected, got {lengths.tolist()}")
+
+
+class SyncMetric(_SyncMeans):
+    """Mean AV-Off and AV-Conf at every time scale, as a `torchmetrics.Metric` where torchmetrics is
+    installed. Two of them over the same `frames` and syncers can be merged."""
+
     def update(
         self,
         x: Tensor,  # (B, n, 68, 2) landmarks in the syncers' frame of reference
         a: Tensor,  # (B, 4n, 26) standardised audio of the same clips
         lengths=None,  # (B,) frames of each clip, where shorter ones are padded; all n by default
     ):
-        """Take in a batch. Raises ValueError, and takes nothing in, on a clip shorter than `frames`,
+        """Take in a batch, or nothing of it: raises ValueError on a clip shorter than `frames`,
         on numbers of clips that do not match, and as `av_scores`."""
-        n = x.shape[1]
-        lengths = torch.as_tensor([n] * len(x) if lengths is None else lengths).cpu()
-        if not len(x) == len(a) == len(lengths):
-            numbers = f"{len(x)} clips of landmarks, {len(a)} of audio, {len(lengths)} lengths"
-            raise ValueError(numbers)
-        if len(lengths) and not self.frames <= int(lengths.min()) <= int(lengths.max()) <= n:
-            got = lengths.tolist()
-            raise ValueError(f"clips of {self.frames} to {n} frames expected, got {got}")
+        lengths = torch.as_tensor([x.shape[1]] * len(x) if lengths is None else lengths).cpu()
+        _check_batch(x, a, lengths, self.frames)
         found = []
         for T in lengths.unique().tolist():  # padding would be seen, so lengths go apart
             some = (lengths == T).nonzero()[:, 0].to(x.device)
@@ -122,16 +139,8 @@ class SyncMetric(Base):
             self.conf = self.conf + r["confidence"].double().sum(0).to(self.conf)
         self.clips = self.clips + len(x)
 
-    def compute(self) -> dict[str, Tensor]:  # AV-Off_200, AV-Conf_200, ...: means, scale in ms
-        "The means of all clips so far; NaN where there are none."
-        found = {}
-        for i in range(len(self.shifts)):
-            found[f"AV-Off_{100 * 2 ** (i + 1)}"] = self.off[i] / self.clips
-            found[f"AV-Conf_{100 * 2 ** (i + 1)}"] = self.conf[i] / self.clips
-        return found
 
-
-# %% ../../nbs/metrics/30_torchmetric.ipynb #50ba784e
+# %% ../../nbs/metrics/30_torchmetric.ipynb #b2457c96
 class ClipSyncMetric(SyncMetric):
     "The same for clips as they come: landmarks in any unit, and a waveform or features."
 
