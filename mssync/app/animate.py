@@ -7,15 +7,18 @@ __all__ = [
     "ROOM",
     "WEIGHTS",
     "SENTENCE",
+    "FOLLOWED",
     "read_portrait",
     "speech_motion",
     "load_generator",
+    "confidence",
     "animate",
 ]
 
 # %% ../../nbs/app/50_animate.ipynb #2b536c50
 import math
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +32,7 @@ from ..data.files import check_output
 from ..data.landmarks import FPS, as_array, denormalise, normalise
 from ..data.track import Landmarker, make_landmarker, reference_square
 from ..data.video import IngestError, draw_faces, read_audio, write_video
+from ..metrics.synchrony import av_scores, prepare
 from ..model.generator import Generator
 from ..simulate.speech import speak
 from ..training.models import CheckpointError, load_model
@@ -111,7 +115,7 @@ def _sure_face(
 def read_portrait(
     # picture; by default the public-domain portrait of an astronaut that scikit-image ships
     path: str | Path | None = None,
-    landmarker: str = "dlib",  # see `mssync.data.track.LANDMARKERS`
+    landmarker: str = "mesh",  # see `mssync.data.track.LANDMARKERS`
     size: int = 400,  # side of the square picture that is returned, pixels
 ) -> tuple[np.ndarray, np.ndarray]:  # (size, size, 3) uint8; landmarks (68, 2) in the unit square
     """The square of a portrait around the face, and its landmarks. Raises IngestError if the file
@@ -224,24 +228,68 @@ def load_generator(
     return model
 
 
-# %% ../../nbs/app/50_animate.ipynb #f15b470a
+# %% ../../nbs/app/50_animate.ipynb #a50f0002
 SENTENCE = "Speech moves more than the lips: the whole head keeps time with what is being said."
+FOLLOWED = 1.2  # AV-Conf at 200 ms
 
 
+def confidence(
+    motion: np.ndarray,  # (T+1, 68, 2) of `speech_motion`
+    wave: np.ndarray,  # (samples,) its sound
+    sr: int,  # Hz
+    syncers,  # metric `SyncerPyramid`
+    frames: int = 80,  # of a window; they overlap by half
+) -> float:
+    "AV-Conf at 200 ms, the mean over windows."
+    n = len(motion) - 1
+    wave = wave[: (n + 1) * sr // FPS]
+    x, a = prepare(syncers, motion, wave, sr, tolerance=1)
+
+    def finest(x, a):
+        return syncers(x, a, 1)
+
+    found = []
+    for at in range(0, max(n - frames // 2, 1), frames // 2):
+        x_w, a_w = x[:, at : at + frames], a[:, 4 * at : 4 * (at + frames)]
+        found.append(av_scores(finest, normalise(x_w, x_w[:, 0]), a_w)["confidence"].item())
+    return float(np.mean(found))
+
+
+# %% ../../nbs/app/50_animate.ipynb #a50f0004
+def _rested(
+    motion: np.ndarray,  # (T+1, 68, 2) of the package's generator
+    wave: np.ndarray,  # (samples,) its sound
+    sr: int,  # Hz
+    name,  # of the sound
+) -> np.ndarray:  # the same, or its first frame at all times, with a warning
+    "A face at rest where the motion does not follow the sound."
+    c = confidence(motion, wave, sr, load_model("simulated/metric_syncers"))
+    if c >= FOLLOWED:
+        return motion
+    warnings.warn(
+        f"{name}: the generator does not follow this sound (AV-Conf {c:.2f} at 200 ms, {FOLLOWED} "
+        "or more is needed): is it speech, of one person, without music? The face stays at rest",
+        stacklevel=3,
+    )
+    return np.repeat(motion[:1], len(motion), 0)
+
+
+# %% ../../nbs/app/50_animate.ipynb #f15b470a
 def animate(
     portrait: str | Path | None = None,  # picture; by default scikit-image's astronaut
     speech: str | Path | None = None,  # any file with sound; by default a synthesised sentence
     out: str | Path = "animate.mp4",  # video to write
     # a generator by `save_model`; by default the one shipped with the package
     weights: str | Path | None = None,
-    landmarker: str = "dlib",  # see `mssync.data.track.LANDMARKERS`
+    landmarker: str = "mesh",  # see `mssync.data.track.LANDMARKERS`
     seed: int = 0,  # of the generator's initial state
     size: int = 400,  # side of each of the two panels, pixels
     kind=None,  # see `speech_motion`
 ) -> Path:  # the video
     """Write a video of the generated landmarks beside the portrait, with the sound. Raises
     IngestError for a portrait or a sound that cannot be used, CheckpointError for the weights,
-    ValueError for a video that would replace one of them and for a model that no portrait suits."""
+    ValueError for a video that would replace one of them and for a model that no portrait suits.
+    Warns, and leaves the face at rest, where the package's model does not follow the sound."""
     read = dict(portrait=portrait, recording=speech, weights=weights)
     check_output(out, "video", "animate.mp4", **read)
     model = load_generator(weights)
@@ -255,6 +303,8 @@ def animate(
         motion = speech_motion(model, x0, wave, sr, seed, kind)
     except ValueError as e:
         raise IngestError(speech or "sentence", str(e)) from e
+    if weights is None:
+        motion = _rested(motion, wave, sr, speech or "sentence")
     left = draw_faces(x0[None], size, picture)[0]
     film = (np.hstack((left, draw_faces(x[None], size)[0])) for x in motion)
     return write_video(out, film, FPS, wave, sr)

@@ -111,7 +111,7 @@ def _download(
 class IngestOptions:
     "Settings of `mssync.data.ingest.Settings`; None is its default."
 
-    landmarker: says(str, "dlib (default), face-alignment or mesh") = None
+    landmarker: says(str, "mesh (default), dlib or face-alignment") = None
     contrast: says(str, "of dlib: grey levels of the face, stretch (default) or none") = None
     every: says(int, "frames between two confirmations of the face by the detector (default 3)") = (
         None
@@ -225,7 +225,7 @@ def _animate(
     weights: says(
         str, "a trained generator (default: the one that comes with the package)", metavar="FILE"
     ) = None,
-    landmarker: says(str, "dlib (default), face-alignment or mesh") = "dlib",
+    landmarker: says(str, "mesh (default), dlib or face-alignment") = "mesh",
     seed: says(int, "of the generator's initial state (default 0)") = 0,
 ):
     """Write a talking landmark video from a portrait and speech.
@@ -403,7 +403,7 @@ def _sync(
     syncers: says(str, _JUDGES, metavar="FILE") = "people/metric_syncers",
     frames: says(int, _LENGTH, metavar="N") = None,
     stride: says(int, _STRIDE, metavar="N") = None,
-    landmarker: says(str, "dlib (default), face-alignment or mesh") = "dlib",
+    landmarker: says(str, "mesh (default), dlib or face-alignment") = "mesh",
     plot: says(str, "a picture of synchrony over time, of one video", metavar="FILE.png") = None,
     json: says(bool, _JSON) = False,
 ):
@@ -447,7 +447,7 @@ def _generate(
     weights: says(
         str, "a trained generator (default: the one that comes with the package)", metavar="FILE"
     ) = None,
-    landmarker: says(str, "dlib (default), face-alignment or mesh") = "dlib",
+    landmarker: says(str, "mesh (default), dlib or face-alignment") = "mesh",
     seed: says(int, "of the generator's initial state (default 0)") = 0,
 ):
     """Write the motion of a face for a recording as a table.

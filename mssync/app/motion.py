@@ -32,7 +32,7 @@ from ..data.video import IngestError, read_audio
 # %% ../../nbs/app/50_motion.ipynb #7ea3559d
 def first_face(
     source: str | Path | None,  # a picture, or a video; scikit-image's astronaut by default
-    landmarker: str = "dlib",  # see `mssync.data.track.LANDMARKERS`
+    landmarker: str = "mesh",  # see `mssync.data.track.LANDMARKERS`
 ) -> np.ndarray:  # (68, 2) float32, unit square around the face
     "Landmarks to begin with. Raises IngestError where the file shows no face."
     path = Path(source) if source else None
@@ -51,7 +51,7 @@ def generate_motion(
     source: str | Path | None = None,  # see `first_face`
     speech: str | Path | None = None,  # a file with sound; that of the source by default
     weights: str | Path | None = None,  # a generator; the one shipped with the package by default
-    landmarker: str = "dlib",
+    landmarker: str = "mesh",
     seed: int = 0,  # of the generator's initial state
 ) -> (
     np.ndarray

@@ -78,7 +78,7 @@ from mssync.data.video import (
 class Settings:
     "How clips are made. Raises ValueError for a value that cannot be."
 
-    landmarker: str = "dlib"  # a key of `LANDMARKERS`
+    landmarker: str = "mesh"  # a key of `LANDMARKERS`
     contrast: str = "stretch"  # of dlib, see `stretch_contrast`: "stretch" or "none"
     every: int = 3  # frames between two confirmations of the face by the detector
     smooth: str = "butter"  # see `smooth_track`
@@ -753,6 +753,12 @@ def _write_index(out, clips: list[dict], old: dict, deal: Callable, progress: bo
     write_index(out, index[front + [c for c in index if c not in front]])
 
 
+def _with_landmarker(clips: list[dict], item: Item, settings: Settings) -> list[dict]:
+    "A recording's clips with who made their landmarks: what is trained on them knows no other."
+    by = "openface" if item.landmarks else settings.landmarker
+    return [dict(c, landmarker=by) for c in clips]
+
+
 def _finish(
     out, rows: list[dict], clips: list[list[dict]], deal: Callable, progress: bool, gone: int = 0
 ) -> pd.DataFrame:
@@ -848,4 +854,5 @@ def ingest(
         if shard:
             return _report(rows, shard, progress)
         deal = partial(assign_splits, seed=seed, shares=shares)
-        return _finish(out, rows, [done[i.id]["clips"] for i in items], deal, progress, gone)
+        clips = [_with_landmarker(done[i.id]["clips"], i, settings) for i in items]
+        return _finish(out, rows, clips, deal, progress, gone)

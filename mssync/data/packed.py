@@ -15,6 +15,7 @@ __all__ = [
     "rotated",
     "augmented",
     "PackedClips",
+    "landmarkers",
     "PackedCuts",
     "PackedWindows",
     "PackedBatches",
@@ -460,6 +461,12 @@ class PackedClips:
 
     def __len__(self):
         return len(self.ids)
+
+
+# %% ../../nbs/data/03_packed.ipynb #6a0a0002
+def landmarkers(packed: PackedClips) -> tuple[str, ...]:  # none where the index does not say
+    "Who made the landmarks of clips."
+    return tuple(sorted({*packed.index.get("landmarker", [])} - {""}))
 
 
 # %% ../../nbs/data/03_packed.ipynb #88e92f07

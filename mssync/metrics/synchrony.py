@@ -18,6 +18,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #673fd51e
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from torch import Tensor, nn
 import mssync
 from ..data.audio import COLUMNS, at_level, features, speech_level
 from ..data.landmarks import FPS, L, as_array, centre_size, referred
-from ..data.packed import Packed
+from ..data.packed import Packed, landmarkers
 from ..data.track import reference_square
 from ..model.pyramid import WINDOW
 from ..model.syncer import warn_coarse
@@ -480,6 +481,20 @@ def levelled_windows(
     return x, a, ids
 
 
+# %% ../../nbs/metrics/30_synchrony.ipynb #5c0dd1e0
+def _check_landmarker(packed: Packed, syncers):
+    "Warn where other landmarkers made a corpus than the one whose landmarks syncers learned from."
+    own = getattr(syncers, "meta", {}).get("landmarker", "")
+    made = landmarkers(packed)
+    if own and made != (own,):
+        by = ", ".join(made) or "nobody that clips.csv names"
+        warnings.warn(
+            f"the landmarks are by {by}, the syncers learned from those by {own}: a syncer learns "
+            f"its landmarker, so the scores say less; ingest the videos with landmarker {own}",
+            stacklevel=3,
+        )
+
+
 # %% ../../nbs/metrics/30_synchrony.ipynb #89539789
 def score_corpus(
     folder: str | Path,  # an ingested corpus
@@ -491,7 +506,8 @@ def score_corpus(
 ) -> pd.DataFrame:  # one row a clip: id, speaker, windows, offset_1.. (medians, samples of the
     # level), confidence_1.. (means)
     """AV-Off and AV-Conf of all clips. Raises CorpusError where no clip is long enough, ValueError
-    on audio features of another kind or width than the syncers'."""
+    on audio features of another kind or width than the syncers'; warns where the landmarks are by
+    another landmarker than those that the syncers learned from."""
     syncers = (load_model(SYNCERS) if syncers is None else syncers).to(device)
     stats = syncers.audio_mean.cpu().numpy(), syncers.audio_std.cpu().numpy()
     packed = Packed(folder, splits, stats, device, reference=syncers.cfg.reference)
@@ -500,6 +516,7 @@ def score_corpus(
             f"{folder}: holds audio features of kind {packed.features}, "
             f"the syncers were trained on {syncers.cfg.features}"
         )
+    _check_landmarker(packed, syncers)
     cut = levelled_windows if level else Packed.windows
     x, a, ids = cut(packed, frames - 1, frames)
     m = MultiScaleSync(syncers)

@@ -31,7 +31,7 @@ import numpy as np
 import pandas as pd
 
 from ..data.corpus import CorpusError, read_index, write_index
-from ..data.packed import Packed
+from ..data.packed import Packed, landmarkers
 from ..metrics.synchrony import av_scores, levelled_windows
 from ..model.pyramid import SCALES
 from ..model.syncer import SyncerPyramid
@@ -254,6 +254,7 @@ def train_people(
         corpus=", ".join(sorted(set(train.index.source))),
         clips=len(train),
         frames=int(train.lengths.sum()),
+        landmarker=", ".join(landmarkers(train)),
         talkers=sorted(set(train.index.speaker)),
         training=asdict(cfg),
         seed=seed,

@@ -606,9 +606,9 @@ def syncer_config(
     packed: Packed | None = None,  # the corpus whose audio features they take; MFCC by default
 ) -> SyncerConfig:
     "Shape of the syncers."
-    _role(profile, role)
+    cosines = role == "loss" or _role(profile, role).get("loss") == "info_nce"  # of unit vectors
     follows = _sound(packed) | _reference(profile)
-    return SyncerConfig(**profile["syncer"], normalised=role == "loss", **follows)
+    return SyncerConfig(**profile["syncer"], normalised=cosines, **follows)
 
 
 def syncer_training(profile: dict, role: str) -> SyncerTraining:

@@ -38,6 +38,7 @@ role: str = "loss"  # loss or metric
 import matplotlib.pyplot as plt
 import torch
 
+from mssync.data.packed import landmarkers
 from mssync.metrics.synchrony import av_scores
 from mssync.study.notebooks import checkpoint
 from mssync.study.profiles import syncer_config, syncer_training
@@ -82,7 +83,7 @@ syncers, log = train_syncers(
     checkpoint_minutes=study.settings["checkpoint_minutes"],
 )
 about = dict(role=role, split=split, clips=len(clips), corpus=study.facts["name"], seed=seed)
-study.save(name, syncers, **about)
+study.save(name, syncers, landmarker=", ".join(landmarkers(clips)), **about)
 study.table(log, f"{name}.csv")
 
 # %% [markdown]
