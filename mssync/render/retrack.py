@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ["retrack", "rendered", "retrack_table"]
 
-# %% ../../nbs/render/57_retrack.ipynb #b50c82af
+# %% ../../nbs/render/57_retrack.ipynb #fdfb198f
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ..metrics.lips import lmd
 from .reenact import Reenactor
 
 
-# %% ../../nbs/render/57_retrack.ipynb #b9749872
+# %% ../../nbs/render/57_retrack.ipynb #4939f78b
 def retrack(
     frames: Iterable[np.ndarray],  # (S, S, 3) uint8 each, at 25 a second
     landmarker: Landmarker | None = None,  # dlib's by default
@@ -53,7 +53,7 @@ def rendered(
     return retrack(frames, landmarker, smooth)
 
 
-# %% ../../nbs/render/57_retrack.ipynb #e0152cb2
+# %% ../../nbs/render/57_retrack.ipynb #c37d2fbc
 def retrack_table(
     again: np.ndarray,  # (B, T, 68, 2) landmarks of rendered clips
     motion: np.ndarray,  # (B, T, 68, 2) the landmarks that they were rendered from
