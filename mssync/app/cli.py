@@ -227,14 +227,18 @@ def _animate(
     ) = None,
     landmarker: says(str, "mesh (default), dlib or face-alignment") = "mesh",
     seed: says(int, "of the generator's initial state (default 0)") = 0,
+    style: says(str, "portrait, landmarks or both, side by side (default)") = "both",
+    head: says(float, "how much the head moves: 0 is still, 2 twice as much (default 1)") = 1.0,
+    lips: says(float, "the same for lips, jaw, lids and brows (default 1)") = 1.0,
 ):
-    """Write a talking landmark video from a portrait and speech.
+    """Write a video of a portrait that talks, from a picture and speech.
 
-    The generated landmarks stand beside the portrait, with the sound.
+    The name says the kind of file: .mp4, .mov, .webm, or .gif, which is mute.
     """
     from mssync.app.animate import animate
 
-    print(animate(portrait, speech, out, weights=weights, landmarker=landmarker, seed=seed))
+    how = dict(weights=weights, landmarker=landmarker, seed=seed)
+    print(animate(portrait, speech, out, **how, style=style, head=head, lips=lips))
 
 
 # %% ../../nbs/app/51_cli.ipynb #cd71faa2
