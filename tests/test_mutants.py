@@ -6,7 +6,7 @@ import sys
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "workflow"))
-from mutants import MUTANTS, mutants, replaced  # noqa: E402
+from mutants import MUTANTS, equivalent, mutants, recorded, replaced, table  # noqa: E402
 
 
 def test_every_mutant_fits():
@@ -25,3 +25,15 @@ def test_tests_are_there():
         for test in (of["notebook"], *of["tests"]):
             path = test if test.startswith("tests/") else f"nbs/{test}.ipynb"
             assert (ROOT / path).is_file(), (name, test)
+
+
+def test_record():
+    "What was run says so, of listed mutants alone; the table counts each once."
+    known = recorded()
+    assert known.keys() <= set(mutants()) - equivalent().keys()
+    for mutant, row in known.items():
+        assert (row["outcome"], bool(row["by"])) in (("noticed", True), ("survives", False)), mutant
+        assert len(row["commit"]) >= 7
+    counts = [[int(n) for n in line.split("|")[2:-1]] for line in table().splitlines()[2:]]
+    assert [sum(column) for column in zip(*counts[:-1])] == counts[-1]
+    assert all(listed == sum(rest) for listed, *rest in counts)
