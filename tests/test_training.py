@@ -18,7 +18,7 @@ from mssync.training.models import CheckpointError, load_model, read_tensors
 
 # Both trainings on a toy corpus; writes checkpoints, logs, models, each process's checksum.
 SCRIPT = """
-import os, resource, sys, time
+import os, resource, signal, sys, time
 from pathlib import Path
 import torch
 import mssync.training.gan as training
@@ -31,16 +31,19 @@ from mssync.model.syncer import SyncerConfig
 from mssync.model.generator import GeneratorConfig
 from mssync.model.discriminators import DiscriminatorConfig
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run with `&`
 corpus, out, rank = sys.argv[1], Path(sys.argv[2]), int(os.environ.get("RANK", 0))
 packed, val = Packed(corpus, "train"), Packed(corpus, "val")
 done, av_loss, calls = Run.done, training.av_loss, 0
 
-def slowly(self, steps):           # so that there is time to be killed
+def held(self, steps):             # "gan 9": at step 9 of that training, until it is killed
     if "G" in self.modules and self.step + 1 == int(os.environ.get("FULL", 0)):
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
     done(self, steps)
-    time.sleep(float(os.environ.get("SLOW", 0)))
-Run.done = slowly
+    name, step = os.environ.get("HOLD", "none 0").split()
+    if self.path.name.startswith(name) and self.step >= int(step):
+        time.sleep(600)
+Run.done = held
 
 def poisoned(*args):               # one process meets NaN in one step
     global calls
@@ -135,7 +138,7 @@ class Trainings:
 
     def kill_at(self, name: str, checkpoint: str, step: int, by=signal.SIGKILL) -> int:
         "A signal when a checkpoint of `step` or later is there; gives the last checkpoint's step."
-        p = self.start(name, SLOW=".2")
+        p = self.start(name, HOLD=f"{checkpoint} {step}")
         path = self.folder / name / f"{checkpoint}.checkpoint.safetensors"
         at = 0
         while at < step and p.poll() is None:
