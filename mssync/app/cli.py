@@ -617,6 +617,51 @@ def _study(
     return int(status != 0)
 
 
+# %% ../../nbs/app/51_cli.ipynb #d5931b64
+@command("mssync export-clips corpus given --source videos")
+def _export_clips(
+    corpus: says(str, "made by mssync ingest or mssync simulate"),
+    out: says(str, "where portraits, sounds and the table of them go"),
+    /,
+    *,
+    source: says(
+        str, "the videos that the corpus was made from; it keeps none", metavar="DIR"
+    ) = "",
+    split: says(str, "whose clips (default test)") = "test",
+    video: says(bool, "the clips' videos too, for code that takes one") = False,
+    size: says(int, "side of the portraits, pixels (default 256)") = 256,
+):
+    """Write what other people's code needs to make the test clips.
+
+    A portrait, the first frame, the sound and the landmarks of the first frame of every clip, and a
+    table of them.
+    """
+    from mssync.baselines.exchange import export_clips
+
+    export_clips(corpus, out, source, split, video, size)
+
+
+# %% ../../nbs/app/51_cli.ipynb #99e7ac47
+@command("mssync import-method Wav2Lip made --corpus corpus --out wav2lip")
+def _import_method(
+    name: says(str, "of the method; its row in the tables is NAME (official)"),
+    folder: says(str, "its videos, named after the clips: ID.mp4"),
+    /,
+    *,
+    corpus: says(str, "whose clips they are of", metavar="DIR"),
+    out: says(str, "where the method's clips go; name it in the study as methods=OUT"),
+    split: says(str, "whose clips (default test)") = "test",
+    landmarker: says(str, "dlib, face-alignment or mesh (default: the corpus' own)") = "",
+):
+    """Make a row of the study from the videos of other people's code.
+
+    Every video is put on its clip's clock by its sound; what does not belong is refused.
+    """
+    from mssync.baselines.exchange import import_method
+
+    import_method(name, folder, corpus, out, split, landmarker)
+
+
 # %% ../../nbs/app/51_cli.ipynb #1c6d1466
 def main(
     argv: list[str] | None = None,  # arguments; those of the process by default

@@ -18,6 +18,8 @@ __all__ = [
     "part",
     "claim",
     "claims_with",
+    "claims_with_official",
+    "official_rows",
     "decide",
     "decided_again",
     "curve_pairs",
@@ -32,6 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..baselines.official import is_official
 from ..metrics.intervals import after_looks, earlier_looks, verdict
 from ..model.variants import ABLATIONS
 from .tables import differences, over_seeds, scale, summary
@@ -272,6 +275,36 @@ def claims_with(
         "stands in its notebook.",
     )
     return claims | {"i": own}
+
+
+# %% ../../nbs/study/69_claims.ipynb #7f28dae4
+def claims_with_official(
+    official: list[str],  # rows of other people's code, such as Wav2Lip (official)
+    claims: dict = CLAIMS,
+) -> dict:  # the same where there are none
+    "The claims, and one that compares with other people's systems."
+    if not official:
+        return claims
+    return claims | {
+        "j": claim(
+            "other people's systems",
+            "MS-Sync exceeds what other people's own code makes of the same clips, on synchrony at "
+            "every scale and on dynamics.",
+            "4.2, 4.3, Tables 2 and 3",
+            *(part("AV-Conf", v, m, at=LEVELS) for v in FULL for m in official),
+            *(part("FMD_40", v, m, "below", ("trained", 200)) for v in FULL for m in official),
+            note="Their videos are tracked by a landmarker, ours are landmarks: its noise is "
+            "theirs alone. They were trained on other data.",
+        )
+    }
+
+
+def official_rows(
+    *tables: dict[str, pd.DataFrame],  # of runs, as `decide` takes them
+) -> list[str]:
+    "The rows of other people's code that runs have."
+    found = [m for t in tables if "sync" in t for m in t["sync"].method.unique()]
+    return [m for m in dict.fromkeys(found) if is_official(m)]
 
 
 # %% ../../nbs/study/69_claims.ipynb #bc506085

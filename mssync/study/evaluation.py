@@ -45,6 +45,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from ..baselines.official import enough, motion_of, places_of
 from mssync.baselines.reference import (
     MeanMotion,
     Retrieval,
@@ -59,6 +60,7 @@ from ..data.packed import Packed
 from ..metrics.dynamics import ShapeSpace, measures, named, real_means, residual_curve
 from mssync.metrics.frechet import (
     RealSet,
+    frechet_difference,
     frechet_features,
     frechet_interval,
 )
@@ -69,6 +71,8 @@ from mssync.metrics.heads import (
     set_diversity,
     spectrum_distance,
 )
+
+# %% ../../nbs/study/65_evaluation.ipynb #1caf6286
 from ..metrics.images import I3DFeatures, InceptionFeatures, WeightsError, image_features
 from ..metrics.intervals import by_speaker, set_interval, set_summary
 from ..metrics.raster import CENTRED, UNIT
@@ -116,6 +120,55 @@ class _Clips:
         return self._once(lambda: self.splits[split].windows(T), "clips", split, T)
 
 
+# %% ../../nbs/study/65_evaluation.ipynb #a248da60
+class _Given(_Clips):
+    "Which clips a method has: all, but of other people's code those that it has given."
+
+    def __init__(self, splits: dict[str, Packed], official: dict[str, Packed] | None):
+        super().__init__(splits)
+        self.official = official or {}
+
+    def places(self, method: str, T: int) -> np.ndarray | slice:
+        "Places of a method's clips among the test clips of a length."
+        if method not in self.official:
+            return slice(None)
+        return places_of(self.clips("test", T)[2], self.official[method], T)
+
+    def of(
+        self, method: str, T: int, split: str = "test"
+    ) -> tuple[Tensor, Tensor, list[str]]:  # x (B, T+1, 68, 2), audio (B, 4(T+1), D), ids
+        "The clips that a method has."
+        x, a, ids = self.clips(split, T)
+        if split != "test" or method not in self.official:
+            return x, a, ids
+        places = self.places(method, T)
+        return x[places], a[places], [ids[k] for k in places]
+
+
+# %% ../../nbs/study/65_evaluation.ipynb #01672112
+class _Rows(_Given):
+    "Which methods have a row at a length."
+
+    def official_at(self, T: int) -> list[str]:
+        "Other people's methods that have enough clips of a length."
+        of = len(self.clips("test", T)[2])
+        return [m for m in self.official if enough(len(self.places(m, T)), of)]
+
+    def names_at(self, T: int) -> list[str]:
+        "The methods that have a row at a length."
+        gone = set(self.official) - set(self.official_at(T))
+        return [m for m in self.names if m not in gone]
+
+    def said(self, T: int) -> list[str]:
+        "How many clips of a length other people's methods have, a sentence each."
+        of, here = len(self.clips("test", T)[2]), self.official_at(T)
+        have = {m: len(self.places(m, T)) for m in self.official}
+        return [
+            f"{m}: {n} of {of} clips of {T} frames" + ("" if m in here else ", too few for a row")
+            for m, n in have.items()
+        ]
+
+
 # %% ../../nbs/study/65_evaluation.ipynb #f8cb537e
 def _baseline(method: str, train: Packed, T: int) -> Callable:
     "What needs training clips but no training: takes first frames and sound, gives motion."
@@ -123,7 +176,7 @@ def _baseline(method: str, train: Packed, T: int) -> Callable:
 
 
 # %% ../../nbs/study/65_evaluation.ipynb #0d1579e8
-class Methods(_Clips):
+class Methods(_Rows):
     "The motion of every method on the clips of a corpus."
 
     def __init__(
@@ -132,18 +185,16 @@ class Methods(_Clips):
         models: dict[str, nn.Module],  # label -> generator
         full=(),  # labels of those that are also given shuffled sound
         seed: int = 0,  # of generation, and of which clip's sound is exchanged for which
+        official: dict[str, Packed] | None = None,  # row -> test clips of other people's code
     ):
-        super().__init__(splits)
+        super().__init__(splits, official)
         self.models = models
         self.seed = seed
-        self.names = [*REFERENCES, *models, *(label + WRONG for label in full)]
+        self.names = [*REFERENCES, *models, *(label + WRONG for label in full), *self.official]
 
     def motion(
-        self,
-        method: str,  # one of `names`
-        T: int,
-        split: str = "test",
-    ) -> Tensor:  # (B, T+1, 68, 2), the given frame first
+        self, method: str, T: int, split: str = "test"
+    ) -> Tensor:  # (B, T+1, 68, 2), the given frame first; of the clips that the method has
         "What a method makes of the first frames and the sound of a split."
         return self._once(lambda: self._made(method, T, split), "motion", method, T, split)
 
@@ -152,7 +203,9 @@ class Methods(_Clips):
         return self.motion(method, T).cpu().numpy()
 
     def _made(self, method: str, T: int, split: str) -> Tensor:
-        x, a, _ = self.clips(split, T)
+        x, a, ids = self.clips(split, T)
+        if method in self.official:
+            return motion_of(ids, self.official[method], T)
         if method in (TRUTH, SHUFFLED):
             return x
         if method == STATIC:
@@ -170,7 +223,7 @@ PARTS = {"Ground truth, lips only": lips_only, "Ground truth, head only": head_o
 
 def _scored(methods: Methods, method: str, T: int, split: str) -> tuple[Tensor, Tensor]:
     "The motion (B, T+1, 68, 2) and the sound (B, 4(T+1), D) whose synchrony is a method's."
-    x, a, _ = methods.clips(split, T)
+    x, a, _ = methods.of(method, T, split)
     part = PARTS.get(method.removesuffix(WRONG))
     motion = part(x) if part else methods.motion(method, T, split)
     exchanged = method == SHUFFLED or (part is not None and method.endswith(WRONG))
@@ -212,11 +265,11 @@ def synchrony_table(
     T: int,  # frames that are scored
 ) -> pd.DataFrame:  # split, method, scoring, id, level, offset, confidence, speaker
     "AV-Off and AV-Conf of every test clip; of `val` the two rows that Figure 5 draws as lines."
-    names = [*methods.names, *PARTS, *(part + WRONG for part in PARTS)]
+    names = [*methods.names_at(T), *PARTS, *(part + WRONG for part in PARTS)]
     rows = []
     for split, scored in (("test", names), ("val", [TRUTH, STATIC])):
-        ids = methods.clips(split, T)[2]
         for method in scored:
+            ids = methods.of(method, T, split)[2]
             motion, sound = _scored(methods, method, T, split)
             for scoring, found in _scores(motion, sound, ids, metric).items():
                 about = dict(split=split, method=method, scoring=scoring)
@@ -236,11 +289,14 @@ def dynamics_of(
     "Ratios to real of every method, duration and test clip."
     rows = []
     for T in durations:
-        x, _, ids = methods.clips("test", T)
-        x = x.cpu().numpy()
-        own = {span: real_means(x[:, part], space) for span, part in SPANS.items()}
-        for method in methods.names:
-            y = methods.array(method, T)
+        real = {m: methods.of(m, T)[0].cpu().numpy() for m in (TRUTH, *methods.official_at(T))}
+        means = {
+            m: {span: real_means(x[:, part], space) for span, part in SPANS.items()}
+            for m, x in real.items()
+        }
+        for method in methods.names_at(T):
+            y, ids = methods.array(method, T), methods.of(method, T)[2]
+            own = means.get(method, means[TRUTH])
             for span, part in SPANS.items():
                 table = named(measures(y[:, part], space) / own[span], ids).reset_index()
                 rows.append(table.assign(method=method, frames=T, span=span))
@@ -256,10 +312,10 @@ def residual_of(
     space: ShapeSpace,
 ) -> pd.DataFrame:  # method, frame (0 to T), residual: ratio to real
     "The shape residual along the sequence."
-    x = methods.clips("test", T)[0].cpu().numpy()
     curves = []
-    for method in methods.names:
+    for method in methods.names_at(T):
         if method != SHUFFLED:  # its motion is the ground truth's
+            x = methods.of(method, T)[0].cpu().numpy()
             residual = residual_curve(methods.array(method, T), x, space)
             curves.append(pd.DataFrame(dict(method=method, frame=range(T + 1), residual=residual)))
     return pd.concat(curves)
@@ -323,7 +379,7 @@ def sound_of(
 ) -> tuple[np.ndarray, list[str]]:  # loudness (B, 4(T+1)) in dB, or zeros; ids of the clips
     "The loudness of what a method was given, and whose sound that is."
     test = methods.splits["test"]
-    _, a, ids = methods.clips("test", T)
+    _, a, ids = methods.of(method, T)
     order = range(len(ids))
     if method == SHUFFLED or method.endswith(WRONG):
         order = derangement(len(ids), methods.seed).tolist()
@@ -342,10 +398,10 @@ def measured_by(
     T: int,
 ) -> pd.DataFrame:  # method, frames, id, speaker, sound, sound_speaker, and the table's columns
     "A table of measures, one row a method and test clip."
-    x, _, ids = methods.clips("test", T)
-    x = x.cpu().numpy()
     rows = []
-    for method in methods.names:
+    for method in methods.names_at(T):
+        x, _, ids = methods.of(method, T)
+        x = x.cpu().numpy()
         loud, sound = sound_of(methods, method, T)
         measures = table(methods.array(method, T), x, loud, ids)
         rows.append(measures.assign(sound=sound, method=method, frames=T).reset_index())
@@ -418,7 +474,7 @@ def sets_table(
     other, _, other_ids = methods.clips("others", T)
     real = x.cpu().numpy()
     made = {TRUTH: (real, ids), OTHERS: (other.cpu().numpy(), other_ids)}
-    made |= {m: (methods.array(m, T), ids) for m in methods.names[1:]}
+    made |= {m: (methods.array(m, T), methods.of(m, T)[2]) for m in methods.names_at(T)[1:]}
     rows = []
     for region in ("head", "lips"):
         name = f"{region.capitalize()} diversity, %"
@@ -430,7 +486,8 @@ def sets_table(
             if m == TRUTH:
                 continue
             real_ids = ids if m == OTHERS else None
-            found = _spectrum(methods, y, of, real, region, draws, real_ids)
+            own = real[methods.places(m, T)]
+            found = _spectrum(methods, y, of, own, region, draws, real_ids)
             rows.append(_set_row(methods, found, of, real_ids, method=m, frames=T, metric=name))
     return pd.DataFrame(rows)
 
@@ -492,13 +549,19 @@ def _draws(name: str, draws: int, image_draws: int) -> int:
     return draws if name.startswith(("FFD", "FD_", "FMD")) else min(draws, image_draws)
 
 
-def _resampled(units, real: dict, made: dict, *draws: int) -> dict[tuple, np.ndarray]:
-    """(method, distance) -> how far that method's features are from the real ones under every
-    resample of the clips. `draws` are those of `_draws`."""
-    found = {}
+def _resampled(methods: Methods, T: int, real: dict, made, *draws) -> dict[tuple, np.ndarray]:
+    """(method, distance) -> how far that method's features are from the real ones of the same clips
+    under every resample of these. `draws` are those of `_draws`."""
+    ids, found = methods.clips("test", T)[2], {}
     for name, r in real.items():
-        kept = RealSet(r, _draws(name, *draws), units)
-        found |= {(m, name): kept.distances(f[name]) for m, f in made.items() if m != OTHERS}
+        kept = RealSet(r, _draws(name, *draws), units_of(methods, ids))
+        for m, f in made.items():
+            if m in methods.official:
+                units = units_of(methods, methods.of(m, T)[2])
+                own = RealSet(r[methods.places(m, T)], _draws(name, *draws), units)
+                found[m, name] = own.distances(f[name])
+            elif m != OTHERS:
+                found[m, name] = kept.distances(f[name])
     return found
 
 
@@ -517,18 +580,26 @@ def _distances(methods: Methods, T: int, real: dict, made: dict, far: dict, *dra
                 found = frechet_interval(features[name], r, n, theirs, own, paired=False)
                 rows.append(_set_row(methods, found, other_ids, ids, **about))
             else:
-                rows.append(_set_row(methods, set_summary(far[m, name]), ids, **about))
+                of = methods.of(m, T)[2]
+                rows.append(_set_row(methods, set_summary(far[m, name]), of, **about))
     return rows
 
 
-def _differences(methods: Methods, T: int, far: dict, pairs) -> list[dict]:
-    "The distance of method a less that of method b, one row a pair and distance."
-    ids = methods.clips("test", T)[2]
+def _differences(methods: Methods, T: int, real, made, far: dict, pairs, draws) -> list[dict]:
+    """The distance of method a less that of method b, a row a pair and distance; of the clips that
+    both have."""
     rows = []
     for a, b in pairs:
-        for name in [n for n in COMPARED if (a, n) in far]:
-            found = set_summary(far[a, name] - far[b, name])
-            rows.append(_set_row(methods, found, ids, a=a, b=b, frames=T, metric=name))
+        for name in [n for n in COMPARED if (a, n) in far and (b, n) in far]:
+            about, ids = dict(a=a, b=b, frames=T, metric=name), methods.clips("test", T)[2]
+            if b in methods.official:
+                places, ids = methods.places(b, T), methods.of(b, T)[2]
+                ours, truth = made[a][name][places], real[name][places]
+                units = units_of(methods, ids)
+                found = frechet_difference(ours, made[b][name], truth, draws, units)
+            else:
+                found = set_summary(far[a, name] - far[b, name])
+            rows.append(_set_row(methods, found, ids, **about))
     return rows
 
 
@@ -547,13 +618,12 @@ def frechet_tables(
     rows, differences = [], []
     for T in tqdm(durations, desc="Fréchet distances", disable=not progress):
         x, other = (methods.clips(split, T)[0] for split in ("test", "others"))
-        units = units_of(methods, methods.clips("test", T)[2])
         real = features(x)
         made = {OTHERS: features(other)}
-        made |= {m: features(methods.motion(m, T)) for m in methods.names[1:]}
-        far = _resampled(units, real, made, draws, image_draws)
+        made |= {m: features(methods.motion(m, T)) for m in methods.names_at(T)[1:]}
+        far = _resampled(methods, T, real, made, draws, image_draws)
         rows += _distances(methods, T, real, made, far, draws, image_draws)
-        differences += _differences(methods, T, far, pairs)
+        differences += _differences(methods, T, real, made, far, pairs, draws)
     distances = pd.DataFrame(rows)
     columns = ["a", "b", *distances.columns.drop("method")]
     return distances, pd.DataFrame(differences, columns=columns)

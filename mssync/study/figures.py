@@ -29,6 +29,7 @@ from matplotlib import rc_params_from_file
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from ..baselines.official import is_official
 from ..data.landmarks import EDGES, FPS
 from .tables import ABLATION, COLOURS, scale, whiskers
 
@@ -62,12 +63,12 @@ def few_methods(
     most: int = 5,
 ) -> list[str]:
     """Those that a figure shows: ground truth, MS-Sync, a trained baseline that is not MS-Sync,
-    MS-Sync to another clip's sound, and Static."""
+    MS-Sync to another clip's sound, and Static; and two of other people's methods besides."""
     others = [m for m in trained if m not in full]
     baseline = [m for m in others if m == "SUHMo"] or others
     chance = [f"{m}, shuffled audio" for m in full[:1]]
     wanted = ["Ground truth", *full[:2], *baseline[:1], *chance, "Static"]
-    return [m for m in wanted if m in methods][:most]
+    return [m for m in wanted if m in methods][:most] + list(filter(is_official, methods))[:2]
 
 
 def ablated(

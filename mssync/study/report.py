@@ -16,6 +16,11 @@ __all__ = [
     "FACES",
     "DIVERSE",
     "SPECTRA",
+    "DYNAMIC",
+    "BY_SOUND",
+    "ERRORS",
+    "SCORE",
+    "SCORED",
     "WRITTEN",
     "LATER",
     "SEED_FILES",
@@ -35,8 +40,11 @@ __all__ = [
     "lips_text",
     "head_rows",
     "heads_text",
+    "theval_rows",
+    "theval_text",
     "shown_generators",
     "sequences",
+    "official_sequences",
     "side_by_side",
     "sound_of",
     "notebook_seconds",
@@ -53,9 +61,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..baselines.official import motion_of, places_of
 from ..data.landmarks import normalise
 from ..metrics.intervals import mean_std
 from ..metrics.synchrony import PADDED_SHIFT, SHIFTS, shift_range
+from ..metrics.theval import closeness
 from ..model.generator import generate
 from ..model.pyramid import WINDOW
 from .outputs import markdown, paper_table
@@ -460,6 +470,89 @@ def heads_text(
     return f"# Heads\n\n{note}This run, {data}, {length} frames.\n\n{sections(2, *blocks)}\n"
 
 
+# %% ../../nbs/study/67_report.ipynb #9190e3c9
+DYNAMIC = dict(
+    lip_dynamics="Lip dynamics",
+    head_motion_dynamics="Head motion dynamics",
+    eyebrow_dynamics="Eyebrow dynamics",
+)
+BY_SOUND = dict(silent_stability="Silent lip stability", speech_sync="Lip synchronisation")
+ERRORS = dict(lve="LVE, %²", fdd="FDD, %", mhd="MHD, %")
+SCORE = "Score: "  # begins the metric of a score
+
+
+def _scores(df: pd.DataFrame, column: str, name: str) -> list[dict]:
+    "How near every method comes to the ground truth in one measure, a row each."
+    clips = df.groupby(["method", "id"], sort=False)[column].mean()
+    who = df.drop_duplicates("id").set_index("id").speaker
+    real, rows = clips["Ground truth"], []
+    for m in clips.index.unique("method"):
+        ids = [k for k in clips[m].index if k in real.index]
+        found = closeness(clips[m][ids], real[ids], who[ids])
+        row = dict(zip(("mean", "low", "high"), found)) | dict(clips=len(ids))
+        rows.append(dict(method=m, metric=SCORE + name, speakers=who[ids].nunique()) | row)
+    return rows
+
+
+# %% ../../nbs/study/67_report.ipynb #e30bc641
+def theval_rows(
+    theval: pd.DataFrame,  # seed, method, id, speaker, DYNAMIC, ERRORS; BY_SOUND with its frames
+    length: int,  # frames
+) -> pd.DataFrame:  # theval.csv: of `summary`, and the scores
+    "The measures of other benchmarks, and how near every method comes to the ground truth."
+    rows = [summary(theval, list(DYNAMIC | ERRORS)).replace(dict(metric=DYNAMIC | ERRORS))]
+    scored = [r for c, n in DYNAMIC.items() for r in _scores(theval, c, n)]
+    for c, n in BY_SOUND.items():
+        frames = c.split("_")[0] + "_frames"
+        heard = _by_sound(theval[theval[frames] > 0]) if frames in theval else theval[:0]
+        if heard.id.nunique() < 5:
+            continue
+        rows.append(summary(heard, [c]).replace(dict(metric={c: n})))
+        scored += _scores(heard, c, n)
+    seeds = dict(seeds=theval.seed.nunique(), drawn=rows[0].drawn.iloc[0])
+    return pd.concat([*rows, pd.DataFrame(scored).assign(**seeds)]).assign(frames=length)
+
+
+# %% ../../nbs/study/67_report.ipynb #661bdcae
+SCORED = (
+    "1 where a method's mean is the ground truth's, 0 where it is nothing or twice as much. "
+    "Shuffled audio is recorded motion: only what asks for the sound can find it wrong."
+)
+
+
+def _score_table(scores: pd.DataFrame) -> pd.DataFrame:
+    "Scores as texts, one row a method."
+    bounds = zip(scores["mean"], scores.low, scores.high)
+    text = [f"{mean:.2f} [{low:.2f}, {high:.2f}]" for mean, low, high in bounds]
+    t = scores.assign(text=text).pivot(index="method", columns="metric", values="text")
+    t = t.loc[scores.method.unique(), scores.metric.unique()].fillna("")
+    return t.rename_axis(columns=None).reset_index()
+
+
+def theval_text(
+    rows: pd.DataFrame,  # of `theval_rows`
+    data: str,  # what the corpus is called
+    note: str = "",
+) -> str:  # theval.md
+    "The measures of other benchmarks, to be read."
+    own = own_rows(rows)
+    scored = own.metric.str.startswith(SCORE)
+    scores, values = own[scored], own[~scored]
+    table = _score_table(scores.assign(metric=scores.metric.str.removeprefix(SCORE)))
+    aims = dict.fromkeys(values.metric.unique(), "truth") | {ERRORS["fdd"]: "0"}
+    aims |= {ERRORS["lve"]: "lower", ERRORS["mhd"]: "lower"}
+    how = "Score of the mean over clips and seeds [95 % interval, clips or speakers resampled]."
+    said = f"{plain_legend(values, 'theval.csv')} {STILL}"
+    shown = markdown(plain_table(values, aims, digits=3))
+    blocks = [
+        ("THEval's scores", f"{how} {SCORED}\n\n{markdown(table)}"),
+        ("Values", f"{said}\n\n{shown}"),
+    ]
+    length = int(own.frames.iloc[0])
+    head = f"# The measures of other benchmarks\n\n{note}This run, {data}, {length} frames."
+    return f"{head} Formulas and sources: notebook 35_theval.\n\n{sections(2, *blocks)}\n"
+
+
 # %% ../../nbs/study/67_report.ipynb #363b8630
 def shown_generators(
     labels: dict[str, str],  # variant -> label, of all generators
@@ -483,6 +576,18 @@ def sequences(
     if retrieval is not None:
         out["Retrieval"] = retrieval(x[:, 0], a)
     return {m: normalise(v, v[:, 0]).cpu().numpy() for m, v in out.items()}
+
+
+# %% ../../nbs/study/67_report.ipynb #001ba008
+def official_sequences(
+    ids: list[str],  # of the clips that are shown
+    official: dict,  # row -> its clips (`official_clips`)
+    T: int,
+) -> dict[str, np.ndarray]:  # row -> (N, T + 1, 68, 2) relative to the first frame
+    "Motion of other people's methods that have all clips that are shown."
+    have = {m: own for m, own in official.items() if len(places_of(ids, own, T)) == len(ids)}
+    made = {m: motion_of(ids, own, T) for m, own in have.items()}
+    return {m: normalise(y, y[:, 0]).cpu().numpy() for m, y in made.items()}
 
 
 # %% ../../nbs/study/67_report.ipynb #31ae634d
@@ -588,6 +693,8 @@ WRITTEN = {  # file: what it holds; of those below only what a run has is listed
     "budgets.md": "what each method was given to learn from: steps, windows, seconds",
     "heads.md": "heads: beats, brows and lids, diversity, spectra",
     "heads.csv": "the same with intervals, as data",
+    "theval.md": "the measures of other benchmarks: THEval's, LVE, FDD and MHD",
+    "theval.csv": "the same with intervals, as data",
     "figure3.png": "Figure 3: distributions of AV-Conf and AV-Off at 200 ms",
     "figure4.png": "Figure 4: a test clip, as recorded and as generated",
     "figure5.png": "Figure 5: AV-Conf over training, with the ablations",
@@ -607,7 +714,7 @@ LATER = {  # what other notebooks add
 # %% ../../nbs/study/67_report.ipynb #aa883987
 SEED_FILES = (
     "what each seed trained, its logs, its measurements (sync.csv, dynamics.csv, lips.csv, "
-    "heads.csv: one row a clip; frechet.csv, frechet_pairs.csv, sets.csv, images.csv, "
+    "heads.csv, theval.csv: one row a clip; frechet.csv, frechet_pairs.csv, sets.csv, images.csv, "
     "residual.csv, drift.csv), its executed notebooks"
 )
 

@@ -30,6 +30,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ..baselines.official import is_official
 from ..metrics.intervals import by_speaker, intervals
 
 
@@ -141,6 +142,22 @@ def _rows(
     return out
 
 
+# %% ../../nbs/study/64_tables.ipynb #8cbdc390
+def _same_clips(rows: pd.DataFrame, method: str) -> list[pd.DataFrame]:
+    "The rows of methods that must have the same clips: other people's each for itself."
+    theirs = rows[method].map(is_official).astype(bool)
+    parts = [rows[~theirs], *(d for _, d in rows[theirs].groupby(method, sort=False))]
+    return [d for d in parts if len(d)]
+
+
+def _in_common(rows: pd.DataFrame, method: str) -> pd.DataFrame:
+    "Rows of two methods, where one is other people's those of its clips."
+    for m, d in rows.groupby(method, sort=False):
+        if is_official(m):
+            rows = rows[rows["id"].isin(d["id"])]
+    return rows
+
+
 # %% ../../nbs/study/64_tables.ipynb #800aa69c
 def summary(
     df: pd.DataFrame,  # one row a clip: seed, method, cells, id, speaker, values
@@ -154,18 +171,19 @@ def summary(
     seeds_std (from two seeds on), clips, speakers, seeds, drawn (the resampling unit), and the mean
     of each seed as seed_0, ... Raises ValueError where a clip is missing for a method or a seed,
     stands twice or has no finite value, and below 5 clips. Clips may differ from cell to cell: a
-    longer duration has fewer."""
+    longer duration has fewer; and other people's methods may have fewer than the rest."""
     cells = list(cells)
     seeds, found = _checked(df, cells, values, method)
     out = []
     for cell in found:
         rows, where = _cell_of(df, cells, cell)
-        v, methods, speakers = _array(rows, seeds, values, method, where)
-        flat = v.transpose(0, 1, 3, 2).reshape(len(v), -1, len(seeds))
-        made = iter(_rows(flat, seeds, speakers, level, resamples))
-        for m in methods:
-            for n in values:
-                out.append({method: m} | dict(zip(cells, cell)) | dict(metric=n) | next(made))
+        for part in _same_clips(rows, method):
+            v, methods, speakers = _array(part, seeds, values, method, where)
+            flat = v.transpose(0, 1, 3, 2).reshape(len(v), -1, len(seeds))
+            made = iter(_rows(flat, seeds, speakers, level, resamples))
+            for m in methods:
+                for n in values:
+                    out.append({method: m} | dict(zip(cells, cell)) | dict(metric=n) | next(made))
     order = {m: k for k, m in enumerate(dict.fromkeys(df[method]))}
     table = pd.DataFrame(out)
     return table.sort_values(method, key=lambda c: c.map(order), kind="stable", ignore_index=True)
@@ -194,6 +212,7 @@ def differences(
         seeds, found = _checked(both, cells, values, method)
         for cell in found:
             rows, where = _cell_of(both, cells, cell)
+            rows = _in_common(rows, method)
             v, methods, speakers = _array(rows, seeds, values, method, where)
             if len(methods) < 2:
                 raise ValueError(
@@ -276,6 +295,24 @@ def cell(
     return text + (f", seeds {n(r['seeds_std'])}" if r["seeds"] > 1 else ", one seed")
 
 
+# %% ../../nbs/study/64_tables.ipynb #7afdba3b
+def _of_clips(rows: pd.DataFrame, columns: str, method: str) -> dict[str, str]:  # method -> name
+    "What other people's methods are called that have not all clips."
+    theirs = rows[rows[method].map(is_official).astype(bool)]
+    if "clips" not in rows or theirs.empty:
+        return {}
+    most = rows.groupby(columns).clips.max()
+    named = {}
+    for m, d in theirs.groupby(method, sort=False):
+        of = d[columns].map(most)
+        fewest = (d.clips / of).idxmin()
+        n, all_of = int(d.clips[fewest]), int(of[fewest])
+        if n < all_of:
+            some = "" if (d.clips / of).nunique() == 1 else "as few as "
+            named[m] = f"{m}, {some}{n} of {all_of} clips"
+    return named
+
+
 # %% ../../nbs/study/64_tables.ipynb #8177bac9
 def _pivoted(rows, text, columns, names, method):
     "Texts as a table: one row a method, in the order of the rows."
@@ -285,6 +322,7 @@ def _pivoted(rows, text, columns, names, method):
         )
     t = rows.assign(text=text).pivot(index=method, columns=columns, values="text")
     t = t.loc[rows[method].unique(), rows[columns].unique()].fillna("")
+    t = t.rename(index=_of_clips(rows, columns, method))
     return t.rename(columns=names).rename_axis(columns=None).reset_index()
 
 

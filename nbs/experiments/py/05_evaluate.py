@@ -31,7 +31,8 @@
 # - **Retrieval**, the motion of the training window that sounds most alike: what can be had without learning;
 # - the **baselines** that the profile names (49_systems), trained on the same clips with the same budget;
 # - **MS-Sync-short, shuffled audio**, motion generated from another clip's sound: what remains if the generator does not
-#   condition on the right one.
+#   condition on the right one (and **NAME (official)**, what somebody's own code made of these clips, as far
+#   as its videos are there: [41_official](../baselines/41_official.ipynb)).
 #
 # How each table is made, and tests of it, stand in notebook 65_evaluation.
 
@@ -39,18 +40,22 @@
 profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one
 results: str = "../../results/smoke"  # folder that everything goes to
 corpus: str = ""  # folder of an ingested corpus; empty: simulate one
+# folders of other people's clips (mssync import-method), separated by commas
+methods: str = ""
 seed: int = 0  # whose networks measure and are measured; files go to results/seed_0
 device: str = "cpu"  # cpu, cuda, cuda:1, ...
 
 # %%
 from functools import partial
 
+from mssync.baselines.official import official_clips
 from mssync.baselines.systems import BASELINES  # noqa: F401  (what `study.baselines` loads)
 from mssync.metrics.dynamics import shape_space
 from mssync.metrics.frechet import frame_axes
 from mssync.metrics.heads import heads_table
 from mssync.metrics.lips import lips_table
-from mssync.study.claims import claims_with, frechet_pairs
+from mssync.metrics.theval import theval_table
+from mssync.study.claims import claims_with, claims_with_official, frechet_pairs
 from mssync.study.evaluation import (
     Methods,
     distribution_features,
@@ -77,7 +82,8 @@ splits["others"] = study.packed(study.others)
 if len(splits["others"]) > asked["others"]:
     splits["others"] = splits["others"].only(asked["others"], spread=True)
 models = study.generators() | study.baselines()
-methods = Methods(splits, models, study.full.values(), seed)
+official = official_clips(methods, splits["test"])
+methods = Methods(splits, models, study.full.values(), seed, official)
 space = shape_space(splits["train"])
 
 test = splits["test"]
@@ -86,6 +92,9 @@ if study.facts["shortened"]:
     print(f"the clips are short: {study.facts['shortened']} frames")
 for T, clips in study.facts["served"].items():
     print(served_text(int(T), clips, len(test)))
+for T in dict.fromkeys((T_sync, *durations)):
+    for said in methods.said(T):
+        print(said)
 
 # %% [markdown]
 # ## Synchrony (Table 3, Figure 3)
@@ -153,7 +162,9 @@ lips = measured_by(methods, lips_table, T_sync)
 heads = measured_by(methods, heads_table, T_long)
 study.table(lips, "lips.csv")
 study.table(heads, "heads.csv")
-for df in (lips, heads):
+theval = measured_by(methods, theval_table, T_long)  # what other benchmarks measure (35_theval)
+study.table(theval, "theval.csv")
+for df in (lips, heads, theval):
     display(df.groupby("method", sort=False).mean(numeric_only=True).round(2))
 
 # %% [markdown]
@@ -205,7 +216,8 @@ features = partial(
     raster=asked["raster"],
     reference=test.reference,
 )
-pairs = frechet_pairs(study.labels, claims_with(study.compared))
+claims = claims_with_official(list(official), claims_with(study.compared))
+pairs = frechet_pairs(study.labels, claims)
 distances, differences = frechet_tables(
     methods, durations, features, pairs, asked["draws"], image_draws=asked["image_draws"]
 )

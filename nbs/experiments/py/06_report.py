@@ -28,6 +28,8 @@ profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one
 results: str = "../../results/smoke"  # folder that everything goes to
 corpus: str = ""  # folder of an ingested corpus; empty: simulate one
 seeds: str = ""  # 0,1,2: which have been trained; empty: those of the profile
+# folders of other people's clips (mssync import-method), separated by commas
+methods: str = ""
 device: str = "cpu"  # cpu, cuda, cuda:1, ...
 # draw landmarks of the people of a given corpus (Figure 4, videos); not for what you publish
 draw_people: bool = False
@@ -38,6 +40,7 @@ import json
 import pandas as pd
 from IPython.display import Markdown, display
 
+from mssync.baselines.official import method_note, official_clips
 from mssync.baselines.reference import Retrieval
 from mssync.baselines.systems import BASELINES  # noqa: F401  (what `study.baselines` loads)
 from mssync.data.landmarks import FPS
@@ -51,6 +54,7 @@ from mssync.training.models import load_model  # noqa: F401
 
 study = Study(profile, results, corpus, seeds, device=device)
 settings, facts, lengths, labels = study.settings, study.facts, study.lengths, study.labels
+official = official_clips(methods, study.packed("test"))
 sync = study.measurements("sync")
 sync = sync.assign(off=sync.offset.abs())
 val, sync = sync[sync.split == "val"], sync[sync.split == "test"]
@@ -127,6 +131,18 @@ study.text(text, "heads.md")
 Markdown(text)
 
 # %% [markdown]
+# ## The measures of other benchmarks
+#
+# THEval's five of landmarks and sound, and LVE, FDD and MHD, under their names (`mssync.metrics.theval`).
+
+# %%
+rows = report.theval_rows(study.measurements("theval"), T_long)
+study.table(rows, "theval.csv")
+text = report.theval_text(rows, study.title, study.note)
+study.text(text, "theval.md")
+Markdown(text)
+
+# %% [markdown]
 # ## Figure 3: not only the mean
 #
 # Distributions of AV-Conf$_1$ and of AV-Off$_1$ (with its sign) at the finest scale: mean over seeds, and a band from the lowest to the
@@ -158,6 +174,7 @@ if draw:
     if "suhmo" not in labels and (study.packed("train").lengths > T).any():
         retrieval = Retrieval(study.packed("train"), T)
     tracks = report.sequences(x, a, networks, study.seeds[0], retrieval)
+    tracks |= report.official_sequences(ids, official, T)
     one = {m: v[0] for m, v in tracks.items()}
     fig = figures.figure4(one, method_styles(list(one), own))
     study.figure(fig, "figure4.png")
@@ -255,6 +272,8 @@ else:
 # %%
 known = {k: facts[k] for k in ("name", "simulated", "clips", "speakers", "lengths")}
 record = run_record(settings, study.seeds, device=device, corpus=known, seconds=seconds)
+if official:
+    record["methods"] = [method_note(f.strip()) for f in methods.split(",")]
 study.text(json.dumps(record, indent=1), "run.json")
 
 have = set(report.WRITTEN) - (set() if draw else {"figure4.png"})

@@ -33,7 +33,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from mssync.study.claims import claims_with, curve_differences, curve_pairs, decide
+from mssync.study.claims import (
+    claims_with,
+    claims_with_official,
+    curve_differences,
+    curve_pairs,
+    decide,
+    official_rows,
+)
 from mssync.study.run import finished_run
 from mssync.study.verdicts import (
     about_run,
@@ -68,16 +75,18 @@ pd.DataFrame(
 
 # %%
 compared = {k: n for r in runs for k, n in r.compared.items()}
-claims = claims_with(compared)  # one more where a run has baselines
+measured = [claim_measurements(r.results, r.seeds) for r in runs]
+# one more where a run has baselines, and one where it has rows of other people's code
+claims = claims_with_official(official_rows(*measured), claims_with(compared))
 parts = [
     decide(
-        claim_measurements(r.results, r.seeds),
+        tables,
         r.labels,
         r.facts,
         claims,
         looks=looks_of(r.record),
     ).assign(run=n)
-    for n, r in zip(names, runs)
+    for n, r, tables in zip(names, runs, measured)
 ]
 parts = pd.concat(parts, ignore_index=True)
 study.table(parts[["run", *parts.columns.drop("run")]], "claims.csv")
