@@ -510,7 +510,8 @@ def theval_rows(
         rows.append(summary(heard, [c]).replace(dict(metric={c: n})))
         scored += _scores(heard, c, n)
     seeds = dict(seeds=theval.seed.nunique(), drawn=rows[0].drawn.iloc[0])
-    return pd.concat([*rows, pd.DataFrame(scored).assign(**seeds)]).assign(frames=length)
+    table = pd.concat([*rows, pd.DataFrame(scored).assign(**seeds)], ignore_index=True)
+    return table.assign(frames=length)
 
 
 # %% ../../nbs/study/67_report.ipynb #661bdcae

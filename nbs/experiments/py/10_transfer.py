@@ -205,4 +205,5 @@ names = dict(off="AV-Off", confidence="AV-Conf")
 four = summary(clips, list(names), ["scoring", "level"]).replace(dict(metric=names))
 if set(four.method) > {"Ground truth", "Static"}:
     study.table(four.assign(source="this run", data=here), "table4.csv")
-four[four.scoring == "overlap"].pivot(index="method", columns=["metric", "level"], values="mean").round(2)
+shown = four[four.scoring == "overlap"]
+shown.pivot(index="method", columns=["metric", "level"], values="mean").round(2)
