@@ -586,6 +586,7 @@ def _evaluate(
 
 # %% ../../nbs/app/51_cli.ipynb #c1b0000e
 _OTHERS = "finished runs whose claims stand beside this one's"
+_METHODS = "what mssync import-method has made of the test clips, as further rows"
 
 
 @command("mssync study smoke --set training.steps=6 --dry-run")
@@ -600,6 +601,7 @@ def _study(
     changes: _CHANGES = (),
     seeds: says(str, "such as 0,1,2 (default: the profile's)") = None,
     others: says(str, _OTHERS, metavar="DIR,DIR") = None,
+    methods: says(str, _METHODS, metavar="DIR,DIR") = None,
     results: says(str, "where to (default results/PROFILE)", metavar="DIR") = None,
     device: says(str, _DEVICE) = None,
     dry_run: says(bool, "only tell what would be run") = False,
@@ -612,7 +614,7 @@ def _study(
 
     study_command(profile)  # without the source nothing is written
     given = dict(corpus=corpus, videos=videos, layout=layout, options=options, seeds=seeds)
-    given |= dict(others=others, results=results, device=device)
+    given |= dict(others=others, methods=methods, results=results, device=device)
     status = run_study(study_command(study_profile(profile, changes), dry_run, **given))
     return int(status != 0)
 
