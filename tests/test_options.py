@@ -42,8 +42,8 @@ SYNC = SyncerTraining(
 )
 KNOWN = {
     "gan": "frames steps decay_steps batch lr_g lr_d betas decay lam loss_levels teacher_steps "
-    "teacher_batch teacher_lr teacher_noise l2 l2_steps l2_velocity ramp perturb clip ema augment "
-    "draw whiten floor clips eval_every precision limit",
+    "teacher_batch teacher_lr teacher_noise l2 l2_steps l2_velocity ramp perturb clip ema r1 "
+    "augment draw whiten floor clips eval_every precision limit",
     "syncers": "steps batch frames lr weight_decay negatives same loss log temperature margin "
     "levels augment draw whiten floor eval_every precision limit",
 }
@@ -324,6 +324,19 @@ def test_clip(step):
     assert norm == pytest.approx(free.row["norm_G"], rel=1e-4)
 
 
+def test_gradient_penalty(step):
+    "Half of its weight times the penalty is added to the discriminators' loss, to nothing else."
+    plain, little, much = step(), step(r1=1e-3), step(r1=1e3)
+    assert "R1" not in plain.row
+    assert little.row["R1"] == much.row["R1"] > 0
+    for name in ("L_D_f", "L_D_s", "L_D_sj", "L_AV"):
+        assert name in much.row
+    for name in ("L_D_f", "L_D_s", "L_D_sj"):
+        assert much.row[name] == plain.row[name]
+    assert little.row["norm_D"] == pytest.approx(plain.row["norm_D"], rel=0.01)
+    assert much.row["norm_D"] > 10 * plain.row["norm_D"]
+
+
 def test_average(step):
     "It follows by the share that `ema` leaves, is G itself without, and at first hardly lags."
     off = step(100, ema=0.0, steps=200)
@@ -455,13 +468,13 @@ def test_whitening(data, judge, step):
 def test_precision(data, judge):
     "bfloat16 rounds: the terms are near those of float32, and not the same."
     logs = []
-    for precision in ("no", "bf16"):
+    for precision in ("float32", "bf16"):
         cfg = replace(GAN, precision=precision, steps=1)
         logs.append(train_gan(data[0], judge, *SMALL, cfg, progress=False)[1])
     difference = (logs[0] - logs[1]).abs().filter(regex="^L_").to_numpy()
     assert 0 < difference.max() < 0.1
     rows = []
-    for precision in ("no", "bf16"):
+    for precision in ("float32", "bf16"):
         cfg = replace(SYNC, precision=precision, steps=1)
         rows.append(train_syncers(*data, SYNCER, cfg, progress=False)[1])
     difference = (rows[0] - rows[1]).abs().filter(regex="^loss").to_numpy()
@@ -471,7 +484,7 @@ def test_precision(data, judge):
 def test_teaching_names_what_the_start_depends_on():
     "Two trainings share a taught start only where all of this is the same."
     apart = set("steps decay_steps batch lr_g lr_d betas decay lam loss_levels".split())
-    apart |= set("l2 l2_steps l2_velocity ramp perturb ema limit".split())
+    apart |= set("l2 l2_steps l2_velocity ramp perturb ema r1 limit".split())
     assert set(TEACHING) == {f.name for f in fields(GANTraining)} - apart
 
 

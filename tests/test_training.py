@@ -297,7 +297,7 @@ needs_gpu = pytest.mark.skipif(
 
 
 @needs_gpu
-@pytest.mark.parametrize("precision", ["no", "bf16"])
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
 def test_gpu(tmp_path, precision):
     "On the GPU: what was resumed ends near the run never stopped; terms begin as on the CPU."
     from dataclasses import replace
@@ -372,9 +372,9 @@ def test_gpu(tmp_path, precision):
     assert np.allclose(log, log_r, rtol=1e-2, atol=1e-3, equal_nan=True)
     for a, b in zip(G.state_dict().values(), again.state_dict().values()):
         assert torch.allclose(a, b, rtol=1e-2, atol=1e-3)
-    same = dict(gan=replace(gan, precision="no"), how=replace(how, precision="no"))
+    same = dict(gan=replace(gan, precision="float32"), how=replace(how, precision="float32"))
     _, log_cpu, log_s_cpu = train("cpu", **same)
-    tolerance = 1e-3 if precision == "no" else 0.05
+    tolerance = 1e-3 if precision == "float32" else 0.05
     losses, losses_cpu = (x.filter(like="loss") for x in (log_s, log_s_cpu))
     assert np.allclose(losses, losses_cpu, atol=tolerance)
     terms, terms_cpu = (x.filter(regex="^L_") for x in (log, log_cpu))

@@ -21,7 +21,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ..data.landmarks import L
 from .fast import read_windows, window_plan
-from .layers import LSTM, Axes, ConvNeXt, expect, plain_lstm
+from .layers import LSTM, Axes, ConvNeXt, expect, first_unrounded, plain_lstm
 
 
 # %% ../../nbs/model/14_discriminators.ipynb #f3bb22e1
@@ -108,7 +108,7 @@ class FrameDiscriminator(nn.Module):
         self.head = spectral_norm(nn.Linear(cfg.frame_widths[-1], 1))
 
     def forward(self, x: Tensor) -> Tensor:  # (..., 68, 2) -> (...), a score a frame
-        return self.head(self.body(self.axes(x.flatten(-2)))).squeeze(-1)
+        return self.head(first_unrounded(self.body, self.axes(x.flatten(-2)))).squeeze(-1)
 
 
 # %% ../../nbs/model/14_discriminators.ipynb #13469b95
@@ -143,7 +143,7 @@ class SequenceDiscriminator(nn.Module):
         f = _features(self, x)
         if self.samples > 1 and not self.by_max:
             f = torch.cat(f.unflatten(0, (-1, self.samples)).unbind(1), -1)
-        gates = self.lstm.gates(self.body(f).transpose(0, 1))
+        gates = self.lstm.gates(first_unrounded(self.body, f).transpose(0, 1))
         h = read_windows(self.lstm, gates, frames, under_way)  # (windows, B', hidden)
         if self.by_max:
             h = h.unflatten(1, (-1, self.samples)).amax(2)

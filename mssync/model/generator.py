@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from ..data.audio import COLUMNS, D
 from ..data.landmarks import L, centre_size, check_reference
 from .fast import BranchBlock, BranchLinear, FirstBlock, Folded, Reused, dense
-from .layers import LSTM, Axes, ConvNeXt, expect, plain_lstm
+from .layers import LIBRARY, LSTM, Axes, ConvNeXt, expect, full, plain_lstm, unrounded
 from .pyramid import LEVELS
 
 
@@ -211,9 +211,7 @@ class Recurrent(nn.Module):
             raise ValueError(f"unknown initial {cfg.initial!r}: choose 'uniform' or 'zeros'")
         self.lstm, self.initial = LSTM(c_in, cfg.hidden), cfg.initial
 
-    def start(
-        self, batch: int, generator: torch.Generator | None = None, device=None
-    ) -> tuple[Tensor, Tensor]:
+    def start(self, batch: int, generator=None, device=None) -> tuple[Tensor, Tensor]:
         "h_0 and c_0 (batch, hidden), drawn on the CPU; where the weights are by default."
         shape = (2, batch, self.lstm.hidden)
         b = self.lstm.bias
@@ -236,6 +234,8 @@ class Recurrent(nn.Module):
         state: tuple,
     ) -> Tensor:  # (T, B, hidden)
         "All of a given sequence."
+        if e.device.type in LIBRARY:
+            return self.lstm.whole(e, *state)
         linear, hs = Reused().linear, []
         for gates in self.lstm.gates(e).unbind(0):
             state = self.lstm.step(gates, *state, linear)
@@ -333,7 +333,8 @@ def merge(
     v: Tensor,  # (branches, B, 136) velocities
     w: Tensor,  # (branches, B, 68) masks
 ) -> Tensor:  # (B, 136)
-    "Eq. 8."
+    "Eq. 8, in float32 under autocast too."
+    v, w = full(v), full(w)
     return (w.softmax(0)[..., None] * v.unflatten(-1, (-1, 2))).sum(0).flatten(1)
 
 
@@ -484,7 +485,8 @@ class _MultiScale(_Step):
     ) -> tuple[Tensor, Tensor]:  # x in the basis of the positions (..., 136), and encoded (..., c)
         linear = linear or loop.linear
         z = self.axes_x(x) if loop.whiten else x
-        e = linear(z, self.stem.weight, self.stem.bias)
+        with unrounded(z):  # 11_layers
+            e = linear(z, self.stem.weight, self.stem.bias)
         for block in self.encode:
             e = block(e, linear)
         return z, e

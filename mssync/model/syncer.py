@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from ..data.audio import COLUMNS, D
 from ..data.landmarks import L, centre_size, check_reference
 from .fast import dense
-from .layers import Axes, ConvNeXt, expect
+from .layers import Axes, ConvNeXt, expect, unrounded
 from .pyramid import LEVELS, WINDOW, audio_pyramid, position_pyramid
 
 
@@ -112,12 +112,19 @@ def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
     return dense(x, layer.weight, layer.bias)
 
 
+def _stem(layer: nn.Linear, x: Tensor) -> Tensor:
+    "The layer that sees positions, in float32 under autocast too (11_layers)."
+    with unrounded(x):
+        return _linear(layer, x)
+
+
 def _stage(c_in: int, c_out: int, expansion: float) -> list[ConvNeXt]:
     "Halves the rate."
     half = ConvNeXt(c_in, c_out, 3, 2, expansion)
     return [half, ConvNeXt(c_out, c_out, 3, expansion=expansion)]
 
 
+# %% ../../nbs/model/12_syncer.ipynb #310830dd
 class Branch(nn.Module):
     "Windows of a sequence -> embeddings."
 
@@ -139,12 +146,12 @@ class Branch(nn.Module):
         x: Tensor,  # (B, n, c_in)
     ) -> Tensor:  # (B, W, dim), W = (n - window) / stride + 1
         if self.stages:
-            x = _linear(self.stem, x)
+            x = _stem(self.stem, x)
         w = x.unfold(1, self.window, self.stride)  # (B, W, C, window)
         if self.stages:
             h = self.blocks(w.flatten(0, 1).transpose(1, 2)).mean(1).unflatten(0, w.shape[:2])
         else:
-            h = self.blocks(_linear(self.stem, w.flatten(2)))
+            h = self.blocks(_stem(self.stem, w.flatten(2)))
         return _linear(self.head, self.norm(h))
 
 

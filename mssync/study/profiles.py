@@ -52,6 +52,7 @@ from ..model.pyramid import WINDOW
 from ..model.syncer import SyncerConfig
 from ..model.variants import ABLATIONS
 from ..training.gan import GANTraining
+from ..training.processes import PRECISIONS
 from ..training.syncers import SyncerTraining
 
 # %% ../../nbs/study/60_profiles.ipynb #307e02c7
@@ -348,7 +349,7 @@ MOST |= {f"splits.{s}": 1 for s in SPLITS}
 ABOVE = {"lr", "lr_g", "lr_d", "teacher_lr", "temperature", "floor", "seconds"}  # the least itself
 BELOW = {"betas", "ema"}  # the most itself cannot be
 CHOICES: dict[str, tuple] = dict(
-    precision=("no", "bf16"),
+    precision=PRECISIONS,
     loss=("info_nce", "pair", "triplet"),
     temporal=tuple(TEMPORAL),
     initial=("uniform", "zeros"),

@@ -4,6 +4,7 @@
 
 # %% auto #0
 __all__ = [
+    "R1_STEP",
     "TEACHING",
     "GANTraining",
     "disturbance",
@@ -13,6 +14,7 @@ __all__ = [
     "teacher_loss",
     "teacher_rate",
     "discriminator_loss",
+    "gradient_penalty",
     "synchrony_weight",
     "reconstruction_fade",
     "reconstruction",
@@ -45,13 +47,13 @@ from ..data.landmarks import L
 from ..data.packed import Packed
 from ..model.discriminators import DiscriminatorConfig, Discriminators
 from ..model.generator import Generator, GeneratorConfig
-from ..model.layers import Axes, values_checked
+from ..model.layers import Axes, full, unrounded, values_checked
 from ..model.losses import LAMBDA, discriminator_hinge, generator_hinge, total_loss
 from ..model.pyramid import LEVELS
 from ..model.syncer import SyncerPyramid, av_loss
 from .graphs import Draws, Replayed, can_capture, drawn
 from .models import CheckpointError, checksum, read_tensors, write_tensors
-from .processes import ALONE, Processes, full
+from .processes import ALONE, Processes, arithmetic
 from .runs import Run, adam, descend, differences, set_rate
 from mssync.training.syncers import (
     check_data,
@@ -89,6 +91,7 @@ class GANTraining:
     perturb: float = 0.0
     clip: float = 0.0
     ema: float = 0.0
+    r1: float = 0.0  # gamma of the discriminators' gradient penalty
     augment: tuple = ()  # names of packed.AUGMENTATIONS or PRESETS
     # where windows start: every one of the "frames" as often, or all "clips" (`Packed.sample`)
     draw: str = "frames"
@@ -96,7 +99,7 @@ class GANTraining:
     floor: float = 1e-4  # see Axes.fit
     clips: int = 0  # train on the first so many clips; 0: on all
     eval_every: int = 500
-    precision: str = "no"  # "bf16": forward passes in bfloat16
+    precision: str = "float32"  # of `processes.PRECISIONS`
     limit: float = 1e6  # a term beyond it stops the training; 0: only NaN and infinities do
 
 
@@ -204,6 +207,31 @@ def discriminator_loss(
     terms = discriminator_hinge(of_fake, of_real)  # Eq. 12
     loss = total_loss(terms, real.new_zeros(()), 0.0)  # Eq. 13
     return loss, {f"L_{k}": v for k, v in terms.items()}
+
+
+# %% ../../nbs/training/24_gan.ipynb #a25d8efb
+R1_STEP = 0.01  # sigma, in the unit of positions along their axes
+
+
+def gradient_penalty(
+    D: Discriminators,
+    real: Tensor,  # (B, T+1, 68, 2)
+    axes: Axes,  # of positions
+    rng: torch.Generator | Draws,
+    processes: Processes = ALONE,
+) -> Tensor:  # scalar, R_1 summed over the discriminators
+    "Squared gradient of the scores with respect to the data, by one random direction."
+    n, frames = real.shape[:2]
+
+    def directions(rng):
+        return dict(z=disturbance(n, (frames, 2 * L), rng, processes))
+
+    noise = drawn(rng, directions, real.device)["z"].to(real.dtype) @ axes.colour
+    near = real + R1_STEP * noise.view_as(real)
+    with unrounded(real):
+        scores = D(torch.cat([real, near]))
+    moved = [there - here for here, there in (v.chunk(2) for v in scores.values())]
+    return sum((v / R1_STEP).square().mean() for v in moved)
 
 
 # %% ../../nbs/training/24_gan.ipynb #1d0d0743
@@ -360,7 +388,11 @@ class _Bodies(GANNetworks):
         fake, shown = self._roll_out(real, a, draws)  # once, for both updates
         self._see(motion=fake)
 
-        self._descend(self.opt_d, *discriminator_loss(D, shown, fake, team), "D")
+        loss, terms = discriminator_loss(D, shown, fake, team)
+        if cfg.r1:
+            terms["R1"] = gradient_penalty(D, shown, G.axes_x, draws, team)
+            loss = loss + cfg.r1 / 2 * terms["R1"]
+        self._descend(self.opt_d, loss, terms, "D")
         weights = self.lam, self.fade if fading else 0.0
         loss = generator_loss(G, D, self.syncers, fake, real, a, cfg, *weights, team)
         self._descend(self.opt_g, *loss, "G")
@@ -554,7 +586,8 @@ def _gan_steps(
         (gan.teacher_step if teach else gan.adversarial_step)(packed, run)
         if (run.step + 1) % cfg.eval_every == 0 or run.step + 1 == bar.total:
             row = gan.watch.read()
-            measured = evaluate(gan.average.eval()) if evaluate else {}
+            with arithmetic("float32"):
+                measured = evaluate(gan.average.eval()) if evaluate else {}
             run.log(**row, **measured)
         if run.step % 10 == 0:
             row = gan.watch.read()
@@ -590,8 +623,7 @@ def train_gan(
     """Train MS-Sync (Section 3.3). Raises FloatingPointError where a term or a gradient is not
     finite or a term beyond the limit, CheckpointError on a checkpoint of another run, ValueError or
     CorpusError on settings or data that cannot be trained on (as an odd batch with D_s^j)."""
-    if cfg.clips:
-        packed = packed.only(cfg.clips)
+    packed = packed.only(cfg.clips) if cfg.clips else packed
     team = Processes.of(packed.x.device, cfg.precision, accelerator)
     _check_gan(packed, syncers, shape, disc, cfg, team)
     gan = new_gan(packed, syncers, shape, disc, cfg, seed, team, capture)
@@ -601,6 +633,7 @@ def train_gan(
     how = (checkpoint, checkpoint_every, about, logdir, team, checkpoint_minutes, gan.watch.read)
     total = cfg.teacher_steps + cfg.steps + cfg.decay_steps
     with (
+        arithmetic(cfg.precision),
         Run(modules, optimisers, seed, *how) as run,
         progress_bar(run, total, name, progress) as bar,
     ):

@@ -37,11 +37,11 @@ from tqdm.auto import tqdm
 from ..data.corpus import Clip, CorpusError, write_clip, write_index
 from ..data.landmarks import L, neutral_face
 from ..data.packed import Packed
-from ..model.layers import Axes, values_checked
+from ..model.layers import Axes, full, values_checked
 from ..model.pyramid import LEVELS, WINDOW, audio_pyramid, position_pyramid
 from ..model.syncer import SyncerConfig, SyncerPyramid, info_nce, margin_loss, negatives, seen
 from .graphs import Draws, Replayed, can_capture, drawn
-from .processes import ALONE, Processes, full
+from .processes import ALONE, Processes, arithmetic
 from .runs import Run, Watch, adam, descend, read_terms, set_rate
 
 
@@ -218,7 +218,7 @@ class SyncerTraining:
     whiten: bool = False  # positions along principal axes
     floor: float = 1e-4  # see Axes.fit
     eval_every: int = 100  # steps between measurements on held-out windows
-    precision: str = "no"  # "bf16": forward passes in bfloat16
+    precision: str = "float32"  # of `processes.PRECISIONS`
     limit: float = 1e6  # a loss beyond it stops the training; 0: only NaN and infinities do
 
 
@@ -423,6 +423,7 @@ def train_syncers(
     watch = watch_of(packed.x.device, cfg.limit, team)
     how = (checkpoint, checkpoint_every, about, logdir, team, checkpoint_minutes, watch.read)
     with (
+        arithmetic(cfg.precision),
         Run(dict(syncers=syncers), dict(opt=opt), seed, *how) as run,
         progress_bar(run, cfg.steps, "syncers", progress) as bar,
     ):
