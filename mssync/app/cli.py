@@ -25,8 +25,8 @@ def says(
     help: str,  # what it means, and its default
     **more,  # of `cyclopts.Parameter`: metavar, converter, ...
 ):  # an annotation of an argument
-    "An argument of a command, described."
-    return Annotated[kind, Parameter(help=help, show_default=False, **more)]
+    "An argument of a command, described; None where it is not given, which pydantic checks."
+    return Annotated[kind | None, Parameter(help=help, show_default=False, **more)]
 
 
 # %% ../../nbs/app/51_cli.ipynb #c1a00004
