@@ -327,7 +327,7 @@ FLOORS = {
     "baselines": 5,
     "render": 5,
     "study": 6,
-    "app": 6,
+    "app": 7,
 }
 
 

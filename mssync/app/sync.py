@@ -26,7 +26,6 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ..data.corpus import Clip, read_index, write_clip, write_index
@@ -37,7 +36,7 @@ from ..data.packed import Packed
 from ..data.sources import Item
 from ..data.track import Landmarker, make_landmarker
 from ..data.video import IngestError, open_media
-from ..metrics.synchrony import MultiScaleSync, levelled_windows, score_corpus
+from ..metrics.synchrony import MultiScaleSync, levelled_windows
 from ..model.syncer import SyncerPyramid
 from ..training.models import WEIGHTS, load_model, weights_file
 

@@ -41,6 +41,7 @@ def clock(tau: Tensor, width: int) -> Tensor:  # (B,) -> (B, width)
     return torch.cat([angles.sin(), angles.cos()], -1)
 
 
+# %% ../../nbs/baselines/46_flow.ipynb #c0ded0f1
 class _Coded(Baseline):
     "Motion as vectors of about unit variance."
 

@@ -100,6 +100,7 @@ def _new_container(
         raise ValueError(f"{path}: unknown kind of video file, name it .mp4") from e
 
 
+# %% ../../nbs/data/05_video.ipynb #c0dec5a1
 _H264 = "libx264", "yuv420p", dict(crf="18", preset="veryfast"), "aac"
 _QUICK = {"deadline": "realtime", "cpu-used": "6", "crf": "8", "b": "4M"}
 _CODECS = {  # by suffix: codec of the picture, format of its pixels, options; codec of the sound
