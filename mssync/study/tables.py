@@ -145,7 +145,7 @@ def _rows(
 # %% ../../nbs/study/64_tables.ipynb #8cbdc390
 def _same_clips(rows: pd.DataFrame, method: str) -> list[pd.DataFrame]:
     "The rows of methods that must have the same clips: other people's each for itself."
-    theirs = rows[method].map(is_official).astype(bool)
+    theirs = rows[method].astype(str).map(is_official)
     parts = [rows[~theirs], *(d for _, d in rows[theirs].groupby(method, sort=False))]
     return [d for d in parts if len(d)]
 
@@ -298,7 +298,7 @@ def cell(
 # %% ../../nbs/study/64_tables.ipynb #7afdba3b
 def _of_clips(rows: pd.DataFrame, columns: str, method: str) -> dict[str, str]:  # method -> name
     "What other people's methods are called that have not all clips."
-    theirs = rows[rows[method].map(is_official).astype(bool)]
+    theirs = rows[rows[method].astype(str).map(is_official)]
     if "clips" not in rows or theirs.empty:
         return {}
     most = rows.groupby(columns).clips.max()
