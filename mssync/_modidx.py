@@ -45,6 +45,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                 'mssync.app.cli._wrong': ('app/cli.html#_wrong', 'mssync/app/cli.py'),
                                 'mssync.app.cli.command': ('app/cli.html#command', 'mssync/app/cli.py'),
                                 'mssync.app.cli.main': ('app/cli.html#main', 'mssync/app/cli.py'),
+                                'mssync.app.cli.plain_warnings': ('app/cli.html#plain_warnings', 'mssync/app/cli.py'),
                                 'mssync.app.cli.says': ('app/cli.html#says', 'mssync/app/cli.py')},
             'mssync.app.evaluate': { 'mssync.app.evaluate._check_pair': ('app/evaluate.html#_check_pair', 'mssync/app/evaluate.py'),
                                      'mssync.app.evaluate._looks': ('app/evaluate.html#_looks', 'mssync/app/evaluate.py'),
