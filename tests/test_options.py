@@ -326,7 +326,9 @@ def test_clip(step):
 
 def test_gradient_penalty(step):
     "Half of its weight times the penalty is added to the discriminators' loss, to nothing else."
-    plain, little, much = step(), step(r1=1e-3), step(r1=1e3)
+    plain = step()
+    little = step(r1=1e-3)
+    much = step(r1=1e3)
     assert "R1" not in plain.row
     assert little.row["R1"] == much.row["R1"] > 0
     for name in ("L_D_f", "L_D_s", "L_D_sj", "L_AV"):

@@ -49,7 +49,9 @@ def normalise(sdist: Path, seconds: int):
         for name in sorted(files):
             found, data = files[name]
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mtime, entry.mode = len(data), seconds, found.mode & 0o755
+            entry.size = len(data)
+            entry.mtime = seconds
+            entry.mode = found.mode & 0o755
             new.addfile(entry, io.BytesIO(data))
     sdist.write_bytes(gzip.compress(content.getvalue(), 9, mtime=seconds))
 
@@ -63,7 +65,8 @@ def build(out: Path) -> list[Path]:
         copy_source(source)
         command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source]
         subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
-        (sdist,), (wheel,) = Path(folder).glob("*.tar.gz"), Path(folder).glob("*.whl")
+        (sdist,) = Path(folder).glob("*.tar.gz")
+        (wheel,) = Path(folder).glob("*.whl")
         normalise(sdist, seconds)
         out.mkdir(parents=True, exist_ok=True)
         return [Path(shutil.copy(path, out)) for path in (sdist, wheel)]

@@ -86,7 +86,8 @@ def table() -> str:
     "How many mutants of each module were noticed, as Markdown."
     lines = ["| module | mutants | noticed | survive | change nothing | not run |"]
     lines.append("|---|" + "---:|" * 5)
-    known, same = recorded(), equivalent()
+    known = recorded()
+    same = equivalent()
     counts = []
     for name in [*MUTANTS, "all"]:
         ms = [m for m in mutants() if name in (m[0], "all")]
@@ -208,7 +209,8 @@ def main(argv=None) -> int:  # exit code
         for of in MUTANTS.values():
             of["tests"] = of["tests"][:1]
     with tempfile.TemporaryDirectory() as folder:
-        copied, copy = commit(), Copy(Path(folder))
+        copied = commit()
+        copy = Copy(Path(folder))
         tests = list(dict.fromkeys(t for m, *_ in chosen for t in MUTANTS[m]["tests"]))
         if broken := [t for t in tests if not copy.run(t, args.timeout)]:
             print("fail without any mutant:", ", ".join(broken))

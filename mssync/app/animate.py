@@ -255,7 +255,8 @@ def confidence(
 
     found = []
     for at in range(0, max(n - frames // 2, 1), frames // 2):
-        x_w, a_w = x[:, at : at + frames], a[:, 4 * at : 4 * (at + frames)]
+        x_w = x[:, at : at + frames]
+        a_w = a[:, 4 * at : 4 * (at + frames)]
         found.append(av_scores(finest, normalise(x_w, x_w[:, 0]), a_w)["confidence"].item())
     return float(np.mean(found))
 

@@ -76,7 +76,8 @@ def command(
         name = f.__name__.strip("_").replace("_", "-")
         of.command(f, name=name, help_epilogue=f"Example:\n  {example}")
         group = "" if of is app else of.name[0] + " "
-        EXAMPLES[group + name], STAYS[f] = example, stays
+        EXAMPLES[group + name] = example
+        STAYS[f] = stays
         return f
 
     return register
@@ -88,10 +89,6 @@ _JSON = "print JSON, for a program to read"
 def _print_json(found):
     "Print what is found as JSON."
     print(json.dumps(found, indent=1, ensure_ascii=False))
-
-
-def _plain(t) -> list[dict]:  # a DataFrame's rows, None where a number is not known
-    return t.astype(object).where(t.notna(), None).to_dict("records")
 
 
 # %% ../../nbs/app/51_cli.ipynb #1656c25e
@@ -276,9 +273,12 @@ def _score_rows(t, frames: int, kind: str) -> list[dict]:
     "A row a scale: mean and deviation of |AV-Off| and AV-Conf, and what AV-Conf was elsewhere."
     from mssync.app.sync import calibration
 
-    known, rows = calibration(kind, frames), []
+    known = calibration(kind, frames)
+    rows = []
     for i in range(1, sum(c.startswith("offset_") for c in t) + 1):
-        off, conf, scale = t[f"offset_{i}"].abs(), t[f"confidence_{i}"], 100 * 2**i
+        off = t[f"offset_{i}"].abs()
+        conf = t[f"confidence_{i}"]
+        scale = 100 * 2**i
         row = dict(scale_ms=scale, off_mean=off.mean(), off_std=off.std(ddof=0))
         row |= dict(conf_mean=conf.mean(), conf_std=conf.std(ddof=0), own=None, other=None)
         if scale in known.index:
@@ -583,6 +583,7 @@ def _evaluate(
     Synchrony, speeds and shape, beside the truth, other sound and a face that stands still.
     """
     from mssync.app.evaluate import evaluate_generator
+    from mssync.app.sync import plain_rows
     from mssync.data.files import check_output, write_atomic
 
     if out:
@@ -592,7 +593,7 @@ def _evaluate(
     if out:
         write_atomic(out, t.to_csv(index=False, float_format="%.6g").encode())
     if json:
-        return _print_json(dict(t.attrs, methods=_plain(t)))
+        return _print_json(dict(t.attrs, methods=plain_rows(t)))
     _tell_evaluation(t)
 
 
@@ -684,7 +685,8 @@ def plain_warnings() -> Iterator[None]:
     def plain(message, *place) -> str:
         return f"mssync: {message}\n"
 
-    before, warnings.formatwarning = warnings.formatwarning, plain
+    before = warnings.formatwarning
+    warnings.formatwarning = plain
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ from .sync import load_syncers, speakers_kind
 from ..baselines.reference import shuffled_audio, static
 from ..data.packed import Packed
 from ..metrics.dynamics import measures, shape_space
-from ..metrics.synchrony import MultiScaleSync, levelled_windows
+from ..metrics.synchrony import MultiScaleSync, check_kind, levelled_windows
 from ..model.generator import generate
 
 
@@ -30,17 +30,14 @@ def _windows(
     "The first window of every test clip, as a model takes it."
     stats = model.audio_mean.cpu().numpy(), model.audio_std.cpu().numpy()
     packed = Packed(corpus, "test", stats, reference=model.cfg.reference)
-    if packed.features != model.cfg.features:
-        raise ValueError(
-            f"{corpus}: holds audio features of kind {packed.features}, "
-            f"the {type(model).__name__} was trained on {model.cfg.features}"
-        )
+    check_kind(packed, model, f"{corpus}: holds")
     return levelled_windows(packed, frames)
 
 
 def _check_pair(generator, syncers):
     "Raise ValueError where the syncers cannot see what the generator makes."
-    own, theirs = generator.cfg.reference, syncers.cfg.reference
+    own = generator.cfg.reference
+    theirs = syncers.cfg.reference
     if own != theirs:
         raise ValueError(
             f"the generator's landmarks are relative to {own!r}, the syncers take {theirs!r}: "
@@ -72,7 +69,8 @@ def _row(
     metric.update(motion[:, 1:], sound[:, 4:])  # the given frame is not scored
     row = dict(method=method)
     for s in metric.summary().itertuples():
-        row[f"off_{s.scale_ms}"], row[f"conf_{s.scale_ms}"] = s.off_mean, s.conf_mean
+        row[f"off_{s.scale_ms}"] = s.off_mean
+        row[f"conf_{s.scale_ms}"] = s.conf_mean
     return row | look(motion)
 
 
@@ -96,7 +94,8 @@ def evaluate_generator(
         raise ValueError(f"{corpus}: one test clip of {frames + 1} frames, at least 2 are needed")
     train = Packed(corpus, "train", reference=G.cfg.reference)
     look = _looks(x, shape_space(train))
-    other, name = shuffled_audio(heard, seed), Path(weights).stem if weights else "generator"
+    other = shuffled_audio(heard, seed)
+    name = Path(weights).stem if weights else "generator"
     rows = [
         ("Ground truth", x, heard),
         ("Ground truth, other sound", x, other),

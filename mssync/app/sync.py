@@ -18,6 +18,7 @@ __all__ = [
     "plot_sync",
     "check_plot",
     "sync_text",
+    "plain_rows",
     "sync_plain",
 ]
 
@@ -36,7 +37,7 @@ from ..data.packed import Packed
 from ..data.sources import Item
 from ..data.track import Landmarker, make_landmarker
 from ..data.video import IngestError, open_media
-from ..metrics.synchrony import MultiScaleSync, levelled_windows
+from ..metrics.synchrony import MultiScaleSync, check_kind, levelled_windows
 from ..model.syncer import SyncerPyramid
 from ..training.models import WEIGHTS, load_model, weights_file
 
@@ -74,11 +75,13 @@ def kind_of(
 # %% ../../nbs/app/50_sync.ipynb #2dd0f97a
 def load_syncers(
     path: str | Path,  # a file, or a name of what comes with the package
+    device: str = "cpu",
+    what: str = "metric syncers",  # that are asked for, for the message
 ) -> SyncerPyramid:
-    "Read metric syncers. Raises CheckpointError, ValueError where it holds something else."
-    syncers = load_model(path)
-    if not hasattr(syncers, "syncers"):
-        raise ValueError(f"{path}: no metric syncers, but a {type(syncers).__name__}")
+    "Read syncers. Raises CheckpointError, ValueError where it holds something else."
+    syncers = load_model(path, device)
+    if not isinstance(syncers, SyncerPyramid):
+        raise ValueError(f"{path}: no {what}, but a {type(syncers).__name__}")
     return syncers
 
 
@@ -107,11 +110,7 @@ def sync_windows(
         rows = [write_clip(folder, replace(c, split="test")) for c in clips]
         write_index(folder, rows)
         packed = Packed(folder, "test", stats, reference=syncers.cfg.reference)
-    if packed.features != syncers.cfg.features:
-        raise ValueError(
-            f"the clips hold audio features of kind {packed.features}, "
-            f"the syncers were trained on {syncers.cfg.features}"
-        )
+    check_kind(packed, syncers, "the clips hold")
     cut = levelled_windows if level else Packed.windows
     x, a, ids = cut(packed, frames - 1, stride)
     metric = MultiScaleSync(syncers)
@@ -134,7 +133,8 @@ def sync_table(
     known = calibration(kind, int(windows.frames.iloc[0]))
     rows = []
     for i in range(1, sum(c.startswith("offset_") for c in windows) + 1):
-        scale, offset = 100 * 2**i, float(windows[f"offset_{i}"].median())
+        scale = 100 * 2**i
+        offset = float(windows[f"offset_{i}"].median())
         row = dict(scale_ms=scale, offset=offset, offset_ms=offset * 1000 / FPS * 2 ** (i - 1))
         row["confidence"] = float(windows[f"confidence_{i}"].mean())
         at = known.loc[scale] if scale in known.index else {}
@@ -204,7 +204,8 @@ def plot_sync(
         from matplotlib.figure import Figure
     except ImportError as e:
         raise ImportError("pictures are drawn by matplotlib: pip install matplotlib") from e
-    scales, windows = found["scales"], found["windows"]
+    scales = found["scales"]
+    windows = found["windows"]
     fig = Figure(figsize=(2.9 * len(scales), 4.2), layout="constrained")
     axes = fig.subplots(2, len(scales), sharex=True, squeeze=False)
     middle = windows.start_s + found["frames"] / FPS / 2
@@ -246,7 +247,8 @@ def sync_text(
     found: dict,  # of `sync_video`
 ) -> str:
     "The table of a video, and what its numbers mean."
-    n, lines = len(found["windows"]), []
+    n = len(found["windows"])
+    lines = []
     lines.append(
         f"{found['video']}: {found['seconds']:g} s, {n} windows of {found['frames']} frames; "
         f"syncers {found['syncers']}"
@@ -268,12 +270,15 @@ AV-Conf: how much better they fit there than at any shift; 0 is no synchrony at 
 clips whose answer is known was not measured with these syncers and windows of this length."""
 
 
+def plain_rows(
+    table: pd.DataFrame,
+) -> list[dict]:  # None where a number is not known
+    "The rows of a table, for JSON."
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
 def sync_plain(
     found: dict,  # of `sync_video`
 ) -> dict:  # lists and numbers, for JSON; None where a number is not known
     "The same for a program."
-
-    def rows(t):
-        return t.astype(object).where(t.notna(), None).to_dict("records")
-
-    return found | {k: rows(found[k]) for k in ("scales", "windows")}
+    return found | {k: plain_rows(found[k]) for k in ("scales", "windows")}

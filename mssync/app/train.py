@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from .sync import load_syncers
 from ..data.files import check_output, write_atomic
 from ..data.packed import Packed
-from ..model.syncer import SyncerPyramid
 from ..study.notebooks import checkpoint
 from mssync.study.profiles import (
     gan_configs,
@@ -22,7 +22,7 @@ from mssync.study.profiles import (
     syncer_training,
 )
 from ..training.gan import train_gan
-from ..training.models import load_model, save_model, weights_file
+from ..training.models import save_model, weights_file
 from ..training.syncers import train_syncers
 
 
@@ -81,15 +81,6 @@ def train_syncers_file(
     return _finish(out, syncers, log, about | dict(profile=settings["name"], changes=list(changes)))
 
 
-# %% ../../nbs/app/50_train.ipynb #e4357976
-def _load_judges(path: str | Path, device: str) -> SyncerPyramid:
-    "Read syncers. Raises CheckpointError, ValueError where it holds something else."
-    judges = load_model(path, device)
-    if not isinstance(judges, SyncerPyramid):
-        raise ValueError(f"{path}: no syncers, but a {type(judges).__name__}")
-    return judges
-
-
 # %% ../../nbs/app/50_train.ipynb #f1a00001
 def train_generator_file(
     corpus: str | Path,  # an ingested or simulated corpus
@@ -109,7 +100,7 @@ def train_generator_file(
     _check_out(out, corpus, syncers=syncers)
     clips = _split(corpus, "train", settings, device)
     shape, disc, training = gan_configs(settings, variant, clips)
-    judges = _load_judges(syncers, device)
+    judges = load_syncers(syncers, device, "syncers")
     read = Path(corpus) / "clips.csv", weights_file(syncers)
     depends = vars(shape), vars(disc), vars(training), seed, *read
     label = settings["variants"][variant]["label"]

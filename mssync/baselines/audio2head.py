@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .fit import Baseline, BaselineConfig, Losses, SequenceJudge, registered
-from .parts import Dense, posed, sound_windows
+from .parts import Dense, posed, sound_windows, unexplained
 from ..data.audio import COLUMNS
 from ..data.landmarks import L
 
@@ -26,8 +26,10 @@ def structure(
     c2: float = 0.03,
 ) -> Tensor:  # scalar, at most 1
     "Mean SSIM of courses over time."
-    mx, my = x.mean(1), y.mean(1)
-    dx, dy = x - mx[:, None], y - my[:, None]
+    mx = x.mean(1)
+    my = y.mean(1)
+    dx = x - mx[:, None]
+    dy = y - my[:, None]
     both = (dx * dy).mean(1)
     spread = dx.square().mean(1) + dy.square().mean(1)
     place = (2 * mx * my + c1) / (mx.square() + my.square() + c1)
@@ -52,7 +54,9 @@ class _Parts(Baseline):
 
     def __init__(self, cfg: Audio2HeadConfig = Audio2HeadConfig()):
         super().__init__(cfg)
-        w, frame, how = cfg.width, COLUMNS * cfg.audio_dim, dict(expansion=cfg.expansion)
+        w = cfg.width
+        frame = COLUMNS * cfg.audio_dim
+        how = dict(expansion=cfg.expansion)
         self.begin = Dense(2 * L, w, w, 1, zero=False, **how)
         self.hear = nn.Linear(frame, w)
         self.lstm = nn.LSTM(2 * w, w, cfg.layers, batch_first=True)
@@ -91,15 +95,9 @@ class Audio2HeadStyle(_Parts):
         pose = pose / self.pose_scale
         made = self.poses(x[:, 0], a)
         d = self.displaced(x[:, 0], a, pose)[:, 1:]  # the real pose is given
-        share = (d - own[:, 1:]).square().mean() / own[:, 1:].square().mean().clamp(min=1e-12)
-        terms = dict(points=share, structure=1 - structure(made, pose))
+        terms = dict(points=unexplained(d, own[:, 1:]), structure=1 - structure(made, pose))
         terms["squared"] = self.cfg.squared * (made - pose).square().mean()
         return Losses(terms, made, pose)
-
-    @property
-    def judge_weight(self) -> float:
-        "Of the judge's term."
-        return self.cfg.gan
 
     def judge(self) -> nn.Module:
         "It sees the poses."

@@ -54,7 +54,7 @@ from mssync.data.video import (
     write_video,
 )
 from ..simulate.clips import NOTE as SIMULATED
-from ..simulate.clips import draw_speaker, simulate_clip
+from ..simulate.clips import spoken
 
 
 # %% ../../nbs/baselines/42_exchange.ipynb #c91f5379
@@ -114,13 +114,6 @@ def portrait_of(
 
 
 # %% ../../nbs/baselines/42_exchange.ipynb #915062ca
-def _spoken(id: str, made: dict) -> np.ndarray:  # (samples,) at 16 kHz
-    "The sound of a simulated clip, synthesised again."
-    n = int(id.removeprefix("sim"))
-    speaker = draw_speaker(n % made["speakers"], made["seed"])
-    return simulate_clip(n, speaker, made["seed"], made["seconds"], return_wave=True)[1]
-
-
 KEPT = dict(
     recordings="Pictures and sound are those of the recordings.",
     simulated="The corpus is simulated: it has no photographs. Pictures and videos here are "
@@ -154,7 +147,7 @@ def _shown(corpus: Path, kind: str, source: str, items: dict, row, size: int, vi
         shown = clip.landmarks if video else clip.landmarks[:1]
         pictures = list(draw_faces(shown, size))
         made = json.loads((corpus / SIMULATED).read_text())
-        wave = _spoken(row.id, made)[: row.frames * SR // FPS]
+        wave = spoken(row.id, made)[: row.frames * SR // FPS]
         return pictures, pictures[0], np.c_[np.eye(2) * size, np.full(2, -0.5)], wave, clip
     pictures, wave = _recorded(Path(source), items[row.id], row, video)
     square = row.square_x, row.square_y, row.square_side
@@ -212,9 +205,12 @@ def export_clips(
 ):  # table.csv: id, speaker, frames, seconds, portrait, frame, wav, landmarks, video
     """Write what other people's code needs to make the clips of a split. Raises MethodError where
     pictures or sound cannot be had, CorpusError where the corpus cannot be read."""
-    corpus, out = Path(corpus), Path(out)
+    corpus = Path(corpus)
+    out = Path(out)
     index = _clips_of(corpus, split, most)
-    kind, items, rows = _kind(corpus, source), _recordings(corpus), []
+    kind = _kind(corpus, source)
+    items = _recordings(corpus)
+    rows = []
     for row in tqdm(list(index.itertuples(index=False)), desc="export", disable=not progress):
         shown = _shown(corpus, kind, source, items, row, size, video)
         rows.append(_write_one(out, row, *shown, video, crf))
@@ -261,14 +257,17 @@ def sound_lag(
     known: np.ndarray,  # (m, D) features of the clip's
 ) -> tuple[int, float]:  # lag in columns of 10 ms, correlation there
     "When a sound begins on the clock of another, and how alike they are."
-    h, k = _standardised(heard), _standardised(known)
+    h = _standardised(heard)
+    k = _standardised(known)
     least = max(100, min(len(h), len(k)) // 2)  # columns in common
     least = min(least, len(h), len(k))
     best = (0, -1.0)
     for lag in range(least - len(h), len(k) - least + 1):
-        a, b = h[max(0, -lag) :], k[max(0, lag) :]
+        a = h[max(0, -lag) :]
+        b = k[max(0, lag) :]
         n = min(len(a), len(b))
-        a, b = a[:n], b[:n]
+        a = a[:n]
+        b = b[:n]
         r = np.vdot(a, b) / max(math.sqrt(np.vdot(a, a) * np.vdot(b, b)), 1e-9)
         if r > best[1]:
             best = (lag, float(r))
@@ -319,7 +318,8 @@ def _begins(path: Path, track: Track, wave, why: str, clip: Clip, alike: float) 
         return 0, dict(sound=np.nan, note=f"{why}: taken to begin with its clip")
     n = COLUMNS * max(1, len(wave) * FPS // SR)
     if clip.features in KINDS:
-        heard, known = features(wave, SR, n // COLUMNS, clip.features), clip.audio
+        heard = features(wave, SR, n // COLUMNS, clip.features)
+        known = clip.audio
     else:  # a speech model is not at hand: how loud it is
         heard, known = energy(wave, n)[:, None], clip.extras["energy"][:, None]
     lag, r = sound_lag(heard, known)
@@ -353,7 +353,9 @@ def _on_clock(track: Track, lag: int, frames: int, settings: Settings):
         return None, f"its face is there from {late / FPS:.2f} s of the clip on, not from the start"
     x = smooth_track(run.points, settings.smooth, settings.window)
     keep = slice(max(0, -late), max(0, -late) + frames - max(late, 0))
-    x, doubt, bridged = x[keep], run.doubt[keep], run.bridged[keep]
+    x = x[keep]
+    doubt = run.doubt[keep]
+    bridged = run.bridged[keep]
     held = max(late, 0)
     x, doubt = (np.concatenate([np.repeat(v[:1], held, 0), v]) for v in (x, doubt))
     return (x, doubt, np.r_[np.ones(held, bool), bridged], held), ""
@@ -365,7 +367,8 @@ def placed(
     first: np.ndarray,  # (68, 2) the true first frame, unit square
 ) -> np.ndarray:  # (n, 68, 2) unit square
     "Landmarks of a video in the place and size of the clip."
-    (c, s), (c_true, s_true) = centre_size(x[0]), centre_size(first)
+    (c, s) = centre_size(x[0])
+    (c_true, s_true) = centre_size(first)
     return (x - c) / s * s_true + c_true
 
 
@@ -471,7 +474,9 @@ def import_method(
 ):  # report.csv: id, accepted, reason, sound, note, frames, of_frames, begins_s, ...
     """Make a method's clips from its videos. Raises MethodError where the name cannot be a row, a
     folder is none or holds something else, or under half of the clips are left."""
-    row, folder, out = official_name(name), Path(folder), Path(out)
+    row = official_name(name)
+    folder = Path(folder)
+    out = Path(out)
     if not folder.is_dir():
         raise MethodError(f"{folder}: no such folder of videos")
     _check_out(out, row)
@@ -496,7 +501,8 @@ def import_method(
 # %% ../../nbs/baselines/42_exchange.ipynb #b2926690
 def _finish(name, row, folder, out, split, whose, report: pd.DataFrame, progress: bool):
     "Write index, note and report. Raises MethodError where under half of the clips are left."
-    n, of = int(report.accepted.sum()), len(report)
+    n = int(report.accepted.sum())
+    of = len(report)
     known = set(report.id)
     others = sorted(
         p.name for p in folder.iterdir() if p.suffix.lower() in VIDEO and p.stem not in known

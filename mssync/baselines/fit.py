@@ -103,8 +103,21 @@ class _Measured(nn.Module):
         set_audio_stats(self, packed)
 
 
+# %% ../../nbs/baselines/42_fit.ipynb #7ad6ed01
+class _Judged(_Measured):
+    "What a discriminator beside a baseline is; by default there is none."
+
+    def judge(self) -> nn.Module | None:
+        "A new discriminator that is trained beside it."
+
+    @property
+    def judge_weight(self) -> float:
+        "Of the judge's term."
+        return self.cfg.gan
+
+
 # %% ../../nbs/baselines/42_fit.ipynb #0cbe2ee9
-class Baseline(_Measured):
+class Baseline(_Judged):
     "A system that MS-Sync is compared with: its own are `move`, `losses`, perhaps `judge`."
 
     label = "baseline"
@@ -126,9 +139,6 @@ class Baseline(_Measured):
         synchrony: Callable | None = None,  # (motion, audio) -> Eq. 4 at `syncer_levels`
     ) -> Losses:
         raise NotImplementedError
-
-    def judge(self) -> nn.Module | None:
-        "A new discriminator that is trained beside it."
 
     def forward(
         self,
@@ -213,7 +223,9 @@ class _Training:
         syncers: SyncerPyramid | None,
     ):
         device = packed.x.device
-        self.model, self.packed, self.cfg = model, packed, cfg
+        self.model = model
+        self.packed = packed
+        self.cfg = cfg
         self.syncers = syncers.eval().requires_grad_(False).to(device) if syncers else None
         judge = model.judge()
         self.judge = judge.to(device) if judge else None
@@ -280,7 +292,8 @@ class FitStep(_Measuring):
 
     @torch.no_grad()
     def _follow(self):
-        average, weights = list(self.average.parameters()), list(self.model.parameters())
+        average = list(self.average.parameters())
+        weights = list(self.model.parameters())
         torch._foreach_lerp_(average, weights, 1 - self.cfg.ema)
 
 
@@ -293,7 +306,8 @@ def _fit_steps(
     evaluate: Callable | None,
 ):
     "All steps that the budget still allows."
-    cfg, clock = step.cfg, step.clock.seconds
+    cfg = step.cfg
+    clock = step.clock.seconds
     while (share := spent(cfg, run.step, float(clock))) < 1:
         began = time.monotonic()
         for optimiser, lr in ((step.opt, cfg.lr), (step.opt_d, cfg.lr_d)):
@@ -317,7 +331,8 @@ def _fit_steps(
 # %% ../../nbs/baselines/42_fit.ipynb #bdd380c4
 def _check_fit(cls: type[Baseline], shape, packed: Packed, cfg: BaselineTraining, syncers):
     "Raises ValueError or CorpusError on settings or data that cannot be trained on."
-    label, levels = cls.label, cls.syncer_levels
+    label = cls.label
+    levels = cls.syncer_levels
     sizes = cfg.frames, max(levels, 1), cfg.batch
     check_data(packed, shape.audio_dim, *sizes, reference=shape.reference)
     if packed.features != shape.features:

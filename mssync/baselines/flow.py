@@ -72,7 +72,8 @@ class _Field(_Coded):
         super().__init__(cfg)
         if not 1 <= cfg.axes <= 2 * L or not 1 <= cfg.given <= cfg.window:
             raise ValueError(f"FlowConfig: axes={cfg.axes}, given={cfg.given} are out of range")
-        w, c = cfg.width, self.channels
+        w = cfg.width
+        c = self.channels
         self.time = Dense(16, w, w, 1, cfg.expansion, zero=False)
         self.face = nn.Linear(2 * L, w)
         self.hear = Dense(5 * COLUMNS * cfg.audio_dim, w, w, 1, cfg.expansion, zero=False)
@@ -118,7 +119,8 @@ class _Made(_Field):
         return torch.where(there > 0, given, z)
 
     def move(self, x0: Tensor, a: Tensor, generator=None) -> Tensor:  # as in `Baseline`
-        c, n = self.cfg, a.shape[1] // COLUMNS
+        c = self.cfg
+        n = a.shape[1] // COLUMNS
         generator = generator or torch.Generator().manual_seed(0)
         heard = self.heard(a)
         made = heard.new_zeros(len(x0), 1, self.channels)  # frame 0 is the portrait

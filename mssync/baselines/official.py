@@ -10,6 +10,7 @@ __all__ = [
     "MethodError",
     "official_name",
     "is_official",
+    "method_folders",
     "method_note",
     "official_clips",
     "places_of",
@@ -55,6 +56,13 @@ def is_official(method: str) -> bool:
 
 
 # %% ../../nbs/baselines/41_official.ipynb #c287c452
+def method_folders(
+    text: str | None,  # separated by commas, or nothing
+) -> list[str]:
+    "The folders that a run is given."
+    return [f.strip() for f in str(text or "").split(",") if f.strip()]
+
+
 def method_note(
     folder: str | Path,  # a method's clips
 ) -> dict:  # name, row, split, clips, of, landmarker, ...
@@ -78,7 +86,8 @@ def _check_sound(folder, own: Packed, test: Packed):
     "Raise MethodError where a method's clips are not those of a corpus' test split."
     place = {id: k for k, id in enumerate(test.ids)}
     for k, id in enumerate(own.ids):
-        n, start = int(own.lengths[k]), int(own.start[k])
+        n = int(own.lengths[k])
+        start = int(own.start[k])
         why = ""
         if id not in place:
             why = f"clip {id} is no test clip of this corpus"
@@ -100,16 +109,15 @@ def official_clips(
     str, Packed
 ]:  # row -> its clips, in the test clips' frame of reference and on their device
     "The methods' clips. Raises MethodError where a folder is none, or was made for other clips."
-    if isinstance(folders, str):
-        folders = [f.strip() for f in folders.split(",") if f.strip()]
     found = {}
-    for folder in folders:
+    for folder in method_folders(folders) if isinstance(folders, str) else folders:
         folder = Path(folder).expanduser()
         row = method_note(folder)["row"]
         if row in found:
             raise MethodError(f"{folder}: {row} is given twice")
         splits = ("train", "metric", "val", "test")
-        device, reference = test.x.device, test.reference
+        device = test.x.device
+        reference = test.reference
         own = Packed(folder, splits, test.stats, device, reference=reference)
         if (own.features, own.width) != (test.features, test.width):
             raise MethodError(

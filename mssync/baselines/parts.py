@@ -12,6 +12,7 @@ __all__ = [
     "unposed",
     "Dense",
     "Around",
+    "unexplained",
     "diagram",
 ]
 
@@ -61,8 +62,10 @@ def head_pose(
 ) -> Tensor:  # (B, n, 6), see POSE; zeros for the first frame itself
     "Pose of every frame against the first one, by least squares on the head points."
     h = REGIONS["head"]
-    (X, Y), z = x0[:, h].unbind(-1), _depth(x)[h].expand(len(x0), -1)
-    one, none = torch.ones_like(X), torch.zeros_like(X)
+    (X, Y) = x0[:, h].unbind(-1)
+    z = _depth(x)[h].expand(len(x0), -1)
+    one = torch.ones_like(X)
+    none = torch.zeros_like(X)
     across = torch.stack([z, none, X, -Y, one, none], -1)
     down = torch.stack([none, z, Y, X, none, one], -1)
     A = torch.cat([across, down], 1)  # (B, 28, 6)
@@ -71,12 +74,17 @@ def head_pose(
 
 
 # %% ../../nbs/baselines/41_parts.ipynb #b29a0a2b
+def _numbers(pose: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    "Yaw and pitch, size, roll, and place, shaped for points."
+    return pose[..., None, :2], pose[..., 2:3], pose[..., 3:4], pose[..., None, 4:]
+
+
 def posed(
     x: Tensor,  # (B, n, 68, 2) faces in the pose of the first frame
     pose: Tensor,  # (B, n, 6)
 ) -> Tensor:  # (B, n, 68, 2)
     "Faces brought into a pose."
-    p, s, r, place = pose[..., None, :2], pose[..., 2:3], pose[..., 3:4], pose[..., None, 4:]
+    p, s, r, place = _numbers(pose)
     X, Y = x.unbind(-1)
     turned = torch.stack([(1 + s) * X - r * Y, r * X + (1 + s) * Y], -1)
     return turned + _depth(x)[:, None] * p + place
@@ -87,7 +95,7 @@ def unposed(
     pose: Tensor,  # (B, n, 6) of `head_pose`
 ) -> Tensor:  # (B, n, 68, 2) faces in the pose of the first frame
     "The inverse of `posed`: the head held still."
-    p, s, r, place = pose[..., None, :2], pose[..., 2:3], pose[..., 3:4], pose[..., None, 4:]
+    p, s, r, place = _numbers(pose)
     X, Y = (x - place - _depth(x)[:, None] * p).unbind(-1)
     turned = torch.stack([(1 + s) * X + r * Y, (1 + s) * Y - r * X], -1)
     return turned / ((1 + s) ** 2 + r**2)[..., None]
@@ -131,7 +139,8 @@ class Around(nn.Module):
             raise ValueError(
                 f"{heads} heads cannot share a width of {width}: it must be a multiple"
             )
-        self.heads, self.reach = heads, reach
+        self.heads = heads
+        self.reach = reach
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
         self.qkv = nn.ModuleList(nn.Linear(width, 3 * width) for _ in range(layers))
         self.mix = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
@@ -149,6 +158,15 @@ class Around(nn.Module):
             seen = F.scaled_dot_product_attention(q, k, v, bias.to(e.dtype))
             e = block(e + mix(seen.transpose(1, 2).flatten(2)))
         return e
+
+
+# %% ../../nbs/baselines/41_parts.ipynb #0e22ed12
+def unexplained(
+    made: Tensor,
+    real: Tensor,  # of the same shape
+) -> Tensor:  # scalar; 1: as far off as zero is
+    "Squared error as a share of the squares."
+    return (made - real).square().mean() / real.square().mean().clamp(min=1e-12)
 
 
 # %% ../../nbs/baselines/41_parts.ipynb #90f5219e

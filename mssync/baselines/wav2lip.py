@@ -38,7 +38,8 @@ class Wav2LipStyle(Baseline):
 
     def __init__(self, cfg: Wav2LipConfig = Wav2LipConfig()):
         super().__init__(cfg)
-        w, how = cfg.width, dict(blocks=cfg.blocks, expansion=cfg.expansion)
+        w = cfg.width
+        how = dict(blocks=cfg.blocks, expansion=cfg.expansion)
         self.face = Dense(2 * L, w, w, zero=False, **how)
         self.sound = Dense(20 * cfg.audio_dim, w, w, zero=False, **how)
         self.decoder = Dense(2 * w, w, 2 * L, **how)

@@ -229,7 +229,8 @@ def write_video(
     try:
         with _new_container(part, path) as out:
             video, audio = _add_streams(out, path, fps, wave is not None, crf)
-            video.width, video.height = width, height
+            video.width = width
+            video.height = height
             if turn:
                 video.set_display_rotation(90 * turn)
             sound = _Sound(out, audio, wave, sr) if audio else None
@@ -434,7 +435,8 @@ def _laps(
     for packet in media.demux(streams):
         if packet.dts is None:
             continue
-        t, own = float(packet.dts * packet.time_base), laps[packet.stream.index]
+        t = float(packet.dts * packet.time_base)
+        own = laps[packet.stream.index]
         if own and t > own[-1][1] + GAP:  # damage
             continue
         if not own or _starts_again(t, own[-1][1]):
@@ -449,12 +451,14 @@ def _joined(
     laps: list[list[list[float]]],  # as `_laps` gives
 ) -> Clock:
     "The laps that all streams have together, one after the other."
-    shifts, joints = [0.0], []
+    shifts = [0.0]
+    joints = []
     most = max(map(len, laps), default=1)
     cut = None
     for k in range(1, most):
         later = [own for own in laps if len(own) > k]
-        begins, ends = [own[k][0] for own in later], [own[k - 1][1] for own in later]
+        begins = [own[k][0] for own in later]
+        ends = [own[k - 1][1] for own in later]
         apart = max(np.ptp(begins), np.ptp(ends))
         if len(later) < len(laps) or apart >= TOGETHER:
             cut = min(ends) + shifts[-1]
@@ -514,13 +518,15 @@ def _packets(
     clock: Clock,
 ) -> Iterator[tuple]:  # packet, or None where a lap is over; s to be added to its time
     "Packets of a stream in the order of the file, to the last lap that is used."
-    lap, latest = 0, -math.inf
+    lap = 0
+    latest = -math.inf
     for packet in media.demux(stream):
         t = None if packet.dts is None else float(packet.dts * packet.time_base)
         if t is not None and not clock.even and t <= latest + GAP:
             if _starts_again(t, latest):
                 yield None, clock.shifts[lap]
-                lap, latest = lap + 1, t
+                lap = lap + 1
+                latest = t
             latest = max(latest, t + float((packet.duration or 0) * packet.time_base))
         elif latest == -math.inf and t is not None:
             latest = t

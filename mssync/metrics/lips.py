@@ -7,6 +7,7 @@ __all__ = [
     "FRONTS",
     "face_size",
     "fit_head",
+    "rotation",
     "frontalise",
     "lmd",
     "max_lip_error",
@@ -78,6 +79,14 @@ def fit_head(
     A = np.swapaxes(h - c, -1, -2) @ np.linalg.pinv(_head3()[0]).T
     u, s, v = np.linalg.svd(A, full_matrices=False)
     return u @ v, s.mean(-1)[..., None, None], c
+
+
+def rotation(
+    rows: np.ndarray,  # (..., 2, 3) of `fit_head`
+) -> np.ndarray:  # (..., 3, 3)
+    "A rotation from its first two rows."
+    third = np.cross(rows[..., 0, :], rows[..., 1, :])
+    return np.concatenate((rows, third[..., None, :]), -2)
 
 
 # %% ../../nbs/metrics/34_lips.ipynb #91caea72

@@ -14,6 +14,7 @@ __all__ = [
     "prepare",
     "MultiScaleSync",
     "levelled_windows",
+    "check_kind",
     "score_corpus",
 ]
 
@@ -482,6 +483,19 @@ def levelled_windows(
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #5c0dd1e0
+def check_kind(
+    packed: Packed,
+    model,  # syncers or a generator
+    holder: str,  # "CORPUS: holds", for the message
+):
+    "Raise ValueError on audio features of another kind than those that a model was trained on."
+    if packed.features != model.cfg.features:
+        raise ValueError(
+            f"{holder} audio features of kind {packed.features}, "
+            f"the {type(model).__name__} was trained on {model.cfg.features}"
+        )
+
+
 def _check_landmarker(packed: Packed, syncers):
     "Warn where other landmarkers made a corpus than the one whose landmarks syncers learned from."
     own = getattr(syncers, "meta", {}).get("landmarker", "")
@@ -511,11 +525,7 @@ def score_corpus(
     syncers = (load_model(SYNCERS) if syncers is None else syncers).to(device)
     stats = syncers.audio_mean.cpu().numpy(), syncers.audio_std.cpu().numpy()
     packed = Packed(folder, splits, stats, device, reference=syncers.cfg.reference)
-    if packed.features != syncers.cfg.features:
-        raise ValueError(
-            f"{folder}: holds audio features of kind {packed.features}, "
-            f"the syncers were trained on {syncers.cfg.features}"
-        )
+    check_kind(packed, syncers, f"{folder}: holds")
     _check_landmarker(packed, syncers)
     cut = levelled_windows if level else Packed.windows
     x, a, ids = cut(packed, frames - 1, frames)

@@ -29,8 +29,8 @@ from ..data.audio import COLUMNS
 from ..data.landmarks import REGIONS, check_clips, check_pair
 from .dynamics import named
 from .heads import upper_face_deviation
-from .intervals import by_speaker
-from .lips import face_size, fit_head, silent_frames
+from .intervals import _redrawn, by_speaker
+from .lips import face_size, fit_head, rotation, silent_frames
 
 
 # %% ../../nbs/metrics/35_theval.ipynb #5eecdf33
@@ -66,7 +66,7 @@ def head_angles(
 ) -> np.ndarray:  # (..., 3) pitch, yaw and roll of the average head, degrees
     "How a head is turned, by scaled orthography: R = R_z(roll) R_y(yaw) R_x(pitch)."
     r = fit_head(x)[0]
-    third = np.cross(r[..., 0, :], r[..., 1, :])
+    third = rotation(r)[..., 2, :]
     pitch = np.arctan2(third[..., 1], third[..., 2])
     yaw = -np.arcsin(third[..., 0].clip(-1, 1))
     roll = np.arctan2(r[..., 1, 0], r[..., 0, 0])
@@ -153,11 +153,13 @@ def lip_sync_distance(
     opening, quiet = _with_sound(x, loud, "lip_sync_distance", 1)
     loud = np.asarray(loud, np.float64)
     volume = (10 ** (loud / 20)).reshape(len(loud), -1, COLUMNS).mean(-1)
-    far, frames = np.zeros(len(opening)), np.zeros(len(opening), int)
+    far = np.zeros(len(opening))
+    frames = np.zeros(len(opening), int)
     for k, speaks in enumerate(~quiet):
         if speaks.sum() > max(1, len(speaks) / 10):
             both = _to_range(opening[k, speaks]) - _to_range(volume[k, speaks])
-            far[k], frames[k] = np.abs(both).mean(), speaks.sum()
+            far[k] = np.abs(both).mean()
+            frames[k] = speaks.sum()
     return far, frames
 
 
@@ -240,15 +242,8 @@ def closeness(
         return 1 - abs(w @ v - truth) / abs(truth) if truth else np.nan
 
     units = None if speakers is None else by_speaker(pd.Series(speakers))
-    found = np.nanpercentile([measure(w) for w in _draws(len(v), units, draws)], [2.5, 97.5])
+    own = np.arange(len(v)) if units is None else np.unique(units, return_inverse=True)[1]
+    rng = np.random.default_rng(0)
+    found = [measure(*_redrawn([own], rng)) for _ in range(draws)]
+    found = np.nanpercentile(found, [2.5, 97.5])
     return float(measure(np.ones(len(v)))), float(found[0]), float(found[1])
-
-
-# %% ../../nbs/metrics/35_theval.ipynb #3c1c7215
-def _draws(clips: int, units, draws: int, seed: int = 0):
-    "Weights (clips,) of resamples of clips or of their units."
-    rng = np.random.default_rng(seed)
-    own = np.arange(clips) if units is None else np.unique(units, return_inverse=True)[1]
-    n = own.max() + 1
-    for _ in range(draws):
-        yield np.bincount(rng.integers(n, size=n), minlength=n)[own]

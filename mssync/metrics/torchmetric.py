@@ -88,7 +88,8 @@ class _SyncMeans(Base):
         super().__init__()
         syncers = load_model(SYNCERS) if syncers is None else syncers
         self.syncers = syncers.eval().requires_grad_(False)
-        self.frames, self.batch = frames, batch
+        self.frames = frames
+        self.batch = batch
         self.shifts = shifts_of(frames, syncers.levels)
         zeros = torch.zeros(syncers.levels, dtype=torch.float64)
         for name in ("off", "conf"):

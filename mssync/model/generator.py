@@ -334,7 +334,8 @@ def merge(
     w: Tensor,  # (branches, B, 68) masks
 ) -> Tensor:  # (B, 136)
     "Eq. 8, in float32 under autocast too."
-    v, w = full(v), full(w)
+    v = full(v)
+    w = full(w)
     return (w.softmax(0)[..., None] * v.unflatten(-1, (-1, 2))).sum(0).flatten(1)
 
 

@@ -155,8 +155,10 @@ def below(
     at: np.ndarray,  # (S, S, 2) float32 places
 ) -> np.ndarray:  # (S, S, 1) float32: 0 above the line, 1 below
     "On which side of a line of slits a place lies."
-    along, across = at @ right.astype(np.float32), at @ down.astype(np.float32)
-    x, y = np.concatenate(curves) @ right, np.concatenate(curves) @ down
+    along = at @ right.astype(np.float32)
+    across = at @ down.astype(np.float32)
+    x = np.concatenate(curves) @ right
+    y = np.concatenate(curves) @ down
     line = np.interp(along.ravel(), x, y).reshape(along.shape).astype(np.float32)
     ends = [(c[0] @ right, c[-1] @ right) for c in curves]
     away = np.min([np.maximum(0, np.maximum(a - along, along - b)) for a, b in ends], 0)
@@ -184,7 +186,9 @@ class Skin:
         s: np.ndarray,  # (68, 2) its landmarks
         n: int = 64,  # the fields are known at n x n places
     ):
-        self.portrait, self.s, self.n = portrait, s, n
+        self.portrait = portrait
+        self.s = s
+        self.n = n
         self.pixels = nodes(len(portrait))
         self.influences = influences(s, n)
 
@@ -261,7 +265,8 @@ def _corner_axes(a: np.ndarray, b: np.ndarray) -> np.ndarray:  # (2,), (2,) -> (
 
 def _lids(x: np.ndarray, lines: tuple) -> np.ndarray:  # (2,)
     "How far above and below its corners the lids of an eye are, in its widths."
-    corner, other = x[lines[0][0]], x[lines[0][3]]
+    corner = x[lines[0][0]]
+    other = x[lines[0][3]]
     middles = [x[line[1:3]].mean(0) - corner for line in lines]
     return (middles @ np.linalg.pinv(_corner_axes(corner, other)))[:, 1]
 
@@ -276,7 +281,8 @@ class Eye:
         s: np.ndarray,  # (68, 2) its landmarks
         lines: tuple,  # upper and lower points, one of `EYES`
     ):
-        self.portrait, self.lines = portrait, lines
+        self.portrait = portrait
+        self.lines = lines
         self.pixels = nodes(len(portrait))
         self.corner = s[lines[0][0]]
         self.axes = _corner_axes(self.corner, s[lines[0][3]])

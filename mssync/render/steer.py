@@ -10,16 +10,10 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..data.landmarks import check_clips, neutral_face
-from ..metrics.lips import fit_head, frontalise
+from ..metrics.lips import fit_head, frontalise, rotation
 
 
 # %% ../../nbs/render/56_steer.ipynb #31641941
-def _solid(rows: np.ndarray) -> np.ndarray:  # (..., 2, 3) -> (..., 3, 3)
-    "A rotation from its first two rows."
-    third = np.cross(rows[..., 0, :], rows[..., 1, :])
-    return np.concatenate((rows, third[..., None, :]), -2)
-
-
 def head_motion(
     x: np.ndarray,  # (n, 68, 2) motion
     x0: np.ndarray,  # (68, 2) the face at rest
@@ -32,8 +26,8 @@ def head_motion(
     flat = (frontalise(x0, x0, "pose") - place0) / size0
     solid = np.c_[flat, z - z.mean()]
 
-    first = _solid(rows0)
-    turn = Rotation.from_matrix(_solid(rows) @ first.T).as_rotvec() * share
+    first = rotation(rows0)
+    turn = Rotation.from_matrix(rotation(rows) @ first.T).as_rotvec() * share
     now = (Rotation.from_rotvec(turn).as_matrix() @ first)[:, :2]
     grown = size0 * (size / size0) ** share
     moved = grown * solid @ np.swapaxes(now, -1, -2) + place0 + share * (place - place0)

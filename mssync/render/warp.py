@@ -72,7 +72,8 @@ def surroundings(
     share = share * smooth(gap / 0.2)
 
     n = np.linspace(0, 1, 9)
-    top, left = np.stack((n, 0 * n), -1), np.stack((0 * n, n), -1)[1:-1]
+    top = np.stack((n, 0 * n), -1)
+    left = np.stack((0 * n, n), -1)[1:-1]
     border = np.concatenate((top, top + [0, 1], left, left + [1, 0]))
     return np.concatenate((pins[near], border)), np.r_[share[near], np.zeros(len(border))]
 
@@ -211,7 +212,8 @@ def backward(
         miss = x + _read(d, x) - p
         a, b, c, e = np.moveaxis(_read(slopes, x), -1, 0)
         size = np.maximum(a * e - b * c, LEAST / 2)
-        u, v = miss[..., 0], miss[..., 1]
+        u = miss[..., 0]
+        v = miss[..., 1]
         step = np.stack((e * u - b * v, a * v - c * u), -1) / size[..., None]
         x = x - step.clip(-0.05, 0.05)
     return x - p

@@ -11,6 +11,7 @@ __all__ = [
     "stress_curve",
     "detector_noise",
     "simulate_clip",
+    "spoken",
     "Truth",
     "truth",
     "simulate_corpus",
@@ -267,6 +268,18 @@ def simulate_clip(
     measured = dict(landmarks=_f32(x), audio=features(wave, SR, T, kind=kind), extras=extras)
     clip = Clip(**_about(index, speaker.name), **measured, features=kind_name(kind))
     return (clip, wave) if return_wave else clip
+
+
+# %% ../../nbs/simulate/28_clips.ipynb #5b0ce111
+def spoken(
+    id: str,  # of a simulated clip
+    corpus: dict,  # how its corpus was made: speakers, seed, seconds
+) -> np.ndarray:  # (samples,) at 16 kHz
+    "The sound of a simulated clip, synthesised again from its seed."
+    n = int(id.removeprefix("sim"))
+    seed = corpus["seed"]
+    speaker = draw_speaker(n % corpus["speakers"], seed)
+    return simulate_clip(n, speaker, seed, corpus["seconds"], return_wave=True)[1]
 
 
 # %% ../../nbs/simulate/28_clips.ipynb #0743ed19

@@ -161,7 +161,8 @@ class _Rows(_Given):
 
     def said(self, T: int) -> list[str]:
         "How many clips of a length other people's methods have, a sentence each."
-        of, here = len(self.clips("test", T)[2]), self.official_at(T)
+        of = len(self.clips("test", T)[2])
+        here = self.official_at(T)
         have = {m: len(self.places(m, T)) for m in self.official}
         return [
             f"{m}: {n} of {of} clips of {T} frames" + ("" if m in here else ", too few for a row")
@@ -295,7 +296,8 @@ def dynamics_of(
             for m, x in real.items()
         }
         for method in methods.names_at(T):
-            y, ids = methods.array(method, T), methods.of(method, T)[2]
+            y = methods.array(method, T)
+            ids = methods.of(method, T)[2]
             own = means.get(method, means[TRUTH])
             for span, part in SPANS.items():
                 table = named(measures(y[:, part], space) / own[span], ids).reset_index()
@@ -552,7 +554,8 @@ def _draws(name: str, draws: int, image_draws: int) -> int:
 def _resampled(methods: Methods, T: int, real: dict, made, *draws) -> dict[tuple, np.ndarray]:
     """(method, distance) -> how far that method's features are from the real ones of the same clips
     under every resample of these. `draws` are those of `_draws`."""
-    ids, found = methods.clips("test", T)[2], {}
+    ids = methods.clips("test", T)[2]
+    found = {}
     for name, r in real.items():
         kept = RealSet(r, _draws(name, *draws), units_of(methods, ids))
         for m, f in made.items():
@@ -591,10 +594,13 @@ def _differences(methods: Methods, T: int, real, made, far: dict, pairs, draws) 
     rows = []
     for a, b in pairs:
         for name in [n for n in COMPARED if (a, n) in far and (b, n) in far]:
-            about, ids = dict(a=a, b=b, frames=T, metric=name), methods.clips("test", T)[2]
+            about = dict(a=a, b=b, frames=T, metric=name)
+            ids = methods.clips("test", T)[2]
             if b in methods.official:
-                places, ids = methods.places(b, T), methods.of(b, T)[2]
-                ours, truth = made[a][name][places], real[name][places]
+                places = methods.places(b, T)
+                ids = methods.of(b, T)[2]
+                ours = made[a][name][places]
+                truth = real[name][places]
                 units = units_of(methods, ids)
                 found = frechet_difference(ours, made[b][name], truth, draws, units)
             else:

@@ -226,7 +226,8 @@ def paper_tables(study: Study) -> list[PaperTable]:
     )
     about2 = ABOUT2 + legend(own_table(study, "table2"))
     synchrony = synchrony_tables(study, 3)
-    four, about4 = synchrony_tables(study, 4), ALONE
+    four = synchrony_tables(study, 4)
+    about4 = ALONE
     if (study.results / "table4.csv").is_file():
         about4 = ABOUT4.format(title=study.title) + legend(own_table(study, "table4"))
     lips = ABOUT5 + legend(lips_of(study))

@@ -46,7 +46,6 @@ __all__ = [
     "sequences",
     "official_sequences",
     "side_by_side",
-    "sound_of",
     "notebook_seconds",
     "budget_rows",
     "budgets_text",
@@ -485,7 +484,8 @@ def _scores(df: pd.DataFrame, column: str, name: str) -> list[dict]:
     "How near every method comes to the ground truth in one measure, a row each."
     clips = df.groupby(["method", "id"], sort=False)[column].mean()
     who = df.drop_duplicates("id").set_index("id").speaker
-    real, rows = clips["Ground truth"], []
+    real = clips["Ground truth"]
+    rows = []
     for m in clips.index.unique("method"):
         ids = [k for k in clips[m].index if k in real.index]
         found = closeness(clips[m][ids], real[ids], who[ids])
@@ -538,7 +538,8 @@ def theval_text(
     "The measures of other benchmarks, to be read."
     own = own_rows(rows)
     scored = own.metric.str.startswith(SCORE)
-    scores, values = own[scored], own[~scored]
+    scores = own[scored]
+    values = own[~scored]
     table = _score_table(scores.assign(metric=scores.metric.str.removeprefix(SCORE)))
     aims = dict.fromkeys(values.metric.unique(), "truth") | {ERRORS["fdd"]: "0"}
     aims |= {ERRORS["lve"]: "lower", ERRORS["mhd"]: "lower"}
@@ -608,18 +609,6 @@ def side_by_side(
             cv2.putText(f, m, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
         panels.append(frames)
     return list(np.concatenate(panels, 2))
-
-
-def sound_of(
-    id: str,  # of a simulated clip
-    corpus: dict,  # section of the profile: speakers, seed, seconds
-) -> np.ndarray:  # (samples,) at 16 kHz
-    "The sound of a simulated clip, synthesised again from its seed."
-    from mssync.simulate.clips import draw_speaker, simulate_clip
-
-    n, seed = int(id.removeprefix("sim")), corpus["seed"]
-    speaker = draw_speaker(n % corpus["speakers"], seed)
-    return simulate_clip(n, speaker, seed, corpus["seconds"], return_wave=True)[1]
 
 
 # %% ../../nbs/study/67_report.ipynb #4d50ba1f

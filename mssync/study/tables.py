@@ -306,7 +306,8 @@ def _of_clips(rows: pd.DataFrame, columns: str, method: str) -> dict[str, str]: 
     for m, d in theirs.groupby(method, sort=False):
         of = d[columns].map(most)
         fewest = (d.clips / of).idxmin()
-        n, all_of = int(d.clips[fewest]), int(of[fewest])
+        n = int(d.clips[fewest])
+        all_of = int(of[fewest])
         if n < all_of:
             some = "" if (d.clips / of).nunique() == 1 else "as few as "
             named[m] = f"{m}, {some}{n} of {all_of} clips"

@@ -412,7 +412,8 @@ class Interrupt:
     "Whether an interrupt was asked for while it was watched for; a second one is not held back."
 
     def __init__(self):
-        self.asked, self.before = False, None
+        self.asked = False
+        self.before = None
 
     def watch(self, path: Path | None):
         "Begin, where there is a checkpoint to write, and where signals arrive: in the main thread."

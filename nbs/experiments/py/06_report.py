@@ -40,12 +40,13 @@ import json
 import pandas as pd
 from IPython.display import Markdown, display
 
-from mssync.baselines.official import method_note, official_clips
+from mssync.baselines.official import method_folders, method_note, official_clips
 from mssync.baselines.reference import Retrieval
 from mssync.baselines.systems import BASELINES  # noqa: F401  (what `study.baselines` loads)
 from mssync.data.landmarks import FPS
 from mssync.data.video import write_video
 from mssync.model.generator import Generator  # noqa: F401  (what `network` loads)
+from mssync.simulate.clips import spoken
 from mssync.study import figures, report
 from mssync.study.notebooks import run_record
 from mssync.study.run import Study
@@ -247,7 +248,7 @@ if draw:
         pictures = report.side_by_side(shown)
         wave = None
         if facts["simulated"]:
-            wave = report.sound_of(id, settings["corpus"])[: int(len(pictures) / FPS * 16000)]
+            wave = spoken(id, settings["corpus"])[: int(len(pictures) / FPS * 16000)]
         name = f"example_{k + 1}.mp4"
         write_video(study.results / name, pictures, FPS, wave)
         videos[name] = f"a test clip beside what is generated from its first frame{with_sound}"
@@ -273,7 +274,7 @@ else:
 known = {k: facts[k] for k in ("name", "simulated", "clips", "speakers", "lengths")}
 record = run_record(settings, study.seeds, device=device, corpus=known, seconds=seconds)
 if official:
-    record["methods"] = [method_note(f.strip()) for f in methods.split(",")]
+    record["methods"] = [method_note(f) for f in method_folders(methods)]
 study.text(json.dumps(record, indent=1), "run.json")
 
 have = set(report.WRITTEN) - (set() if draw else {"figure4.png"})

@@ -158,6 +158,7 @@ for ax, n in zip(axes, (names[0], names[3], "shape_residual")):
     ax.grid(axis="x", alpha=0.3)
 study.figure(fig, "transfer.png")
 
+
 # %% [markdown]
 # ## The paper's Table 4
 #
