@@ -18,6 +18,35 @@ FRAMES = 83  # of each video: 80 frames are measured, 200 are not there
 SIZE = 128
 
 
+def bent(portrait: np.ndarray, face: np.ndarray, x: np.ndarray):
+    "A portrait whose landmarks are `face` (pixels), bent onto each of `x` (T, 68, 2), pixels."
+    import cv2
+    from scipy.spatial import Delaunay
+
+    size = len(portrait)
+    edge = np.array([(u, v) for u in (0, 0.5, 1) for v in (0, 0.5, 1) if (u, v) != (0.5, 0.5)])
+    edge = edge * (size - 1)
+    start = np.concatenate([face, edge]).astype(np.float32)
+    triangles = Delaunay(start).simplices
+    for points in x:
+        target = np.concatenate([points, edge]).astype(np.float32)
+        frame = portrait.copy()
+        for a, b in zip(start[triangles], target[triangles]):
+            left, top = np.floor(b.min(0)).astype(int).clip(0)
+            right, bottom = np.ceil(b.max(0)).astype(int).clip(0, size - 1) + 1
+            if right <= left or bottom <= top:
+                continue
+            corner = np.float32([left, top])
+            shape = int(right - left), int(bottom - top)
+            how = dict(borderMode=cv2.BORDER_REPLICATE)
+            piece = cv2.warpAffine(portrait, cv2.getAffineTransform(a, b - corner), shape, **how)
+            inside = np.zeros(piece.shape[:2], np.uint8)
+            cv2.fillConvexPoly(inside, np.round(b - corner).astype(np.int32), 1)
+            there = inside[..., None] > 0
+            np.copyto(frame[top:bottom, left:right], piece, where=there)
+        yield frame
+
+
 def clips_of(corpus: Path) -> list:
     "The test clips."
     index = read_index(corpus)
@@ -31,15 +60,13 @@ def render(folder: Path, clips: list, sounds: Path):
 
     from mssync.data.track import DlibLandmarker
     from mssync.data.video import read_audio, write_video
-    from mssync.render.reenact import WarpReenactor
 
     portrait = cv2.resize(skimage.data.astronaut()[:300, 70:370], (SIZE, SIZE))
-    face = (DlibLandmarker(side=160, shift=0)(portrait) + 0.5) / SIZE
-    act = WarpReenactor(portrait, face)
+    face = DlibLandmarker(side=160, shift=0)(portrait)
     folder.mkdir()
     for clip in clips:
         wave = read_audio(sounds / f"wavs/{clip.id}.wav")[: FRAMES * 640]
-        frames = act.frames(clip.landmarks[:FRAMES])
+        frames = bent(portrait, face, clip.landmarks[:FRAMES] * SIZE)
         write_video(folder / f"{clip.id}.mp4", frames, FPS, wave)
 
 
