@@ -265,6 +265,16 @@ def _before(path: Path) -> Path:
     return path.with_name(f"{path.name}.before")
 
 
+def _keep_before(path: Path):
+    "Two names for the last checkpoint until a new one takes the first: at no moment is there none."
+    before = _before(path)
+    before.unlink(missing_ok=True)
+    try:
+        os.link(path, before)
+    except OSError:  # a file system without hard links
+        os.replace(path, before)
+
+
 def _read_whole(path: Path) -> tuple[Path, dict[str, Tensor], dict]:  # which, tensors, header
     "The checkpoint or, if that is lost or damaged, the one before. Raises CheckpointError."
     try:
@@ -331,7 +341,7 @@ class State:
         new = self.path.with_name(f"{self.path.name}.new")
         write_tensors(new, tensors, header)
         if self.path.exists():
-            os.replace(self.path, _before(self.path))
+            _keep_before(self.path)
         os.replace(new, self.path)
 
     def load(self):
