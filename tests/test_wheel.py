@@ -6,12 +6,13 @@ import shutil
 import sys
 import zipfile
 from configparser import ConfigParser
-from importlib.metadata import distribution
+from importlib.metadata import distribution, distributions
 from importlib.util import cache_from_source
 from pathlib import Path
 
 from conftest import BIN, ROOT, run
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 # Runs in an environment that holds the wheel and its core requirements alone.
@@ -74,6 +75,16 @@ def test_lock_holds_every_requirement():
     locked = {line.split("==")[0] for line in lock.splitlines() if "==" in line}
     named = {re.split(r"[<>=]", r)[0].lower() for reqs in settings().values() for r in reqs}
     assert named - locked == set()
+
+
+def test_lock_fits_the_oldest_python():
+    "Every locked version installs on the first release of settings.ini's oldest Python."
+    oldest = re.search(r"min_python = (\S+)", (ROOT / "settings.ini").read_text())[1] + ".0"
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    names = [line.split("==")[0] for line in lines if "==" in line]
+    here = {canonicalize_name(d.name): d.metadata for d in distributions()}
+    asked = {n: here[canonicalize_name(n)].get("Requires-Python") for n in names}
+    assert {n: a for n, a in asked.items() if a and oldest not in SpecifierSet(a)} == {}
 
 
 def test_light():
