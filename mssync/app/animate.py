@@ -22,7 +22,7 @@ import math
 import re
 import warnings
 from collections.abc import Iterator
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
 
 import cv2
@@ -94,17 +94,34 @@ def _looks(
         yield [(x, y, min(x + right, width), min(y + low, height)) for x in xs for y in ys]
 
 
+def _tiles(
+    width: int,
+    height: int,
+    side: int,  # of a tile, pixels; 0: none
+) -> list[tuple]:  # parts: left, top, right, bottom in pixels
+    "Small squares that overlap by a quarter; none where the whole is hardly larger."
+    if not 0 < 2 * side < max(width, height):
+        return []
+    xs, ys = (
+        [max(0, min(at, n - side)) for at in range(0, n - side // 4, side - side // 4)]
+        for n in (width, height)
+    )
+    return [(x, y, min(x + side, width), min(y + side, height)) for x in xs for y in ys]
+
+
 def _sure_face(
     find: Landmarker,
     image: np.ndarray,  # (H, W, 3) uint8
 ) -> tuple[np.ndarray | None, float]:  # (68, 2) pixels or None, and the least doubt of any face
     "The largest face whose landmarks can be trusted."
     least = math.inf
-    for parts in _looks(*image.shape[1::-1]):
+    size = image.shape[1::-1]
+    tiles = _tiles(*size, find.tile)
+    for parts in chain(_looks(*size), [tiles]):
         sure = []
         for left, top, right, bottom in parts:
             part = np.ascontiguousarray(image[top:bottom, left:right])
-            for box in find.detect(part):
+            for box in find.detect(part, close=parts is tiles):
                 first = find.start(image, box + [left, top, left, top])
                 first, _ = find.fit(image, first)
                 face, doubt = find.fit(image, first)  # a second look, from a better box
@@ -129,11 +146,14 @@ def read_portrait(
     face, doubt = _sure_face(make_landmarker(landmarker), image)
     if face is None:
         if doubt == math.inf:
-            raise IngestError(path or "astronaut", "no face in the picture")
+            raise IngestError(
+                path or "astronaut",
+                "no face in the picture; where one is small, cut the picture down to it",
+            )
         raise IngestError(
             path or "astronaut",
             f"no face whose landmarks can be trusted (doubt {doubt:.2f}): "
-            "it must be upright, seen from the front, in focus and not covered",
+            "it must be upright, seen from the front, in focus, not covered and not tiny",
         )
     corner, side = reference_square(face[None], ROOM)
     zoom = size / side

@@ -109,6 +109,7 @@ class Landmarker:
 
     doubtful = math.inf  # a fit with more doubt than this is not used
     depth: np.ndarray | None = None  # (68,) of the last fit, pixels towards the viewer, if known
+    tile = 0  # side of the squares in which the detector sees the smallest faces, pixels; 0: none
 
     def detect(self, image: np.ndarray, close: bool = False) -> np.ndarray:
         raise NotImplementedError  # (n, 4) boxes, pixels
@@ -393,6 +394,8 @@ def _squares(
 # %% ../../nbs/data/06_track.ipynb #c1d1baa6
 class _MeshDetector(Landmarker):
     "Finds faces with the detector that comes with the mesh."
+
+    tile = 128
 
     def __init__(self, net: FaceMesh | None = None):
         self.net = net or FaceMesh()
