@@ -21,7 +21,15 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ..data.landmarks import L
 from .fast import read_windows, window_plan
-from .layers import LSTM, Axes, ConvNeXt, expect, first_unrounded, plain_lstm
+from mssync.model.layers import (
+    LSTM,
+    Axes,
+    ConvNeXt,
+    Pretrained,
+    expect,
+    first_unrounded,
+    plain_lstm,
+)
 
 
 # %% ../../nbs/model/14_discriminators.ipynb #f3bb22e1
@@ -152,7 +160,7 @@ class SequenceDiscriminator(nn.Module):
 
 
 # %% ../../nbs/model/14_discriminators.ipynb #5784a34b
-class Discriminators(nn.Module):
+class Discriminators(nn.Module, Pretrained):
     "$D_f$, $D_s$ and $D_s^j$ together."
 
     def __init__(

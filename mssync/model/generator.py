@@ -30,7 +30,17 @@ from torch import Tensor, nn
 from ..data.audio import COLUMNS, D
 from ..data.landmarks import L, centre_size, check_reference
 from .fast import BranchBlock, BranchLinear, FirstBlock, Folded, Reused, dense
-from .layers import LIBRARY, LSTM, Axes, ConvNeXt, expect, full, plain_lstm, unrounded
+from mssync.model.layers import (
+    LIBRARY,
+    LSTM,
+    Axes,
+    ConvNeXt,
+    Pretrained,
+    expect,
+    full,
+    plain_lstm,
+    unrounded,
+)
 from .pyramid import LEVELS
 
 
@@ -608,7 +618,7 @@ class _TeacherForced(_Start):
 
 
 # %% ../../nbs/model/13_generator.ipynb #347d9400
-class Generator(_TeacherForced):
+class Generator(_TeacherForced, Pretrained):
     "The multi-scale autoregressive generator of Section 3.2."
 
     def compile_step(

@@ -13,6 +13,7 @@ __all__ = [
     "full",
     "first_unrounded",
     "Axes",
+    "Pretrained",
     "values_checked",
     "expect",
 ]
@@ -20,11 +21,13 @@ __all__ = [
 # %% ../../nbs/model/11_layers.ipynb #39c883ae
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import mssync
 from ..data.landmarks import L
 from .fast import dense, depthwise
 
@@ -257,6 +260,33 @@ class Axes(_Basis):
     def inverse(self, z: Tensor) -> Tensor:  # (..., 136) -> in landmark coordinates, float32
         with unrounded(z):
             return z.to(self.mean.dtype) @ self.colour + self.mean
+
+
+# %% ../../nbs/model/11_layers.ipynb #b7e00002
+class Pretrained:
+    "A network that can be had by name and written to a folder."
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        # a folder of `save_pretrained`, a file, or a name of what comes with the package, as
+        # "people/generator"
+        name: str | Path,
+        device="cpu",  # torch device, or its name
+    ):  # the network, in eval mode; `.meta` holds what was remembered
+        "Read one. Raises CheckpointError where there is none, or a network of another kind."
+        return mssync.load_model(name, device, cls.__name__)
+
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        half: bool = False,  # store weights as float16 (read back as float32)
+        **meta,  # more to remember, JSON-able
+    ) -> Path:  # folder/model.safetensors
+        "Write weights and configuration."
+        path = Path(folder) / "model.safetensors"
+        mssync.save_model(path, self, half, **meta)
+        return path
 
 
 # %% ../../nbs/model/11_layers.ipynb #9afb3606

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from ..data.audio import COLUMNS, D
 from ..data.landmarks import L, centre_size, check_reference
 from .fast import dense
-from .layers import Axes, ConvNeXt, expect, unrounded
+from .layers import Axes, ConvNeXt, Pretrained, expect, unrounded
 from .pyramid import LEVELS, WINDOW, audio_pyramid, position_pyramid
 
 
@@ -309,7 +309,7 @@ def warn_coarse(
 
 
 # %% ../../nbs/model/12_syncer.ipynb #2e54fc3b
-class SyncerPyramid(nn.Module):
+class SyncerPyramid(nn.Module, Pretrained):
     "A syncer for every level of both pyramids."
 
     def __init__(

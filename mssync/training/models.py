@@ -149,9 +149,11 @@ WEIGHTS = Path(mssync.__file__).parent / "weights"  # what comes with the packag
 def weights_file(
     path: str | Path,
 ) -> Path:
-    """The file of weights that is meant: a path, or a name of what comes with the package, such as
-    "people/metric_syncers" or "simulated/generator" (see the model card)."""
+    """The file of weights that is meant: a path, a folder of `save_pretrained`, or a name of what
+    comes with the package, such as "people/generator" (see the model card)."""
     given = Path(path)
+    if given.is_dir():
+        return given / "model.safetensors"
     if given.suffix or given.exists():
         return given
     name = given.as_posix().removeprefix("simulated/")  # these lie where they lay at first
@@ -161,8 +163,9 @@ def weights_file(
 
 # %% ../../nbs/training/20_models.ipynb #89b99d8c
 def load_model(
-    path: str | Path,  # a file, or a name of what comes with the package: see `weights_file`
+    path: str | Path,  # a file, a folder or a name of what comes with the package: `weights_file`
     device="cpu",  # torch device, or its name
+    wanted: str = "",  # which of `MODELS` it must be; by default any
 ) -> nn.Module:  # in eval mode; `.meta` holds what was remembered
     "Build a model from its file. Raises CheckpointError that names the file and the reason."
     path = weights_file(path)
@@ -170,6 +173,8 @@ def load_model(
     name = header.get("model")
     if not isinstance(name, str) or name not in MODELS:
         raise CheckpointError(f"{path}: not a model of mssync")
+    if wanted and name != wanted:
+        raise CheckpointError(f"{path}: holds a {name}, not a {wanted}")
 
     cls, config = MODELS[name]
     weights = {k: v.float() if v.dtype == torch.float16 else v for k, v in weights.items()}
