@@ -445,8 +445,41 @@ class _Conditioned(_Looped):
         return self._parts(self._levels(a), loop or self.loop())
 
 
+# %% ../../nbs/model/13_generator.ipynb #ec240dfb
+class _MultiScale(_Conditioned):
+    "The two halves of a step: positions encoded, and the multi-scale module."
+
+    def _encode(
+        self,
+        x: Tensor,  # (..., 136)
+        loop: Loop,
+        linear: Callable | None = None,  # of the loop by default
+    ) -> tuple[Tensor, Tensor]:  # x in the basis of the positions (..., 136), and encoded (..., c)
+        linear = linear or loop.linear
+        z = self.axes_x(x) if loop.whiten else x
+        with unrounded(z):  # 11_layers
+            e = linear(z, self.stem.weight, self.stem.bias)
+        for block in self.encode:
+            e = block(e, linear)
+        return z, e
+
+    def _multiscale(
+        self,
+        u: Tensor,  # (B, c_u) [h_t, x_t], and noise, if any
+        f: Tensor,  # (branches, B, ...) the audio's part of frame t+1
+        loop: Loop,
+        linear: Callable,
+    ) -> tuple[Tensor, Tensor]:  # v_{t+1} (B, 136), masks (branches, B, 68)
+        "The multi-scale module: all branches, and Eq. 8."
+        y = self.first.inside(u, f, loop.first, linear)
+        for block in self.trunk:
+            y = block(y, linear)
+        v, w = self.head(F.layer_norm(y, y.shape[-1:]), linear).split([2 * L, L], -1)
+        return merge(self.axes_v.inverse(v) if loop.colour else v, w), w
+
+
 # %% ../../nbs/model/13_generator.ipynb #ca08b4f7
-class _Step(_Conditioned):
+class _Step(_MultiScale):
     "Eq. 6, with explicit state."
 
     def start(
@@ -484,73 +517,8 @@ class _Step(_Conditioned):
         return v, w, (*temporal, *noise)
 
 
-# %% ../../nbs/model/13_generator.ipynb #ec240dfb
-class _MultiScale(_Step):
-    "The two halves of a step: positions encoded, and the multi-scale module."
-
-    def _encode(
-        self,
-        x: Tensor,  # (..., 136)
-        loop: Loop,
-        linear: Callable | None = None,  # of the loop by default
-    ) -> tuple[Tensor, Tensor]:  # x in the basis of the positions (..., 136), and encoded (..., c)
-        linear = linear or loop.linear
-        z = self.axes_x(x) if loop.whiten else x
-        with unrounded(z):  # 11_layers
-            e = linear(z, self.stem.weight, self.stem.bias)
-        for block in self.encode:
-            e = block(e, linear)
-        return z, e
-
-    def _multiscale(
-        self,
-        u: Tensor,  # (B, c_u) [h_t, x_t], and noise, if any
-        f: Tensor,  # (branches, B, ...) the audio's part of frame t+1
-        loop: Loop,
-        linear: Callable,
-    ) -> tuple[Tensor, Tensor]:  # v_{t+1} (B, 136), masks (branches, B, 68)
-        "The multi-scale module: all branches, and Eq. 8."
-        y = self.first.inside(u, f, loop.first, linear)
-        for block in self.trunk:
-            y = block(y, linear)
-        v, w = self.head(F.layer_norm(y, y.shape[-1:]), linear).split([2 * L, L], -1)
-        return merge(self.axes_v.inverse(v) if loop.colour else v, w), w
-
-
-# %% ../../nbs/model/13_generator.ipynb #bd128e84
-class _RollOut(_MultiScale):
-    "Eq. 6 and 7 over a sequence."
-
-    def forward(
-        self,
-        x0: Tensor,  # (B, 68, 2) first frame, in `cfg.reference`
-        a: Tensor,  # (B, 4(T+1), audio_dim) standardised audio of frames 0..T
-        generator: torch.Generator | None = None,  # draws the initial state
-        state: tuple | None = None,  # the initial state, if it is drawn already
-        loop: Loop | None = None,  # of `loop`, for many sequences from the same weights
-        masks: bool = False,  # also return the softmaxed masks
-    ) -> Tensor:  # (B, T+1, 68, 2), the first frame is x0; with masks also (B, T, branches, 68)
-        "Roll out Eq. 6 and 7. Raises TypeError or ValueError on what does not fit."
-        self._check_start(x0, a)
-        x = x0.flatten(1)
-        state = self.start(len(x0), generator) if state is None else state
-        loop = loop or self.loop()
-        extra = self._extra()
-        a, state = self._warm_up(x, a, state, extra, loop)
-
-        xs, ws = [x], []
-        for f in self._frames(self._levels(a)[:, extra + 1 :], loop):
-            v, w, state = self.step(x, f, state, loop)  # Eq. 6
-            x = x + v  # Eq. 7
-            xs.append(x)
-            if masks:
-                ws.append(w.softmax(0))
-        out = torch.stack(xs, 1).unflatten(-1, (L, 2))
-        return (out, torch.stack(ws).permute(2, 0, 1, 3)) if masks else out
-
-
 # %% ../../nbs/model/13_generator.ipynb #84a8fb28
-class _Start(_RollOut):
+class _Start(_Step):
     "How a roll-out begins."
 
     def _check_start(self, x0: Tensor, a: Tensor):
@@ -585,8 +553,40 @@ class _Start(_RollOut):
         return torch.cat([mirrored, a], 1), (*temporal, *noise)
 
 
+# %% ../../nbs/model/13_generator.ipynb #bd128e84
+class _RollOut(_Start):
+    "Eq. 6 and 7 over a sequence."
+
+    def forward(
+        self,
+        x0: Tensor,  # (B, 68, 2) first frame, in `cfg.reference`
+        a: Tensor,  # (B, 4(T+1), audio_dim) standardised audio of frames 0..T
+        generator: torch.Generator | None = None,  # draws the initial state
+        state: tuple | None = None,  # the initial state, if it is drawn already
+        loop: Loop | None = None,  # of `loop`, for many sequences from the same weights
+        masks: bool = False,  # also return the softmaxed masks
+    ) -> Tensor:  # (B, T+1, 68, 2), the first frame is x0; with masks also (B, T, branches, 68)
+        "Roll out Eq. 6 and 7. Raises TypeError or ValueError on what does not fit."
+        self._check_start(x0, a)
+        x = x0.flatten(1)
+        state = self.start(len(x0), generator) if state is None else state
+        loop = loop or self.loop()
+        extra = self._extra()
+        a, state = self._warm_up(x, a, state, extra, loop)
+
+        xs, ws = [x], []
+        for f in self._frames(self._levels(a)[:, extra + 1 :], loop):
+            v, w, state = self.step(x, f, state, loop)  # Eq. 6
+            x = x + v  # Eq. 7
+            xs.append(x)
+            if masks:
+                ws.append(w.softmax(0))
+        out = torch.stack(xs, 1).unflatten(-1, (L, 2))
+        return (out, torch.stack(ws).permute(2, 0, 1, 3)) if masks else out
+
+
 # %% ../../nbs/model/13_generator.ipynb #cb68ff8a
-class _TeacherForced(_Start):
+class _TeacherForced(_RollOut):
     "Eq. 6 along given motion."
 
     def teacher_forced(
