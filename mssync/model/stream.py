@@ -10,6 +10,7 @@ import copy
 import json
 import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +51,13 @@ class Stream:
         generator: torch.Generator | None = None,  # draws the initial state
         state: tuple | None = None,  # the initial state, if it is drawn already
         block: int = 1,  # frames to wait for before any are made
+        wait: int | None = None,  # frames of look-ahead that are waited for; all by default
     ):
         "Raises ValueError on a generator that needs the whole recording."
         expect("Stream", x0=(x0, "B", L, 2))
-        self.past, self.ahead = _reach(G)  # frames
+        self.past, full = _reach(G)  # frames
+        self.ahead = full if wait is None else min(max(wait, 0), full)
+        self.early = self.ahead < full
         self.G, self.block, self.loop = G, block, None
         self.x = x0.flatten(1)  # the last frame that was made
         self.state = G.start(len(x0), generator) if state is None else state
@@ -78,6 +82,18 @@ class Stream:
         return _frames(self, self.first + self.a.shape[1] // COLUMNS, 1)
 
 
+# %% ../../nbs/model/16_stream.ipynb #805ed36e
+def _features(s: Stream, end: int) -> Iterator[Tensor]:  # (...) a frame
+    "Audio features of the frames up to `end`."
+    whole = s.a.shape[1] // COLUMNS * COLUMNS  # columns that fill a frame
+    if not s.early:
+        yield from s.G.audio_features(s.a[:, :whole], s.loop)[s.next - s.first : end - s.first]
+        return
+    for f in range(s.next - s.first, end - s.first):
+        seen = min(COLUMNS * (f + 1 + s.ahead), whole)
+        yield s.G.audio_features(s.a[:, :seen], s.loop)[f]
+
+
 # %% ../../nbs/model/16_stream.ipynb #b5d39ac9
 def _frames(s: Stream, end: int, least: int) -> Tensor:  # (B, new frames, 68, 2)
     "Make frames up to `end`, where they are `least` or more."
@@ -89,10 +105,8 @@ def _frames(s: Stream, end: int, least: int) -> Tensor:  # (B, new frames, 68, 2
         s.begun, s.next, end = True, s.next + s.extra, end + s.extra
     if end - s.next < least:
         return s.x.new_zeros(len(s.x), 0, L, 2)
-    whole = s.a.shape[1] // COLUMNS * COLUMNS  # columns that fill a frame
-    features = s.G.audio_features(s.a[:, :whole], s.loop)
     out = []
-    for f in features[s.next - s.first : end - s.first].unbind(0):
+    for f in _features(s, end):
         v, _, s.state = s.G.step(s.x, f, s.state, s.loop)
         s.x = s.x + v
         out.append(s.x)
