@@ -39,6 +39,7 @@ from mssync.study.verdicts import (
     looks_of,
     plot_claims,
     plot_grid,
+    plot_words,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -217,6 +218,7 @@ def claims_together():
     cells = best_evidence(grid_cells(pd.concat(all_parts, ignore_index=True)), corpora)
     title = "The paper's claims, on simulated and on real talkers"
     draw(plot_grid(cells, title), REFERENCE / "claims.png")
+    draw(plot_words(cells), REFERENCE / "claims_words.png")
     text = ["# The paper's claims", "\n".join(lines), markdown(grid_table(cells)), HOW]
     write_text("\n\n".join(text) + "\n", REFERENCE / "claims.md")
 

@@ -17,6 +17,7 @@ __all__ = [
     "grid_table",
     "best_evidence",
     "plot_grid",
+    "plot_words",
     "statement",
     "claim_tables",
     "plot_claims",
@@ -379,6 +380,34 @@ def plot_grid(
         ax.tick_params(length=0, labeltop=True, labelbottom=False)
         ax.spines[:].set_visible(False)
         fig.text(0, 1, title, va="top", fontsize=11, weight="bold")
+    return fig
+
+
+# %% ../../nbs/study/74_verdicts.ipynb #7cf36cf1
+def plot_words(
+    cells: pd.DataFrame,  # of `grid_cells`
+):
+    "The first row of every claim, without effects. Raises ValueError where nothing is measured."
+    if not cells.measured.any():
+        raise ValueError("plot_words: nothing is measured")
+    columns = [c for c in COLUMNS if c in set(cells.column)]
+    rows = [_grid_rows(d)[0] for _, d in cells.groupby("letter", sort=False)]
+    with house_style():
+        fig, ax = plt.subplots(figsize=(8.3, 0.7 + 0.3 * len(rows)))
+        for y, own in enumerate(rows):
+            for r in own.itertuples():
+                face, letters = _SHADES[r.word]
+                at = (columns.index(r.column) - 0.5, y - 0.5)
+                ax.add_patch(Rectangle(at, 1, 1, facecolor=face, edgecolor="w", lw=2))
+                said = f"{r.good} of {r.measured}" if r.word == "in part" else r.word
+                said = "" if r.word == "not measured" else said
+                ax.text(columns.index(r.column), y, said, ha="center", va="center", color=letters)
+        ax.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
+        ax.set_xticks(range(len(columns)), [c.replace(" frames", "\nframes") for c in columns])
+        names = [f"{own.letter.iloc[0]}  {own.claim.iloc[0]}" for own in rows]
+        ax.set_yticks(range(len(rows)), names)
+        ax.tick_params(length=0, labeltop=True, labelbottom=False)
+        ax.spines[:].set_visible(False)
     return fig
 
 
