@@ -109,6 +109,7 @@ def _tiles(
     return [(x, y, min(x + side, width), min(y + side, height)) for x in xs for y in ys]
 
 
+# %% ../../nbs/app/50_animate.ipynb #b7c1f3d4
 def _sure_face(
     find: Landmarker,
     image: np.ndarray,  # (H, W, 3) uint8

@@ -109,7 +109,7 @@ class Landmarker:
 
     doubtful = math.inf  # a fit with more doubt than this is not used
     depth: np.ndarray | None = None  # (68,) of the last fit, pixels towards the viewer, if known
-    tile = 0  # side of the squares in which the detector sees the smallest faces, pixels; 0: none
+    tile = 0  # side of squares in which the smallest faces are looked for, pixels; 0: none
 
     def detect(self, image: np.ndarray, close: bool = False) -> np.ndarray:
         raise NotImplementedError  # (n, 4) boxes, pixels
@@ -126,10 +126,9 @@ class Landmarker:
         face: np.ndarray,  # (68, 2) landmarks, pixels
     ) -> bool:
         "Does the detector see a face where the landmarks are?"
-        side = 200
-        crop, _ = upright_crop(image, face, side)
+        crop, _ = upright_crop(image, face, 200)
         boxes = self.detect(crop, close=True)
-        middle = np.array([0.25, 0.25, 0.75, 0.75]) * side
+        middle = np.array([50, 50, 150, 150])
         return bool(len(boxes)) and bool(overlap(boxes, middle).max() > 0.4)
 
     def __call__(

@@ -28,10 +28,11 @@ __all__ = [
 
 # %% ../../nbs/data/05_video.ipynb #269920fd
 import math
+import mmap
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from itertools import chain, takewhile
@@ -57,6 +58,59 @@ class IngestError(ValueError):
         self.path, self.reason = Path(path), reason
 
 
+# %% ../../nbs/data/05_video.ipynb #2c3150b5
+class _Spliced:
+    "A file that is read without some of its bytes."
+
+    def __init__(
+        self,
+        path: Path,
+        holes: list[tuple[int, int]],  # begin and end of what is left out, in bytes
+    ):
+        self.file = open(path, "rb")
+        begins = [0, *(end for _, end in holes)]
+        ends = [*(begin for begin, _ in holes), path.stat().st_size]
+        self.parts = list(zip(begins, ends))
+        self.size = sum(end - begin for begin, end in self.parts)
+        self.at = 0
+
+    def seek(self, to: int, whence: int = os.SEEK_SET) -> int:
+        self.at = to + {os.SEEK_SET: 0, os.SEEK_CUR: self.at, os.SEEK_END: self.size}[whence]
+        return self.at
+
+    def tell(self) -> int:
+        return self.at
+
+    def read(self, n: int = -1) -> bytes:
+        at = self.at  # in the part
+        for begin, end in self.parts:
+            if at < end - begin:
+                self.file.seek(begin + at)
+                found = self.file.read(end - begin - at if n < 0 else min(n, end - begin - at))
+                self.at += len(found)
+                return found
+            at -= end - begin
+        return b""
+
+
+# %% ../../nbs/data/05_video.ipynb #6bad9bdd
+_FLV = re.compile(rb"FLV\x01[\x01\x04\x05]\0\0\0\x09\0{4}")  # how such a file begins
+
+
+@lru_cache(64)
+def _later_headers(name: str, state: tuple) -> list[tuple[int, int]]:  # state: size and time
+    "Where the headers of FLV files lie that were appended to the first, in bytes."
+    with open(name, "rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return [m.span() for m in _FLV.finditer(content, 1)]
+
+
+def _state(path: Path) -> tuple[str, tuple[int, int]]:
+    "A file's name, size and time: what is known of a file is known as long as they are the same."
+    st = path.stat()
+    return str(path.absolute()), (st.st_size, st.st_mtime_ns)
+
+
+# %% ../../nbs/data/05_video.ipynb #a7c1f3d2
 _LISTS = {"concat", "hls", "dash", "sdp"}  # formats that hold no recording but names of others
 
 
@@ -76,6 +130,9 @@ def open_media(
     how = dict(options=dict(protocol_whitelist="file"), metadata_errors="replace")
     try:
         media = av.open(str(path.absolute()), **how)
+        if media.format.name == "flv" and (headers := _later_headers(*_state(path))):
+            media.close()
+            media = av.open(_Spliced(path, headers), format="flv", **how)
     except (av.error.FFmpegError, OSError) as e:
         raise IngestError(path, f"not a readable video or sound file ({e.strerror})") from e
     if media.format.name in _LISTS:
@@ -404,6 +461,7 @@ class Clock:
     joints: tuple[float, ...] = ()  # s on the first lap's clock: where each other lap begins
     cut: float | None = None  # s on the same clock where laps begin that are left out
     length: float = 0.0  # s of all laps, those that are left out included
+    more: bool = False  # another file was appended, which cannot be read with the first
 
     @property
     def even(self) -> bool:
@@ -418,6 +476,8 @@ class Clock:
         if self.cut is not None:
             why = "the clock of picture or sound starts again without the other's"
             notes.append(f"left out from {self.cut:.2f} s on, where {why}")
+        if self.more:
+            notes.append("another recording was appended to the file and is left out: split them")
         return notes
 
 
@@ -470,6 +530,22 @@ def _joined(
 
 
 # %% ../../nbs/data/05_video.ipynb #b32a6745
+_BEGINS = {b"ftyp": (4, b"\0\0\0"), b"WAVE": (8, b"RIFF")}  # where in the file, what stands first
+
+
+def _begins_again(name: str) -> bool:
+    "Was another file appended to an MP4 or a WAV? Only the first of them is read."
+    with open(name, "rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for word, (at, first) in _BEGINS.items():
+            if content[at : at + len(word)] != word:
+                continue
+            k = content.find(word, at + 1)
+            while k > 0 and content[k - at : k - at + len(first)] != first:
+                k = content.find(word, k + 1)
+            return k > 0
+    return False
+
+
 @lru_cache(64)
 def _clock(name: str, state: tuple) -> Clock:  # state: size and time of the file
     "What `read_clock` gives, once a file."
@@ -479,7 +555,8 @@ def _clock(name: str, state: tuple) -> Clock:  # state: size and time of the fil
         except IngestError:
             pictures = []
         sounds = [s for s in media.streams.audio if s.codec_context is not None]
-        return _joined(_laps(media, pictures + sounds))
+        clock = _joined(_laps(media, pictures + sounds))
+    return replace(clock, more=clock.even and _begins_again(name))
 
 
 def read_clock(
@@ -490,8 +567,7 @@ def read_clock(
     if path.is_dir():
         return Clock()
     open_media(path).close()
-    st = path.stat()
-    return _clock(str(path.absolute()), (st.st_size, st.st_mtime_ns))
+    return _clock(*_state(path))
 
 
 # %% ../../nbs/data/05_video.ipynb #1a2a3859
