@@ -20,7 +20,14 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from mssync.study import report
-from mssync.study.claims import curve_differences, curve_pairs, decided_again
+from mssync.study.claims import (
+    CLAIMS,
+    claims_with,
+    claims_with_official,
+    curve_differences,
+    curve_pairs,
+    decided_again,
+)
 from mssync.study.figures import ablated, figure5, plot_sweep
 from mssync.study.outputs import markdown, write_figure, write_table, write_text
 from mssync.study.paper import paper_tables, tables_text
@@ -135,14 +142,23 @@ def about_stored(parts: pd.DataFrame, folder: Path) -> list[str]:
     return lines
 
 
+def claims_asked(parts: pd.DataFrame, folder: Path) -> dict:
+    "The claims that a stored claims.csv decides: those of baselines too, where its runs have some."
+    known = runs_beside(folder)
+    compared = {k: n for name in parts.run.unique() for k, n in known[name].compared.items()}
+    official = parts[parts.letter == "j"].b.unique()
+    return claims_with_official(list(official), claims_with(compared))
+
+
 def decided_today(folder: Path) -> pd.DataFrame | None:
     "The claims of a run by today's tolerances and looks; claims.csv is written where they differ."
     parts = read(folder, "claims")
     known = runs_beside(folder)
     if parts is None:
         return None
-    of = [decided_again(d, looks_of(known[n].record)) for n, d in parts.groupby("run", sort=False)]
-    again = pd.concat(of)
+    claims = claims_asked(parts, folder)
+    by = parts.groupby("run", sort=False)
+    again = pd.concat([decided_again(d, looks_of(known[n].record), claims) for n, d in by])
     if again.to_csv() != parts.to_csv():
         write_table(again, folder / "claims.csv")
     return again
@@ -169,7 +185,7 @@ def truth(folder: Path):
     if rows is None:
         return
     looks = looks_of(run.record)
-    labels = list(run.labels.values())
+    labels = [*run.labels.values(), *run.compared.values()]
     if less is not None:
         less = with_trainings(less, looks)
         write_table(less, folder / "truth_differences.csv")
@@ -192,10 +208,11 @@ def claims(folder: Path):
     parts = decided_today(folder)
     if parts is None:
         return
-    text = claims_text(parts, about_stored(parts, folder)) + curves(with_looks(folder))
+    asked = claims_asked(parts, folder)
+    text = claims_text(parts, about_stored(parts, folder), asked) + curves(with_looks(folder))
     write_text(text, folder / "claims.md")
     title = f"The paper's claims: {'; '.join(parts.run.unique())}"
-    draw(plot_grid(grid_cells(parts), title), folder / "claims.png")
+    draw(plot_grid(grid_cells(parts, asked), title), folder / "claims.png")
     draw(plot_claims(parts), folder / "claims_intervals.png", 80)
 
 
@@ -207,7 +224,7 @@ def claims_together():
         run = with_looks(folder)
         parts = decided_today(folder)
         called = f"{run.facts['name']} ({name})"
-        own = parts[parts.run == run.title]
+        own = parts[(parts.run == run.title) & parts.letter.isin(CLAIMS)]  # what all have
         all_parts.append(own.assign(run=called))
         corpora[called] = run.title
         n = len(run.seeds)

@@ -7,6 +7,8 @@ __all__ = [
     "BaselineConfig",
     "Losses",
     "Baseline",
+    "remade",
+    "is_oracle",
     "SequenceJudge",
     "registered",
     "BaselineTraining",
@@ -35,6 +37,7 @@ from .parts import head_pose, unposed
 from ..data.audio import COLUMNS, D
 from ..data.landmarks import L, check_reference, denormalise, normalise
 from ..data.packed import Packed
+from ..model.generator import generate
 from ..model.layers import Axes, ConvNeXt, expect
 from ..model.syncer import SyncerPyramid, av_loss
 from ..training.models import MODELS
@@ -110,6 +113,14 @@ class _Judged(_Measured):
     def judge(self) -> nn.Module | None:
         "A new discriminator that is trained beside it."
 
+    def fools(self, fake) -> Tensor:  # scalar, of the judge's scores of what was generated
+        "The baseline's part of the loss of least squares."
+        return (fake - 1).square().mean()
+
+    def told_apart(self, real, fake) -> Tensor:  # scalar, of its scores of both
+        "The judge's part."
+        return (real - 1).square().mean() + fake.square().mean()
+
     @property
     def judge_weight(self) -> float:
         "Of the judge's term."
@@ -122,6 +133,8 @@ class Baseline(_Judged):
 
     label = "baseline"
     syncer_levels = 0  # how many of the loss syncers' levels, from the finest on, its loss asks
+    predicts_head = "yes"  # whether it predicts how the head moves, in words (Table 1)
+    oracle = False  # whether it is told the real head's pose, which no other method is
 
     def move(
         self,
@@ -136,22 +149,67 @@ class Baseline(_Judged):
         x: Tensor,  # (B, T+1, 68, 2) data, relative to its first frame
         a: Tensor,  # (B, 4(T+1), audio_dim)
         generator: torch.Generator | None = None,
-        synchrony: Callable | None = None,  # (motion, audio) -> Eq. 4 at `syncer_levels`
+        synchrony: Callable | None = None,  # (motion, audio) -> what `in_sync` is
     ) -> Losses:
         raise NotImplementedError
+
+    def in_sync(
+        self,
+        syncers: SyncerPyramid,  # frozen
+        y: Tensor,  # (B, T+1, 68, 2) motion, in the syncers' frame of reference
+        a: Tensor,  # (B, 4(T+1), audio_dim)
+        generator: torch.Generator,
+    ) -> Tensor:  # scalar, low where they are
+        "What the frozen syncers say: Eq. 4 at `syncer_levels`."
+        return av_loss(syncers, y, a, self.syncer_levels)[0]
 
     def forward(
         self,
         x0: Tensor,  # (B, 68, 2) first frame, in `cfg.reference`
         a: Tensor,  # (B, 4(T+1), audio_dim) standardised audio of frames 0..T
         generator: torch.Generator | None = None,
+        driven: Tensor | None = None,  # (B, T+1, 68, 2) whose head an oracle's head follows
     ) -> Tensor:  # (B, T+1, 68, 2), the first frame is x0
         "Generate. Raises TypeError or ValueError on what does not fit."
         expect(self.label, x0=(x0, "B", L, 2), a=(a, "B", "4(T+1)", self.cfg.audio_dim))
         if a.shape[1] % COLUMNS or a.shape[1] < 2 * COLUMNS:
             raise ValueError(f"{self.label}: {a.shape[1]} audio columns are no two frames or more")
-        y = denormalise(self.move(normalise(x0[:, None], x0)[:, 0], a, generator), x0)
+        portrait = normalise(x0[:, None], x0)[:, 0]
+        told = {}
+        if self.oracle:
+            told["pose"] = self._pose_of(driven, x0, a.shape[1] // COLUMNS)
+        y = denormalise(self.move(portrait, a, generator, **told), x0)
         return torch.cat([x0[:, None], y[:, 1:]], 1)
+
+    def _pose_of(self, driven: Tensor | None, x0: Tensor, n: int) -> Tensor:  # (B, n, 6)
+        "The pose that an oracle is told."
+        if driven is None:
+            raise ValueError(f"{self.label}: its head follows a real one, which is not given")
+        expect(self.label, driven=(driven, len(x0), n, L, 2))
+        driven = normalise(driven, driven[:, 0])
+        return head_pose(driven, driven[:, 0])
+
+
+# %% ../../nbs/baselines/42_fit.ipynb #6ce924c5
+@torch.no_grad()
+def remade(
+    G: nn.Module,  # a baseline or a generator
+    x: Tensor,  # (B, T+1, 68, 2) real clips
+    a: Tensor,  # (B, 4(T+1), audio_dim) standardised audio
+    seed: int = 0,  # of what it draws
+    batch: int = 256,  # clips at once
+) -> Tensor:  # (B, T+1, 68, 2)
+    "Motion from the first frames and the sound of clips; an oracle is told their heads' pose."
+    if not is_oracle(G):
+        return generate(G, x[:, 0], a, seed, batch)
+    rng = torch.Generator().manual_seed(seed)
+    parts = zip(x.split(batch), a.split(batch))
+    return torch.cat([G(clips[:, 0], sound, rng, clips) for clips, sound in parts])
+
+
+def is_oracle(G: nn.Module) -> bool:
+    "Whether it is told the real head's pose."
+    return getattr(G, "oracle", False)
 
 
 # %% ../../nbs/baselines/42_fit.ipynb #fa0b21a2
@@ -258,7 +316,7 @@ class _Measuring(_Training):
 
         def synchrony(y, a):
             seen = denormalise(y, x0) if self.model.cfg.reference == "fixed" else y
-            return av_loss(self.syncers, seen, a, self.model.syncer_levels)[0]
+            return self.model.in_sync(self.syncers, seen, a, rng)
 
         return self.model.losses(normalise(x, x0), a, rng, synchrony)
 
@@ -278,13 +336,13 @@ class FitStep(_Measuring):
         terms = dict(made.terms)
         if self.judge:
             self.judge.requires_grad_(False)
-            scored = (self.judge(made.fake) - 1).square().mean()
+            scored = self.model.fools(self.judge(made.fake))
             terms["judge"] = self.model.judge_weight * scored
             self.judge.requires_grad_(True)
         descend(self.opt, sum(terms.values()), terms, self.watch, self.cfg.clip)
         if self.judge:
-            D = (self.judge(made.real) - 1).square().mean()
-            D = D + self.judge(made.fake.detach()).square().mean()
+            real = self.judge(made.real)
+            D = self.model.told_apart(real, self.judge(made.fake.detach()))
             descend(self.opt_d, D, dict(D=D), self.watch, self.cfg.clip, norm="norm_D")
         if self.cfg.ema:
             self._follow()

@@ -9,6 +9,9 @@ __all__ = ["BASELINES"]
 from .audio2head import Audio2HeadStyle
 from .flow import FlowStyle
 from .makeittalk import MakeItTalkStyle
+from .ostf import OSTFStyle
+from .pcavs import PCAVSStyle
+from .suhmo import SUHMoStyle
 from .wav2lip import Wav2LipStyle
 
 # %% ../../nbs/baselines/49_systems.ipynb #8a354111
@@ -17,4 +20,7 @@ BASELINES = dict(
     makeittalk=MakeItTalkStyle,
     audio2head=Audio2HeadStyle,
     flow=FlowStyle,
+    ostf=OSTFStyle,
+    pcavs=PCAVSStyle,
+    suhmo=SUHMoStyle,
 )

@@ -34,6 +34,7 @@ class Wav2LipStyle(Baseline):
 
     label = "Wav2Lip-style"
     syncer_levels = 1
+    predicts_head = "no, it holds still"
     Config = Wav2LipConfig
 
     def __init__(self, cfg: Wav2LipConfig = Wav2LipConfig()):

@@ -16,6 +16,7 @@ __all__ = [
     "SCORINGS",
     "AT_ONCE",
     "SPANS",
+    "PC_AVS_SCALE",
     "NEEDS_LOUDNESS",
     "IMAGE_NETWORKS",
     "COMPARED",
@@ -34,6 +35,7 @@ __all__ = [
     "image_networks",
     "distribution_features",
     "frechet_tables",
+    "progress_row",
 ]
 
 # %% ../../nbs/study/65_evaluation.ipynb #13d7472d
@@ -45,6 +47,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from ..baselines.fit import is_oracle, remade
 from ..baselines.official import enough, motion_of, places_of
 from mssync.baselines.reference import (
     MeanMotion,
@@ -56,6 +59,7 @@ from mssync.baselines.reference import (
     static,
 )
 from ..data.audio import KINDS, loudness
+from ..data.landmarks import head_speed, lip_speed
 from ..data.packed import Packed
 from ..metrics.dynamics import ShapeSpace, measures, named, real_means, residual_curve
 from mssync.metrics.frechet import (
@@ -76,7 +80,7 @@ from mssync.metrics.heads import (
 from ..metrics.images import I3DFeatures, InceptionFeatures, WeightsError, image_features
 from ..metrics.intervals import by_speaker, set_interval, set_summary
 from ..metrics.raster import CENTRED, UNIT
-from ..metrics.synchrony import av_scores
+from ..metrics.synchrony import MultiScaleSync, av_scores
 from ..model.generator import generate
 from ..model.syncer import SyncerPyramid
 
@@ -215,7 +219,7 @@ class Methods(_Rows):
             baseline = self._once(lambda: _baseline(method, self.splits["train"], T), method, T)
             return baseline(x[:, 0], a)
         sound = shuffled_audio(a, self.seed) if method.endswith(WRONG) else a
-        return generate(self.models[method.removesuffix(WRONG)], x[:, 0], sound, self.seed)
+        return remade(self.models[method.removesuffix(WRONG)], x, sound, self.seed)
 
 
 # %% ../../nbs/study/65_evaluation.ipynb #61f00cdf
@@ -358,7 +362,8 @@ def drift_of(
     sound, first = sound_chain(a, min(clips, len(x)), frames + 1)
     x0 = x[first, 0]
     made = {TRUTH: x, STATIC: static(x0, frames)}
-    made |= {m: generate(G, x0, sound, methods.seed) for m, G in methods.models.items()}
+    able = {m: G for m, G in methods.models.items() if not is_oracle(G)}  # no real head goes on
+    made |= {m: generate(G, x0, sound, methods.seed) for m, G in able.items()}
     real = x.cpu().numpy()
     rows = []
     for method, y in made.items():
@@ -391,13 +396,24 @@ def sound_of(
 
 
 # %% ../../nbs/study/65_evaluation.ipynb #325236f9
+PC_AVS_SCALE = 0.75  # of landmarks of PC-AVS in the paper's Table 5, which are cropped differently
 NEEDS_LOUDNESS = ("silent", "beat", "nod", "speech", "head_beats")  # begin such columns' names
+
+
+def _shown(methods: Methods, method: str, T: int, scaled: float) -> dict[str, np.ndarray]:
+    "row -> motion (B, T+1, 68, 2): a method's, and an oracle's once more, scaled."
+    y = methods.array(method, T)
+    if not scaled or not is_oracle(methods.models.get(method)):
+        return {method: y}
+    middle = y.mean(-2, keepdims=True)
+    return {method: y, f"{method}, scaled by {scaled:g}": middle + scaled * (y - middle)}
 
 
 def measured_by(
     methods: Methods,
     table: Callable,  # `lips_table` or `heads_table`: of motion, real motion, loudness, ids
     T: int,
+    scaled: float = 0.0,  # by which an oracle's faces are made smaller for another row; 0: none
 ) -> pd.DataFrame:  # method, frames, id, speaker, sound, sound_speaker, and the table's columns
     "A table of measures, one row a method and test clip."
     rows = []
@@ -405,8 +421,9 @@ def measured_by(
         x, _, ids = methods.of(method, T)
         x = x.cpu().numpy()
         loud, sound = sound_of(methods, method, T)
-        measures = table(methods.array(method, T), x, loud, ids)
-        rows.append(measures.assign(sound=sound, method=method, frames=T).reset_index())
+        for row, y in _shown(methods, method, T, scaled).items():
+            measures = table(y, x, loud, ids)
+            rows.append(measures.assign(sound=sound, method=row, frames=T).reset_index())
     whose = methods.speakers.rename(columns=dict(id="sound", speaker="sound_speaker"))
     df = pd.concat(rows).merge(methods.speakers, on="id").merge(whose, on="sound")
     if not has_loudness(methods):
@@ -633,3 +650,27 @@ def frechet_tables(
     distances = pd.DataFrame(rows)
     columns = ["a", "b", *distances.columns.drop("method")]
     return distances, pd.DataFrame(differences, columns=columns)
+
+
+# %% ../../nbs/study/65_evaluation.ipynb #a4af8548
+def progress_row(
+    G: nn.Module,  # a generator or a baseline
+    x: Tensor,  # (B, n, 68, 2) clips
+    a: Tensor,  # (B, 4n, D) their sound
+    metric: SyncerPyramid,  # the metric syncers
+    space: ShapeSpace,  # of training faces
+    frames: int,  # of its training: no face beyond is asked whether it is one
+    seed: int = 0,  # of what it draws
+) -> dict[str, float]:  # AV-Conf_i, AV-Off_i; lip_speed, head_speed, shape_residual as ratios
+    "What a log says of a network: synchrony at each scale, speeds and shape residual."
+    made = remade(G, x, a, seed)
+    scores = MultiScaleSync(metric)  # some clips at once
+    scores.update(made[:, 1:], a[:, 4:])
+    means = scores.summary()
+    y, real = made.cpu().numpy(), x.cpu().numpy()
+    row = {f"AV-Conf_{i}": v for i, v in zip(means.level, means.conf_mean)}
+    row |= {f"AV-Off_{i}": v for i, v in zip(means.level, means.off_mean)}
+    for name, speed in (("lip_speed", lip_speed), ("head_speed", head_speed)):
+        row[name] = speed(y).mean() / speed(real).mean()
+    row["shape_residual"] = np.sqrt((space.ratio(y[:, : frames + 1]) ** 2).mean())
+    return row

@@ -60,12 +60,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..baselines.fit import remade
 from ..baselines.official import motion_of, places_of
 from ..data.landmarks import normalise
 from ..metrics.intervals import mean_std
 from ..metrics.synchrony import PADDED_SHIFT, SHIFTS, shift_range
 from ..metrics.theval import closeness
-from ..model.generator import generate
 from ..model.pyramid import WINDOW
 from .outputs import markdown, paper_table
 from .profiles import gan_configs
@@ -574,7 +574,7 @@ def sequences(
 ) -> dict[str, np.ndarray]:  # method -> (N, T + 1, 68, 2) relative to the first frame, to be drawn
     "Recorded motion, what generators make of its first frame and sound, and perhaps retrieval."
     out = {"Ground truth": x}
-    out |= {label: generate(G, x[:, 0], a, seed) for label, G in networks.items()}
+    out |= {label: remade(G, x, a, seed) for label, G in networks.items()}
     if retrieval is not None:
         out["Retrieval"] = retrieval(x[:, 0], a)
     return {m: normalise(v, v[:, 0]).cpu().numpy() for m, v in out.items()}

@@ -34,6 +34,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor, nn
 
+from ..baselines.fit import remade
 from ..baselines.reference import Retrieval, derangement, shuffled_audio, static
 from ..data.corpus import Clip
 from ..data.packed import Packed
@@ -99,7 +100,7 @@ def recovered(
     own["Retrieval"] = P.fixed["Retrieval"]
     lips, late = [], []
     for name, G in models.items():
-        y = P.cut(generate(G, P.x[:, 0], P.a, seed))
+        y = P.cut(remade(G, P.x, P.a, seed))
         own[name] = P.response(y)
         lips.append(closures(y, P.sources, P.start, ids=P.ids).assign(method=name))
         late.append(lag(y, P.planted, 4).assign(method=name))
@@ -355,7 +356,7 @@ SHOWN = dict(
 
 
 def branch_rows(
-    models: dict[str, nn.Module],  # label -> generator of this seed
+    models: dict[str, nn.Module],  # label -> generator of this seed, or a baseline, which has none
     x0: Tensor,  # (B, 68, 2)
     a: Tensor,  # (B, 4(T+1), width)
     ids: list[str],
@@ -365,7 +366,7 @@ def branch_rows(
     made = [
         branch_table(G, x0, a, ids, seed).assign(model=name)
         for name, G in models.items()
-        if G.branches > 1
+        if getattr(G, "branches", 1) > 1
     ]
     return pd.concat(made) if made else pd.DataFrame(columns=MASKS)
 

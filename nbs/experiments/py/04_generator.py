@@ -46,14 +46,12 @@ variant: str = "short"  # a key of the profile's variants
 
 # %%
 from dataclasses import replace
+from functools import partial
 
 import matplotlib.pyplot as plt
-import numpy as np
 
-from mssync.data.landmarks import head_speed, lip_speed
 from mssync.metrics.dynamics import shape_space
-from mssync.metrics.synchrony import MultiScaleSync
-from mssync.model.generator import generate
+from mssync.study.evaluation import progress_row
 from mssync.study.notebooks import checkpoint
 from mssync.study.profiles import gan_configs
 from mssync.study.run import Study
@@ -80,27 +78,9 @@ print(
 # shape space of the training faces, each as a ratio to real (1 = real).
 
 # %%
-metric = study.network("syncers_metric")
 x_val, a_val, _ = val.windows(study.lengths["sync"])
-space = shape_space(train)
-real = x_val.cpu().numpy()
-real_lips, real_head = lip_speed(real).mean(), head_speed(real).mean()
-
-
-def evaluate(G):
-    "What the log says of a generator: synchrony at each scale, speeds, shape residual."
-    x = generate(G, x_val[:, 0], a_val, seed)
-    scores = MultiScaleSync(metric)  # some clips at once
-    scores.update(x[:, 1:], a_val[:, 4:])
-    means = scores.summary()
-    y = x.cpu().numpy()
-    row = {f"AV-Conf_{i}": v for i, v in zip(means.level, means.conf_mean)}
-    row |= {f"AV-Off_{i}": v for i, v in zip(means.level, means.off_mean)}
-    row["lip_speed"] = lip_speed(y).mean() / real_lips
-    row["head_speed"] = head_speed(y).mean() / real_head
-    row["shape_residual"] = np.sqrt((space.ratio(y[:, : T + 1]) ** 2).mean())
-    return row
-
+on_the_way = dict(metric=study.network("syncers_metric"), space=shape_space(train), frames=T)
+evaluate = partial(progress_row, x=x_val, a=a_val, **on_the_way, seed=seed)
 
 # %% [markdown]
 # ## What it took

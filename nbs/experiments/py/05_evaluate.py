@@ -57,6 +57,7 @@ from mssync.metrics.lips import lips_table
 from mssync.metrics.theval import theval_table
 from mssync.study.claims import claims_with, claims_with_official, frechet_pairs
 from mssync.study.evaluation import (
+    PC_AVS_SCALE,
     Methods,
     distribution_features,
     drift_of,
@@ -158,7 +159,7 @@ some.set_index(["method", "frame"])[["position", "size", "residual", "deformatio
 # %%
 if not has_loudness(methods):
     print(f"pauses and beats are left out: features {test.features!r} do not hold the loudness")
-lips = measured_by(methods, lips_table, T_sync)
+lips = measured_by(methods, lips_table, T_sync, PC_AVS_SCALE)
 heads = measured_by(methods, heads_table, T_long)
 study.table(lips, "lips.csv")
 study.table(heads, "heads.csv")

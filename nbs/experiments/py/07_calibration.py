@@ -22,7 +22,8 @@
 # (Section 4.3) is given motion whose error is known, because it was planted: sound that comes early
 # or late, coupling that is taken out at one time scale (in the simulated corpus, where it was put
 # in), landmarks that tremble, blur, stall or come apart. What a metric does not find here it will not
-# find in generated motion. All clips are of split `test`, which no network has seen; every metric
+# find in generated motion. So no generator and no baseline has a row here: what is wrong with theirs is not known.
+# All clips are of split `test`, which no network has seen; every metric
 # syncer and motion encoder of the study's seeds is tried, and deviations over seeds are those of the
 # *rulers*. How all this is measured is written and tested in
 # [76_calibration](../study/76_calibration.ipynb).

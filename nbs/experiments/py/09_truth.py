@@ -34,6 +34,7 @@ device: str = "cpu"  # cpu, cuda, cuda:1, ...
 import pandas as pd
 from tqdm.auto import tqdm
 
+from mssync.baselines.systems import BASELINES  # noqa: F401  (what `load_model` reads)
 from mssync.data.corpus import read_clip
 from mssync.metrics.probes import lag
 from mssync.study.outputs import markdown as md
@@ -57,7 +58,8 @@ from mssync.study.truth import (
 from mssync.training.models import load_model
 
 study = Study(profile, results, corpus, seeds, device=device)
-labels, full = list(study.labels.values()), list(study.full.values())
+labels = [*study.labels.values(), *study.compared.values()]
+full = list(study.full.values())
 test = study.packed("test")
 T = study.lengths["durations"][-1]
 x, a, ids = test.windows(T)
@@ -81,13 +83,12 @@ print(about)
 # truth's gain says.
 
 # %%
-def generators(s):
-    "label -> generator of a seed"
+def networks(s):
+    "label -> generator or baseline of a seed"
     folder = study.at(s).folder
-    return {
-        label: load_model(folder / f"generator_{v}.safetensors", device)
-        for v, label in study.labels.items()
-    }
+    files = {label: f"generator_{v}" for v, label in study.labels.items()}
+    files |= {label: f"baseline_{b}" for b, label in study.compared.items()}
+    return {m: load_model(folder / f"{f}.safetensors", device) for m, f in files.items()}
 
 
 def measure(study):
@@ -99,7 +100,7 @@ def measure(study):
     late = [dict(seed=s, method="Ground truth", **r) for r in real for s in study.seeds]
     clips, lips = [], []
     for s in tqdm(study.seeds, desc="seeds"):
-        one, shut, own = recovered(P, generators(s), full, s)
+        one, shut, own = recovered(P, networks(s), full, s)
         columns = ["method", "motion", "ms", "id", "speaker", "gain", "correlation"]
         one = one.assign(speaker=one.id.map(speaker))[columns]
         study.at(s).table(one, "truth.csv")
@@ -126,7 +127,7 @@ else:
 # ## In tables
 #
 # Which scales does the multi-scale loss recover that the others do not? Paired differences of the first full model to the other
-# variants, clip by clip, answer that, by the rule of the claims: a difference counts if both intervals, over clips and over
+# variants and to the baselines, clip by clip, answer that, by the rule of the claims: a difference counts if both intervals, over clips and over
 # trainings, lie on one side of 0.
 
 # %%
@@ -150,7 +151,7 @@ if study.facts["simulated"]:
 branches = []
 columns = ["model", "branch", "region", "id", "speaker", *MASKS[4:]]
 for s in tqdm(study.seeds, desc="seeds"):
-    one = branch_rows(generators(s), x[:, 0], a, ids, s)
+    one = branch_rows(networks(s), x[:, 0], a, ids, s)
     one = one.assign(speaker=one.id.map(speaker))[columns]
     study.at(s).table(one, "masks.csv")
     branches.append(one.assign(seed=s))

@@ -41,7 +41,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from mssync.baselines.fit import remade
 from mssync.baselines.reference import shuffled_audio, static
+from mssync.baselines.systems import BASELINES  # noqa: F401  (what `load_model` reads)
 from mssync.data.packed import Packed
 from mssync.metrics.dynamics import dynamics_table, shape_space
 from mssync.metrics.synchrony import av_scores
@@ -162,20 +164,23 @@ study.figure(fig, "transfer.png")
 # %% [markdown]
 # ## The paper's Table 4
 #
-# Generators that were trained on another corpus than they are tested on, judged by metric syncers of the test corpus: every variant of
-# every other run, offsets and confidences, in both ways of scoring. This run's own generators have no row here: they were trained on the
+# Generators that were trained on another corpus than they are tested on, judged by metric syncers of the test corpus: every variant and
+# every baseline of every other run, offsets and confidences, in both ways of scoring. This run's own generators have no row here: they were trained on the
 # corpus that they are tested on.
 
 # %%
 def elsewhere(s):
-    "Motion of every variant of the other runs with the networks of one seed."
+    "Motion of every variant and baseline of the other runs with the networks of one seed."
     made = {"Ground truth": x, "Static": static(x[:, 0], T)}
     for run in sources:
         if name_of(facts[run]) == here:
             print(f"{run.name}: not in Table 4, its generators were trained on the {here} too")
             continue
-        for v, label in finished_run(run).labels.items():
-            path = run / f"seed_{s}" / f"generator_{v}.safetensors"
+        one = finished_run(run)
+        files = {label: f"generator_{v}" for v, label in one.labels.items()}
+        files |= {label: f"baseline_{b}" for b, label in one.compared.items()}
+        for label, file in files.items():
+            path = run / f"seed_{s}" / f"{file}.safetensors"
             if not path.is_file():
                 continue
             G = load_model(path, device)
@@ -186,7 +191,7 @@ def elsewhere(s):
             heard = Packed(study.corpus, "test", stats, device).windows(T)[1]
             name = f"{label}, trained on {name_of(facts[run])}"
             name += f", {run.resolve().name}" if name in made else ""
-            made[name] = generate(G, x[:, 0], heard, s)
+            made[name] = remade(G, x, heard, s)
     return made
 
 

@@ -34,16 +34,14 @@ baseline: str = "wav2lip"  # a key of the profile's baselines
 
 # %%
 from dataclasses import replace
+from functools import partial
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 from mssync.baselines.fit import fit
 from mssync.baselines.systems import BASELINES  # noqa: F401  (what the profile names)
-from mssync.data.landmarks import head_speed, lip_speed
 from mssync.metrics.dynamics import shape_space
-from mssync.metrics.synchrony import MultiScaleSync
-from mssync.model.generator import generate
+from mssync.study.evaluation import progress_row
 from mssync.study.notebooks import checkpoint
 from mssync.study.profiles import baseline_configs
 from mssync.study.run import Study
@@ -68,25 +66,10 @@ print(
 # face that moves.
 
 # %%
-metric = study.network("syncers_metric")
 x_val, a_val, _ = val.windows(study.lengths["sync"])
-space = shape_space(train)
-real = x_val.cpu().numpy()
-
-
-def evaluate(G):
-    "Synchrony at each scale, speeds and shape residual, as ratios to real."
-    x = generate(G, x_val[:, 0], a_val, seed)
-    scores = MultiScaleSync(metric)
-    scores.update(x[:, 1:], a_val[:, 4:])
-    means = scores.summary()
-    y = x.cpu().numpy()
-    row = {f"AV-Conf_{i}": v for i, v in zip(means.level, means.conf_mean)}
-    row["lip_speed"] = lip_speed(y).mean() / lip_speed(real).mean()
-    row["head_speed"] = head_speed(y).mean() / head_speed(real).mean()
-    row["shape_residual"] = np.sqrt((space.ratio(y) ** 2).mean())
-    return row
-
+on_the_way = dict(metric=study.network("syncers_metric"), space=shape_space(train))
+on_the_way |= dict(frames=training.frames, seed=seed)
+evaluate = partial(progress_row, x=x_val, a=a_val, **on_the_way)
 
 # %% [markdown]
 # ## Training
