@@ -128,8 +128,8 @@ class _Judged(_Measured):
 
 
 # %% ../../nbs/baselines/42_fit.ipynb #0cbe2ee9
-class Baseline(_Judged):
-    "A system that MS-Sync is compared with: its own are `move`, `losses`, perhaps `judge`."
+class _Own(_Judged):
+    "What is a system's own: its name, how it moves, what it learns by."
 
     label = "baseline"
     syncer_levels = 0  # how many of the loss syncers' levels, from the finest on, its loss asks
@@ -162,6 +162,11 @@ class Baseline(_Judged):
     ) -> Tensor:  # scalar, low where they are
         "What the frozen syncers say: Eq. 4 at `syncer_levels`."
         return av_loss(syncers, y, a, self.syncer_levels)[0]
+
+
+# %% ../../nbs/baselines/42_fit.ipynb #bfe2a203
+class Baseline(_Own):
+    "A system that MS-Sync is compared with: its own are `move`, `losses`, perhaps `judge`."
 
     def forward(
         self,
