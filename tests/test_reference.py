@@ -1,6 +1,7 @@
 "The stored reference runs say what today's rules say of them, and the findings say no more."
 
 import importlib.util
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -25,6 +26,18 @@ def test_claims_are_decided_by_todays_rule(run, monkeypatch):
     monkeypatch.setattr(reference, "write_table", lambda df, path: written.append(path))
     assert len(reference.decided_today(REFERENCE / run))
     assert written == []
+
+
+def test_runs_with_baselines_have_a_claim_of_them(monkeypatch):
+    "And none of one that is told the real pose."
+    reference = workflow("reference")
+    labels = dict(wav2lip="Wav2Lip-style", pcavs="PC-AVS-style (oracle pose)")
+    run = SimpleNamespace(compared=labels)
+    monkeypatch.setattr(reference, "runs_beside", lambda folder: dict(toy=run))
+    parts = pd.DataFrame(dict(run=["toy", "toy"], letter=["a", "j"], b=["", "X (official)"]))
+    asked = reference.claims_asked(parts, REFERENCE)
+    assert {p["b"] for p in asked["i"]["parts"]} == {"Wav2Lip-style"}
+    assert {p["b"] for p in asked["j"]["parts"]} == {"X (official)"}
 
 
 def claim_a() -> pd.DataFrame:  # a row a scale, the finest first

@@ -216,7 +216,7 @@ ABOUT5 = (
     "rendered; Shuffled audio is the recorded motion itself, so it has none. "
 )
 
-
+# %% ../../nbs/study/75_paper.ipynb #285bd849
 ABOUT_SCALED = (
     "The paper scales the landmarks of PC-AVS by 0.75, because its pictures are cropped "
     "differently. PC-AVS-style is not cropped: its row counts as it is, and the scaled one only "

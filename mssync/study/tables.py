@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = [
     "AIMS",
+    "ORACLE",
     "ABLATION",
     "COLOURS",
     "scale",
@@ -389,9 +390,14 @@ AIMS = {  # what is best, in a header's words
 }
 
 
+ORACLE = "(oracle"  # in the name of a method that is told something of the real clip
+
+
 def is_reference(method: str) -> bool:
-    "Whether a row is there to be compared with: ground truth, Static, another clip's sound."
-    return method.startswith("Ground truth") or method == "Static" or "huffled audio" in method
+    """Whether a row is there to be compared with: ground truth, Static, another clip's sound, or a
+    method that is told something of the real clip."""
+    real = method.startswith("Ground truth") or ORACLE in method
+    return real or method == "Static" or "huffled audio" in method
 
 
 def plain_cell(
@@ -424,6 +430,8 @@ def plain_legend(
         what += ", one seed, so without a deviation"
     what += f"{_clips_of(rows)}. Bold: the best of what is compared; ground truth, Static and "
     what += "shuffled audio are there to compare with."
+    if "method" in rows and rows.method.str.contains(ORACLE, regex=False).any():
+        what += " So is an oracle, which is told how the real head moves."
     return what + (f" Intervals: `{source}`." if source else "")
 
 

@@ -37,6 +37,9 @@ device: str = "cpu"  # cpu, cuda, cuda:1, ...
 generated: str = (
     ""  # folder of ingested videos that other systems made; empty: that section is left out
 )
+# folder of the recordings that the corpus was made from; empty: they are not encoded again
+recordings: str = ""
+recoded: int = 24  # clips that are, evenly over all; 0: all
 
 # %%
 import matplotlib.pyplot as plt
@@ -79,6 +82,7 @@ from mssync.study.calibration import (
     videos_figure,
     videos_table,
 )
+from mssync.study.codec import codec_rows, codec_table, codec_text, reencoded
 from mssync.study.lengths import length_of
 from mssync.study.outputs import markdown as md
 from mssync.study.run import Study
@@ -281,6 +285,23 @@ if generated:
     display(shown_videos(t_videos))
 else:
     print("No folder of generated videos was given.")
+
+# %% [markdown]
+# ## The same videos, encoded again
+#
+# SyncNet's LSE-C and LSE-D are said to move by 0.4 to 1.2 when a video is merely encoded anew. Here test clips are encoded at several
+# qualities, tracked again and scored with the sound that came out ([78_codec](../study/78_codec.ipynb)): a metric of synchrony must not
+# move.
+
+# %%
+if recordings:
+    made = reencoded(study.corpus, recordings, study.results / "recoded", test, most=recoded)
+    t_codec = codec_table(codec_rows(syncers, test, made, length_of(np.asarray(test.lengths), T)))
+    study.table(t_codec, "calibration_codec.csv")
+    texts["The same videos, encoded again"] = codec_text(t_codec)
+    display(t_codec.round(2))
+else:
+    print("No folder of recordings was given.")
 
 # %% [markdown]
 # ## In short
