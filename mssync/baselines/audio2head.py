@@ -77,6 +77,7 @@ class PoseFirst(Baseline):
         return SequenceJudge(6, self.cfg.width, self.cfg.expansion)
 
 
+# %% ../../nbs/baselines/45_audio2head.ipynb #c27ff4be
 @dataclass
 class Audio2HeadConfig(PoseConfig):
     "Shape and loss of an Audio2Head-style baseline."
