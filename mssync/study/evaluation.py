@@ -522,6 +522,7 @@ def image_networks(
     wanted: bool,  # the profile's `images`
     raster: str,  # how faces are drawn: lines or points
     device: str = "cpu",
+    over_time: bool = False,  # see `I3DFeatures`
     kinds: dict = IMAGE_NETWORKS,  # name -> what makes it, the distances that need it
 ) -> tuple[dict, pd.DataFrame]:  # networks, by name; distances, network, raster, computed, why
     "The networks for distances of images that can be had, and a table that says what cannot."
@@ -531,7 +532,8 @@ def image_networks(
         why = "" if wanted else "they need `evaluation: {images: true}` in the profile"
         if wanted:
             try:
-                networks[name] = make(device=device)
+                how = dict(over_time=True) if name == "i3d" and over_time else {}
+                networks[name] = make(device=device, **how)
             except WeightsError as e:
                 why = " ".join(str(e).split())
         about = dict(distances=distances, network=name, raster=raster)

@@ -97,6 +97,7 @@ _EVALUATION = dict(
     # FID, FVD and t-FID too: two networks that are downloaded, and without a GPU hours
     images=False,
     raster="lines",  # how faces are drawn for them: lines or points
+    over_time=False,  # FVD by I3D's logits at each place in time, as in the authors' code
     # how errors grow over a chain of test clips' sound
     drift_frames=1000,
     drift_clips=8,
@@ -113,7 +114,8 @@ SECTIONS: dict[str, dict] = dict(
     # shards are jobs of the workflow; the seed is that of the splits
     ingest=_fields(Settings, layout="folder", options=(), shards=4, seed=0),
     splits=dict(SPLITS),
-    expected=dict(train=0, test=0),  # clips; 0: any number
+    # clips and identities of two splits; 0: any number
+    expected=dict(train=0, test=0, train_people=0, test_people=0),
     # what is left out of a configuration follows from the role, the corpus and `reference`
     syncer=_fields(SyncerConfig, "normalised", "audio_dim", "features", "reference"),
     loss_syncers=_fields(SyncerTraining),
@@ -339,8 +341,9 @@ def _variants(given, path: Path) -> dict[str, dict]:
 _ONE = """steps batch teacher_batch hidden layers heads context dim width expansion negatives levels
 loss_levels eval_every clips speakers shards every drift_frames drift_clips figure4_frames
 position_widths audio_widths branch_widths frame_widths sequence_widths windows last"""
-_ZERO = """training.steps training.clips expected.train expected.test baseline_training.frames
-baseline_training.steps baseline_training.batch""".split()
+_ZERO = """training.steps training.clips expected.train expected.test expected.train_people
+expected.test_people baseline_training.frames baseline_training.steps
+baseline_training.batch""".split()
 LEAST = dict.fromkeys(_ONE.split(), 1) | dict.fromkeys(_ZERO, 0)
 LEAST |= dict(frames=5, durations=40, sync_frames=40, motion_frames=16, draws=2, image_draws=2)
 LEAST |= dict(others=5)

@@ -86,15 +86,19 @@ if others == "metric" and wanted["metric_split"] == "train":
         f"{counts['metric']:,} clips of split metric are learnt from by nobody: both pyramids of "
         "syncers learn from split train; deal them to it with `splits: {metric: 0}` when ingesting"
     )
-for split, n in settings["expected"].items():
-    if n and not 0.9 < counts[split] / n < 1.1:
-        print(f"split {split} has {counts[split]:,} clips, the profile's corpus about {n:,}")
 
 of_split = index.groupby("split")
+people = of_split.speaker.nunique().reindex(list(SPLITS), fill_value=0)
+for key, n in settings["expected"].items():
+    split, what = key.split("_") if "_" in key else (key, "clips")
+    found = (people if what == "people" else counts)[split]
+    if n and not 0.9 < found / n < 1.1:
+        print(f"split {split} has {found:,} {what}, the profile's corpus about {n:,}")
+
 splits = pd.DataFrame(
     dict(
         clips=counts,
-        speakers=of_split.speaker.nunique(),
+        speakers=people,
         minutes=(of_split.frames.sum() / FPS / 60).round(1),
     )
 ).loc[[s for s in SPLITS if counts[s]]]

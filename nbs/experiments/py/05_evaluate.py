@@ -200,7 +200,7 @@ shown.pivot_table(index="method", columns="metric", values="value", sort=False).
 # (`image_draws`).
 
 # %%
-networks, images = image_networks(asked["images"], asked["raster"], device)
+networks, images = image_networks(asked["images"], asked["raster"], device, asked["over_time"])
 study.table(images, "images.csv")
 for r in images.itertuples():
     if r.computed == "no":
