@@ -8,10 +8,17 @@ import shutil
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from conftest import ROOT, quick_python, run, snakemake
+
+from mssync.metrics.synchrony import av_scores
+from mssync.model.generator import generate
+from mssync.study.run import Study
+from mssync.training.models import read_tensors
 
 PROFILE = ROOT / "workflow/profiles/smoke.yaml"
 SEEDS = [0, 1]
@@ -146,6 +153,34 @@ def test_table3(results):
     value = f"{r['mean']:.1f} ± {r.seeds_std:.1f}"
     assert re.search(rf"\| Retrieval +\| (\*\*)?{value}(\*\*)? ", text)
     assert "## The ablation: loss x generator" in text
+
+
+def test_judge_and_loss_are_strangers(results):
+    """The syncers that score have learned from no clip of the loss syncers', share no weight with
+    them, and are those whose scores stand in the tables and on the curve of a training."""
+    clips = pd.read_csv(results / "corpus/clips.csv").set_index("id").split
+    study = Study("smoke", results, seed=0)
+    nets = {}
+    for role, split in (("loss", "train"), ("metric", "metric")):
+        _, about = read_tensors(study.folder / f"syncers_{role}.safetensors")
+        assert (about["meta"]["split"], about["meta"]["clips"]) == (split, (clips == split).sum())
+        assert set(study.packed(split).index.id) == set(clips.index[clips == split])
+        nets[role] = study.network(f"syncers_{role}")
+    pairs = zip(nets["loss"].parameters(), nets["metric"].parameters())
+    assert not any(torch.equal(a, b) for a, b in pairs)
+
+    x, a, ids = study.packed("test").windows(study.lengths["sync"])
+    sync = measured(results, "sync").query("split == 'test' and scoring == 'overlap' and seed == 0")
+    stored = sync[sync.method == "Ground truth"].pivot(index="id", columns="level")["confidence"]
+    for role, same in (("metric", True), ("loss", False)):
+        found = av_scores(nets[role], x[:, 1:], a[:, 4:])["confidence"]
+        assert np.allclose(found, stored.loc[ids], atol=1e-4) == same
+
+    x, a, _ = study.packed("val").windows(study.lengths["sync"])
+    made = generate(study.network("generator_short"), x[:, 0], a, 0)
+    curve = pd.read_csv(study.folder / "generator_short.csv").iloc[-1].filter(like="AV-Conf")
+    found = av_scores(nets["metric"], made[:, 1:], a[:, 4:])["confidence"].mean(0)
+    assert np.allclose(found, curve.to_numpy(float), atol=1e-3)
 
 
 def test_seeds_are_other_trainings_on_the_same_clips(results):
