@@ -77,12 +77,24 @@ def snakemake(*args, **kw) -> subprocess.CompletedProcess:
     return run(*command, *args, **kw)
 
 
-# Else every figure is drawn twice, when it changes and to be shown, then in four times the pixels.
-DRAWN_ONCE = """
+# Else every figure is drawn twice, when it changes and to be shown, laid out both times and then
+# painted in four times the pixels. What cannot be drawn is noticed without: all is measured as it
+# would be painted.
+UNPAINTED = """
 from functools import partial
+import IPython.core.pylabtools
 import matplotlib.pyplot
 import nbdev.test
+
+
+def measured(figure, *_, **__):
+    if figure.axes or figure.lines:
+        figure.set_layout_engine("none")
+        figure.draw_without_rendering()
+
+
 matplotlib.pyplot.draw_all = lambda *_, **__: None
+IPython.core.pylabtools.print_figure = measured
 nbdev.test.CaptureShell = partial(nbdev.test.CaptureShell, mpl_format="png")
 """
 
@@ -93,7 +105,7 @@ NOTEBOOK_SECONDS: dict[str, float] = {}
 def notebook_test(path: str) -> subprocess.CompletedProcess:
     "`run(nbdev_test, --path, path, --do_print)`."
     start = time.monotonic()
-    code = f"{DRAWN_ONCE}nbdev.test.nbdev_test({path!r}, do_print=True)"
+    code = f"{UNPAINTED}nbdev.test.nbdev_test({path!r}, do_print=True)"
     done = run(quick_python(), "-c", code)
     NOTEBOOK_SECONDS[path] = time.monotonic() - start
     return done

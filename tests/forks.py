@@ -49,9 +49,11 @@ torch.utils.tensorboard
 tqdm.auto
 """.split()  # and all of mssync
 
-# What these start (sys.executable) is forked too: jobs, kernels, several processes of a training.
+# What these start (sys.executable) is forked too: jobs, kernels, workers of an ingestion, several
+# processes of a training.
 STARTS_FORKS = (
     "snakemake",
+    "mssync.app.cli",
     "mssync.study.notebooks",
     "torch.distributed.run",
     "accelerate.commands.launch",

@@ -99,7 +99,7 @@ def test_clean(copy):
 
 
 def test_readme():
-    done = run(BIN / "python", "workflow/readme.py", "--check")
+    done = run(quick_python(), "workflow/readme.py", "--check")
     assert done.returncode == 0, done.stdout
 
 
@@ -108,7 +108,7 @@ def test_readme_examples(tmp_path):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
     assert blocks
-    done = run(BIN / "python", "-c", "\n".join(blocks), cwd=tmp_path)
+    done = run(quick_python(), "-c", "\n".join(blocks), cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-4000:]
 
 

@@ -36,8 +36,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import torch
-from torch import Tensor
 
 # %% ../../nbs/data/00_landmarks.ipynb #fba4b634
 L = 68  # landmarks a face
@@ -86,7 +84,9 @@ def as_array(
     dtype=None,  # of the result; its own by default, float32 for bfloat16
 ) -> np.ndarray:
     "The numbers of a tensor or an array."
-    if isinstance(x, Tensor):
+    if hasattr(x, "detach"):  # a tensor
+        import torch
+
         x = x.detach().cpu()
         x = x.float() if x.dtype == torch.bfloat16 else x
     return np.asarray(x, dtype)
@@ -175,8 +175,10 @@ def plot_face(
 def fixed_numbers(
     numbers: tuple,
     device="cpu",
-) -> Tensor:  # (n,)
+):  # tensor (n,)
     "Numbers that never change, brought to a device once: an index, or constants."
+    import torch
+
     with torch.inference_mode(False):  # it may serve a training later
         return torch.tensor(numbers, device=device)
 
@@ -186,19 +188,22 @@ def flip(
     width: float = 1.0,  # width of the frame; 0 for normalised landmarks (mirrored about x = 0)
 ):  # (..., 68, 2)
     "Mirror faces horizontally and exchange left and right indices."
-    tensor = isinstance(x, Tensor)
-    index = fixed_numbers(tuple(FLIP), x.device) if tensor else FLIP
+    if isinstance(x, np.ndarray):
+        index, stack = FLIP, np.stack
+    else:
+        import torch
+
+        index, stack = fixed_numbers(tuple(FLIP), x.device), torch.stack
     y = x[..., index, :]
-    stack = torch.stack if tensor else np.stack
     return stack((width - y[..., 0], y[..., 1]), -1)
 
 
 # %% ../../nbs/data/00_landmarks.ipynb #c63faf79
 def _mean(x, axis):
     "Mean along an axis that stays, of a tensor or an array."
-    if isinstance(x, Tensor):
-        return x.mean(axis, keepdim=True)
-    return x.mean(axis, keepdims=True)
+    if isinstance(x, np.ndarray):
+        return x.mean(axis, keepdims=True)
+    return x.mean(axis, keepdim=True)
 
 
 def centre_size(

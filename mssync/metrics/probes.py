@@ -119,12 +119,12 @@ WHERE = dict(lips=ALL, jaw=ALL, brows=ALL, nods=(1,), turns=(2,), tilts=(3,), le
 _PARTS = dict(nods=(1, 2, 3), turns=(2,), tilts=(3,), leans=(3,))
 
 
-def _bands(
-    v: np.ndarray,  # (B, n)
+def _centred(
+    v: np.ndarray,  # (B, n, 4) bands
     part: slice,  # of the frames
 ) -> np.ndarray:  # (B, frames, 4)
-    "The four bands without what all clips share, and without each clip's mean."
-    v = split_bands(v, FPS)[:, part]
+    "Bands without what all clips share, and without each clip's mean."
+    v = v[:, part]
     v = v - v.mean(0)
     return v - v.mean(1, keepdims=True)
 
@@ -172,27 +172,29 @@ def _gain(
 
 
 # %% ../../nbs/metrics/39_probes.ipynb #600e20a6
-def response(
-    x,  # (B, n, 68, 2) real or generated clips
-    planted,  # (B, 4, 7, n) `planted_motion` of the same clips; the bands count from their first
-    # frame, so both must begin at the same one
-    ids=None,  # B names; running numbers by default
-    lag: int = 0,  # frames by which motion is taken to come after what was planted
-) -> pd.DataFrame:  # one row a clip, motion and scale: id, motion, ms, gain, correlation
-    """How much of the planted motion a method recovers.
+def _split(
+    x: np.ndarray,  # (B, n, 68, 2)
+    planted: np.ndarray,  # (B, 4, 7, n)
+) -> dict[str, tuple[np.ndarray, dict]]:  # motion -> bands (B, n, 4); planted part -> its bands
+    "What both signals are in the four bands; no lag changes it."
+    m = motions(x)
+    return {
+        name: (
+            split_bands(m[:, k], FPS),
+            {j: split_bands(planted[:, j, k], FPS) for j in _PARTS.get(name, (0,))},
+        )
+        for k, name in enumerate(WHERE)
+    }
 
-    Raises ValueError below 41 frames or 5 clips, on shapes that do not fit, on NaN, and where
-    nothing was planted."""
-    x = check_clips(x, "response", frames=41, batch=True)
-    planted = np.asarray(planted, np.float64)
-    ids = list(ids) if ids is not None else list(range(len(x)))
-    _check_response(x, planted, ids, lag)
-    m, n, rows = motions(x), x.shape[1], []
+
+def _response(bands: dict, ids: list, lag: int) -> pd.DataFrame:
+    "`response` to signals that are split into bands."
+    n, rows = bands["lips"][0].shape[1], []
     late = slice(max(lag, 0), n + min(lag, 0))
     early = slice(max(-lag, 0), n - max(lag, 0))
-    for k, (name, where) in enumerate(WHERE.items()):
-        y = _bands(m[:, k], late)
-        p = {j: _bands(planted[:, j, k], early) for j in _PARTS.get(name, (0,))}
+    for name, where in WHERE.items():
+        y = _centred(bands[name][0], late)
+        p = {j: _centred(v, early) for j, v in bands[name][1].items()}
         for i in where:
             own, v = p[i if name in _PARTS else 0][..., i], y[..., i]
             others = [p[j][..., i] for j in p if name in _PARTS and j != i]
@@ -209,6 +211,25 @@ def response(
     return pd.concat(rows, ignore_index=True)
 
 
+# %% ../../nbs/metrics/39_probes.ipynb #c787acde
+def response(
+    x,  # (B, n, 68, 2) real or generated clips
+    planted,  # (B, 4, 7, n) `planted_motion` of the same clips; the bands count from their first
+    # frame, so both must begin at the same one
+    ids=None,  # B names; running numbers by default
+    lag: int = 0,  # frames by which motion is taken to come after what was planted
+) -> pd.DataFrame:  # one row a clip, motion and scale: id, motion, ms, gain, correlation
+    """How much of the planted motion a method recovers.
+
+    Raises ValueError below 41 frames or 5 clips, on shapes that do not fit, on NaN, and where
+    nothing was planted."""
+    x = check_clips(x, "response", frames=41, batch=True)
+    planted = np.asarray(planted, np.float64)
+    ids = list(ids) if ids is not None else list(range(len(x)))
+    _check_response(x, planted, ids, lag)
+    return _response(_split(x, planted), ids, lag)
+
+
 # %% ../../nbs/metrics/39_probes.ipynb #a58b47a5
 def lag(
     x,  # (B, n, 68, 2) as in `response`
@@ -220,7 +241,11 @@ def lag(
     if reach < 0:
         raise ValueError(f"lag: reach={reach} must be at least 0")
     lags = sorted(range(-reach, reach + 1), key=abs)
-    every = [response(x, planted, lag=k).assign(lag=k * 1000 // FPS) for k in lags]
+    x = check_clips(x, "response", frames=41, batch=True)
+    planted, ids = np.asarray(planted, np.float64), list(range(len(x)))
+    _check_response(x, planted, ids, reach)
+    bands = _split(x, planted)
+    every = [_response(bands, ids, k).assign(lag=k * 1000 // FPS) for k in lags]
     by = pd.concat(every).groupby(["motion", "ms", "lag"], sort=False)
     r = by.correlation.mean().reset_index()
     best = r.groupby(["motion", "ms"], sort=False).correlation.idxmax()

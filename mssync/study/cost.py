@@ -24,14 +24,14 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from types import SimpleNamespace
 
 import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 from ..data.audio import COLUMNS
 from ..data.landmarks import L
@@ -43,30 +43,47 @@ from .bench import ordinary_products
 from .diagrams import parameters
 from .profiles import gan_configs, load_profile, syncer_config, syncer_training
 from ..training.gan import GANState
+from ..training.graphs import tensors_in
 from ..training.runs import adam
 from ..training.syncers import syncer_losses
 
 
+# %% ../../nbs/study/73_cost.ipynb #e278b006
+@cache
+def _is_composite(func) -> bool:
+    "Whether an operator is made of others, which are counted in its place."
+    key = torch._C.DispatchKey.CompositeImplicitAutograd
+    return torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key)
+
+
+@cache
+def _product_flops(func) -> Callable | None:
+    "How torch counts the operations of a matrix product; None for any other operator."
+    packet = func.overloadpacket
+    return None if "convolution" in str(packet) else flop_registry.get(packet)
+
+
 # %% ../../nbs/study/73_cost.ipynb #144d84f5
-def _tensors(tree) -> list[Tensor]:
-    "All tensors among arguments, lists and dicts."
-    return [t for t in tree_leaves(tree) if isinstance(t, Tensor)]
-
-
 class Watch(TorchDispatchMode):
-    """Counts, while it is entered, operators that write memory, the bytes that they read and write,
-    and the bytes that are alive."""
+    """Counts, while it is entered, operations of matrix products, operators that write memory, the
+    bytes that they read and write, and the bytes that are alive."""
 
     def __init__(self):
         super().__init__()
-        self.launches = self.traffic = self.live = self.peak = 0
+        self.flops = self.launches = self.traffic = self.live = self.peak = 0
         self.owned = set()  # storages that were made inside and are alive
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        given = _tensors((args, kwargs or {}))
-        out = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if _is_composite(func):
+            with self:
+                return func.decompose(*args, **kwargs)
+        given = tensors_in([*args, *kwargs.values()])
+        out = func(*args, **kwargs)
+        if flops := _product_flops(func):
+            self.flops += flops(*args, **kwargs, out_val=out)
         there = {t.untyped_storage()._cdata for t in given}
-        new = [t for t in _tensors(out) if t.untyped_storage()._cdata not in there]
+        new = [t for t in tensors_in([out]) if t.untyped_storage()._cdata not in there]
         if new or func._schema.is_mutable:
             self.launches += 1
             self.traffic += sum(t.numel() * t.element_size() for t in (*given, *new))
@@ -89,22 +106,15 @@ class Watch(TorchDispatchMode):
 
 
 # %% ../../nbs/study/73_cost.ipynb #4f4740ce
-def _products(counter: FlopCounterMode) -> int:
-    "Operations of matrix products so far."
-    counts = counter.get_flop_counts().get("Global", {})
-    return sum(n for op, n in counts.items() if "convolution" not in str(op))
-
-
 def counted(
     f: Callable,  # without arguments but the `mark`: f(mark)
 ) -> dict[str, float]:  # flops, launches, traffic and peak (bytes); see below for marks
     """Run once and count. For every mark("NAME") there are also "flops: NAME" and "launches: NAME",
     of the part that ends there."""
     marks = [("", 0, 0)]
-    with ordinary_products(), Watch() as w, FlopCounterMode(display=False) as counter:
-        f(lambda name: marks.append((name, _products(counter), w.launches)))
-        flops = _products(counter)
-        out = dict(flops=flops, launches=w.launches, traffic=w.traffic, peak=w.peak)
+    with ordinary_products(), Watch() as w:
+        f(lambda name: marks.append((name, w.flops, w.launches)))
+        out = dict(flops=w.flops, launches=w.launches, traffic=w.traffic, peak=w.peak)
     for (_, flops_before, launches_before), (name, flops, launches) in zip(marks, marks[1:]):
         out[f"flops: {name}"] = flops - flops_before
         out[f"launches: {name}"] = launches - launches_before
@@ -370,19 +380,20 @@ def _row(training: Training, given: Assumptions, seconds: bool) -> dict:
     least = min(training.batch, max(training.points))
     state, step = training.make(least)
     step()  # the optimiser's state is there after a step
-    took = time.process_time()
-    step()
-    took = time.process_time() - took
 
     def count(n):
-        _, step = training.make(n)
-        step()
-        return counted(step)
+        if n == least:
+            return counted(step)
+        _, other = training.make(n)
+        other()
+        return counted(other)
 
     counts = at_batch(count, training.batch, training.points)
     row = _counted_columns(training, state, counts)
     if seconds:
-        each = took * training.batch / least
+        took = time.process_time()
+        step()
+        each = (time.process_time() - took) * training.batch / least
         row |= {"CPU s a step": each, "CPU days": each * training.steps / 86400}
     return row | _gpu_columns(training.steps, counts, given)
 
