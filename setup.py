@@ -29,7 +29,7 @@ setup(
     packages=[*find_packages(include=["mssync", "mssync.*"]), "mssync.profiles"],
     package_dir={"mssync.profiles": "workflow/profiles"},
     package_data={
-        "mssync": ["style.mplstyle", "study/page.css", "weights/*", "weights/*/*"],
+        "mssync": ["style.mplstyle", "study/page.css", "app/demo.html", "weights/*", "weights/*/*"],
         "mssync.profiles": ["*.yaml"],
     },
     install_requires=cfg["requirements"].split(),

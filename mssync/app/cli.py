@@ -677,6 +677,31 @@ def _import_method(
     import_method(name, folder, corpus, out, split, landmarker)
 
 
+# %% ../../nbs/app/51_cli.ipynb #26b01a56
+@command("mssync demo --port 8000", stays="what it made is removed")
+def _demo(
+    *,
+    port: says(int, "of the page (default 7860); 0 takes a free one") = 7860,
+    host: says(str, "address to listen on (default 127.0.0.1, this computer alone)") = "127.0.0.1",
+    weights: says(
+        str, "a trained generator (default: the one that comes with the package)", metavar="FILE"
+    ) = None,
+    seconds: says(float, "that a recording or a video may last (default 60)") = 60.0,
+    megabytes: says(float, "that an upload may have (default 50)") = 50.0,
+):
+    """Open a page on this computer to try it.
+
+    Make a portrait talk, score a video, and speak to a face that follows live.
+    """
+    from mssync.app.demo import Demo, Limits, serve
+
+    def ready(url: str):
+        print(f"{url} (Ctrl-C ends it)", flush=True)
+
+    with Demo(weights, Limits(seconds=seconds, megabytes=megabytes)) as demo:
+        serve(demo, host, port, ready)
+
+
 # %% ../../nbs/app/51_cli.ipynb #f1a1a111
 @contextmanager
 def plain_warnings() -> Iterator[None]:
