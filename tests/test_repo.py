@@ -112,6 +112,22 @@ def test_readme_examples(tmp_path):
     assert done.returncode == 0, done.stdout[-4000:]
 
 
+def test_no_home(tmp_path):
+    "Sound and landmarks need no folder to write to: no home, no cache."
+    code = """
+import numpy as np
+from mssync.data.audio import features
+from mssync.data.track import make_landmarker
+import mssync.metrics.raster  # compiles without a cache
+
+assert features(np.random.default_rng(0).normal(size=16000) * 0.1, 16000).shape == (100, 26)
+assert make_landmarker("dlib")(np.zeros((200, 200, 3), np.uint8)) is None
+"""
+    nowhere = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR", "TMPDIR"), "/proc/none")
+    done = run(BIN / "python", "-c", code, cwd=tmp_path, env=nowhere)
+    assert done.returncode == 0, done.stdout
+
+
 def test_readme_is_short():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.split()) <= 1200
