@@ -44,10 +44,10 @@ def said(trial: dict) -> str:
 
 
 def missing(plan: dict, known: pd.DataFrame, names: list[str]):
-    "Name and trial of what the table does not have."
+    "Name and trial of what the table does not have: the first of every baseline, the second, ..."
     have = set(zip(known.baseline, known.trial)) if len(known) else set()
-    for name in names:
-        for trial in plan["trials"][name]:
+    for trials in zip(*(plan["trials"][name] for name in names), strict=True):
+        for name, trial in zip(names, trials):
             if (name, said(trial)) not in have:
                 yield name, trial
 
