@@ -1,4 +1,4 @@
-"The baselines' tuning trials: as many for each, all of them possible, and the table is of the list."
+"The baselines' tuning trials: as many for each, all possible, and the table is of the list."
 
 import importlib.util
 

@@ -274,8 +274,8 @@ def claims_with(
         ),
         note="The baselines follow the papers' descriptions, for landmarks, with the same clips "
         "and budget (budgets.md). One that is badly tuned decides nothing: what was tried for each "
-        "stands in data/baseline_trials.csv. PC-AVS-style, where it is trained, is told the real head's pose, "
-        "so it is not among them.",
+        "stands in data/baseline_trials.csv. PC-AVS-style, where it is trained, is told the real "
+        "head's pose, so it is not among them.",
     )
     return claims | {"i": own}
 
