@@ -117,7 +117,7 @@ def test_two_processes_train_the_same(trained):
     once = ["02_syncers_loss.ipynb", "02_syncers_metric.ipynb", "04_generator_short.ipynb"]
     assert sorted(notebooks) == once  # none of the second process
     assert trained["log"].count("== 04_generator_short seed 0\n") == 1
-    assert trained["log"].count("6 steps of 8 sequences") == 1
+    assert trained["log"].count("2 steps of 8 sequences") == 1
     assert "== 02_syncers_metric" not in trained["log"]
 
 
