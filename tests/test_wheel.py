@@ -149,7 +149,8 @@ def test_wheel(tmp_path):
     assert once == again, "built twice, the archives have other bytes"
     (wheel,) = tmp_path.glob("once/*.whl")
     with zipfile.ZipFile(wheel) as content:
-        assert "mssync/profiles/cpu.yaml" in content.namelist()
+        needed = {"mssync/profiles/cpu.yaml", "mssync/app/demo.html"}
+        assert needed <= set(content.namelist())
     succeeds(sys.executable, "-m", "venv", "--without-pip", "env")
     (site,) = (tmp_path / "env").glob("lib/python*/site-packages")
     link_packages(["torch"], site)
