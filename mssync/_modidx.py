@@ -93,6 +93,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                  'mssync.app.demo.application': ('app/demo.html#application', 'mssync/app/demo.py'),
                                  'mssync.app.demo.check_media': ('app/demo.html#check_media', 'mssync/app/demo.py'),
                                  'mssync.app.demo.check_picture': ('app/demo.html#check_picture', 'mssync/app/demo.py'),
+                                 'mssync.app.demo.mask_weights': ('app/demo.html#mask_weights', 'mssync/app/demo.py'),
                                  'mssync.app.demo.motion_sync': ('app/demo.html#motion_sync', 'mssync/app/demo.py'),
                                  'mssync.app.demo.score': ('app/demo.html#score', 'mssync/app/demo.py'),
                                  'mssync.app.demo.serve': ('app/demo.html#serve', 'mssync/app/demo.py'),

@@ -84,7 +84,7 @@ def make_it_talk(page, sound, me, shots):
     page.set_input_files("#portrait", me)
     page.click("#talk-go")
     assert 2.3 < lasts(page) < 2.7
-    assert page.locator("#talk-out svg").count() == 4
+    assert page.locator("#talk-out svg").count() == 8  # synchrony and masks
     assert page.locator("#talk-out tr").count() == 5
     page.wait_for_timeout(1000)
     page.screenshot(path=shots / "talk.png")

@@ -12,6 +12,7 @@ __all__ = [
     "check_picture",
     "Demo",
     "motion_sync",
+    "mask_weights",
     "talk",
     "score",
     "application",
@@ -19,7 +20,7 @@ __all__ = [
     "serving",
 ]
 
-# %% ../../nbs/app/50_demo.ipynb #f904e3cb
+# %% ../../nbs/app/50_demo.ipynb #0e7fe077
 import asyncio
 import contextlib
 import json
@@ -37,7 +38,9 @@ from pathlib import Path
 
 import numpy as np
 
-# %% ../../nbs/app/50_demo.ipynb #f1bd77c3
+# %% ../../nbs/app/50_demo.ipynb #8d3b4636
+import torch
+
 import mssync
 from .animate import film, load_generator, read_portrait, speech_motion
 from .live import LiveSpeaker
@@ -49,9 +52,9 @@ from mssync.app.sync import (
     sync_video,
     sync_windows,
 )
-from ..data.audio import SR, features
+from ..data.audio import SR, at_level, features
 from ..data.corpus import Clip
-from ..data.landmarks import EDGES, FPS, neutral_face
+from ..data.landmarks import EDGES, FPS, REGIONS, neutral_face, normalise
 from mssync.data.video import (
     IngestError,
     frame_times,
@@ -60,9 +63,10 @@ from mssync.data.video import (
     read_audio,
     write_video,
 )
+from ..model.generator import Generator
 from ..render.steer import check_amount, steer
 
-# %% ../../nbs/app/50_demo.ipynb #6b019c5a
+# %% ../../nbs/app/50_demo.ipynb #ab094345
 try:
     from tornado.httpserver import HTTPServer
     from tornado.netutil import bind_sockets
@@ -72,7 +76,7 @@ except ImportError as e:
     raise ImportError("the page is served by tornado: pip install 'mssync[demo]'") from e
 
 
-# %% ../../nbs/app/50_demo.ipynb #3c61640c
+# %% ../../nbs/app/50_demo.ipynb #8b8042ce
 @dataclass(frozen=True)
 class Limits:
     "What one page may be asked for."
@@ -113,7 +117,7 @@ def check_picture(path: Path, limits: Limits):
             raise IngestError(path, f"a picture of {size}, more than {limits.pixels} pixels")
 
 
-# %% ../../nbs/app/50_demo.ipynb #fabcb2d6
+# %% ../../nbs/app/50_demo.ipynb #5486b5ac
 class Demo:
     "A model, and what is asked of it. Closed, it leaves no file behind."
 
@@ -154,7 +158,7 @@ class Demo:
         self.close()
 
 
-# %% ../../nbs/app/50_demo.ipynb #df23b379
+# %% ../../nbs/app/50_demo.ipynb #ba83c569
 def motion_sync(
     motion: np.ndarray,  # (T, 68, 2)
     wave: np.ndarray,  # (samples,) at 16 kHz
@@ -170,14 +174,35 @@ def motion_sync(
     return dict(frames=int(windows.frames.iloc[0]), scales=scales, windows=plain_rows(windows))
 
 
-# %% ../../nbs/app/50_demo.ipynb #635bc057
+# %% ../../nbs/app/50_demo.ipynb #88839dd5
+def mask_weights(
+    model: Generator,  # of MFCC, with masks
+    x0: np.ndarray,  # (68, 2) landmarks of the face at rest
+    wave: np.ndarray,  # (samples,) at 16 kHz
+    seed: int,
+) -> dict | None:  # step in s; lips and head: a list a step of a weight a scale; None: one scale
+    "The masks of the motion of a recording over time."
+    if model.branches == 1:
+        return None
+    a = torch.from_numpy(at_level(features(wave, SR), float(model.audio_mean[0])))
+    a = ((a.to(model.audio_mean) - model.audio_mean) / model.audio_std)[None]
+    x = torch.from_numpy(x0).to(a)
+    draw = torch.Generator().manual_seed(seed)
+    with torch.inference_mode():
+        w = model(normalise(x[None], x)[:1], a, generator=draw, masks=True)[1][0]  # (T, 4, 68)
+    w = w[: len(w) // 5 * 5].unflatten(0, (-1, 5)).mean(1)
+    found = {k: w[..., REGIONS[k]].mean(-1).tolist() for k in ("lips", "head")}
+    return dict(step=5 / FPS, **found)
+
+
+# %% ../../nbs/app/50_demo.ipynb #53733ce3
 def talk(
     demo: Demo,
     given: dict[str, Path],  # speech, and perhaps a portrait
     seed: int = 0,  # of the generator's initial state
     head: float = 1.0,  # how much the head moves, 0 to 2
     lips: float = 1.0,
-) -> dict:  # seconds, video (a path below `demo.folder`), sync
+) -> dict:  # seconds, video (a path below `demo.folder`), sync, masks
     "A talking portrait. Raises IngestError, ValueError on what cannot be used."
     check_amount("head", head)
     check_amount("lips", lips)
@@ -189,7 +214,8 @@ def talk(
     video = demo.result() / "talking.mp4"
     write_video(video, film("both", picture, x0, motion), FPS, wave, SR)
     path = video.relative_to(demo.folder).as_posix()
-    return dict(seconds=len(motion) / FPS, video=path, sync=motion_sync(motion, wave))
+    masks = mask_weights(demo.model, x0, wave, seed)
+    return dict(seconds=len(motion) / FPS, video=path, sync=motion_sync(motion, wave), masks=masks)
 
 
 def _read_speech(path: Path, limits: Limits) -> np.ndarray:  # (samples,) at 16 kHz
@@ -206,7 +232,7 @@ def _given(given: dict[str, Path], name: str, what: str) -> Path:
     return given[name]
 
 
-# %% ../../nbs/app/50_demo.ipynb #81c2407b
+# %% ../../nbs/app/50_demo.ipynb #862ff27c
 def score(
     demo: Demo,
     given: dict[str, Path],  # video
@@ -217,7 +243,7 @@ def score(
     return sync_plain(sync_video(video)) | dict(video=video.name)
 
 
-# %% ../../nbs/app/50_demo.ipynb #1f432372
+# %% ../../nbs/app/50_demo.ipynb #baedd330
 PAGE = Path(mssync.__file__).parent / "app/demo.html"
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; "
@@ -236,7 +262,7 @@ def _check_asker(handler: RequestHandler, demo: Demo):
         raise HTTPError(403, reason="asked by a page from elsewhere")
 
 
-# %% ../../nbs/app/50_demo.ipynb #ef50545e
+# %% ../../nbs/app/50_demo.ipynb #5a93a2be
 class _Asked(RequestHandler):
     "What all answers have in common."
 
@@ -257,7 +283,7 @@ class _Asked(RequestHandler):
         self.finish(dict(error=self._reason))
 
 
-# %% ../../nbs/app/50_demo.ipynb #dd4ee312
+# %% ../../nbs/app/50_demo.ipynb #4111d703
 class _Page(_Asked):
     def get(self):
         page = PAGE.read_text(encoding="utf-8")
@@ -270,7 +296,7 @@ class _Missing(_Asked):
         raise HTTPError(404, reason="there is nothing here")
 
 
-# %% ../../nbs/app/50_demo.ipynb #87b758ee
+# %% ../../nbs/app/50_demo.ipynb #c5a2b669
 class _Job(_Asked):
     "A recording or a video: worked on in turn, then removed."
 
@@ -305,7 +331,7 @@ class _Job(_Asked):
                 raise HTTPError(422, reason=_line(told)) from e
 
 
-# %% ../../nbs/app/50_demo.ipynb #ab44ca5d
+# %% ../../nbs/app/50_demo.ipynb #0aaa4838
 def _uploads(handler: RequestHandler, folder: str) -> dict[str, Path]:
     "The files of a form, in a folder under names of our own."
     given = {}
@@ -321,7 +347,7 @@ def _line(text: str) -> str:
     return " ".join(text.split()).encode("latin-1", "replace").decode("latin-1")
 
 
-# %% ../../nbs/app/50_demo.ipynb #20350b7b
+# %% ../../nbs/app/50_demo.ipynb #58eb9b6e
 class _Result(StaticFileHandler):
     "A video that was made."
 
@@ -337,7 +363,7 @@ class _Result(StaticFileHandler):
         self.set_header("Cache-Control", "no-store")
 
 
-# %% ../../nbs/app/50_demo.ipynb #101d2ab7
+# %% ../../nbs/app/50_demo.ipynb #89ce06c0
 LIVE = dict(seed=int, head=float, lips=float, wait=int)
 
 
@@ -376,7 +402,7 @@ class _Live(WebSocketHandler):
             self.close(1008, _line(str(e))[:120])
 
 
-# %% ../../nbs/app/50_demo.ipynb #7a65b701
+# %% ../../nbs/app/50_demo.ipynb #dac70bb0
 async def _told(live: _Live, said: dict):
     "Begin, or end."
     if not said.get("end"):
@@ -392,7 +418,7 @@ async def _told(live: _Live, said: dict):
         live.close(1000)
 
 
-# %% ../../nbs/app/50_demo.ipynb #c8499be9
+# %% ../../nbs/app/50_demo.ipynb #2a9d6aef
 async def _heard(live: _Live, take: Callable):
     "Give sound to the speaker, and send the frames."
 
@@ -411,7 +437,7 @@ async def _heard(live: _Live, take: Callable):
         live.close(1008, f"more than {most:g} s")
 
 
-# %% ../../nbs/app/50_demo.ipynb #b069beed
+# %% ../../nbs/app/50_demo.ipynb #75c0115f
 def application(demo: Demo) -> Application:
     "The page and what it asks for."
     given = dict(demo=demo)
@@ -431,7 +457,7 @@ def application(demo: Demo) -> Application:
     )
 
 
-# %% ../../nbs/app/50_demo.ipynb #7a2f24c9
+# %% ../../nbs/app/50_demo.ipynb #f355727f
 def _listen(demo: Demo, host: str, port: int) -> tuple[HTTPServer, str]:  # the server, its address
     "Raises OSError where the port is taken."
     local = {"127.0.0.1", "localhost", "[::1]", "::1"}
@@ -462,7 +488,7 @@ def serve(
         asyncio.run(_serve(demo, host, port, ready, asyncio.Event()))
 
 
-# %% ../../nbs/app/50_demo.ipynb #83fc9d9f
+# %% ../../nbs/app/50_demo.ipynb #1b9bd070
 @contextlib.contextmanager
 def serving(demo: Demo) -> Iterator[str]:  # the page's address
     "A server on a free port of this machine, while the block lasts."
