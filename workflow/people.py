@@ -1,12 +1,17 @@
-"""The metric syncers for recorded people, `people/metric_syncers`, from a folder of GRID's videos.
+"""What ships for recorded people, metric syncers and a generator, from a folder of GRID's videos.
 
 `python workflow/people.py VIDEOS OUT` ingests VIDEOS (folders s1 to s34 as the archive has them, or
 any folders with a table of speakers) into OUT/grid, deals the talkers to training, validation and
 test, trains by the profile `people`, measures on talkers that no training saw, and writes
 OUT/metric_syncers.safetensors and OUT/people.csv. What is done stays; the same command goes on.
 
-`--others CORPUS` measures on the people of another ingested corpus too; nothing is learned from
-them. `--ship` puts the weights into the package.
+`--generator` goes on with the generator, by the profile `people_generator`: simulated speakers are
+made in OUT/simulated and mixed with two talkers of GRID (notebook 78_followed), and
+OUT/generator.safetensors is written.
+
+`--others CORPUS` measures on the people of another ingested corpus too. Nothing that ships learns
+from them; a judge of the generator does, which does not ship (OUT/followed.csv). `--ship` puts the
+weights into the package.
 """
 
 import argparse
@@ -15,6 +20,10 @@ from pathlib import Path
 import pandas as pd
 
 from mssync.data.ingest import ingest
+from mssync.data.packed import Packed
+from mssync.metrics.dynamics import shape_space
+from mssync.simulate.clips import simulate_corpus
+from mssync.study.followed import followed_measures, generator_corpora, train_follower, train_mixed
 from mssync.study.people import calibration_rows, deal_people, train_people, unseen_table
 from mssync.study.profiles import load_profile
 from mssync.training.models import save_model
@@ -31,8 +40,27 @@ def options() -> argparse.Namespace:
     p.add_argument("--others", metavar="CORPUS", help="ingested clips of other people, to measure")
     p.add_argument("--profile", default="people")
     p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--generator", action="store_true", help="train the generator too")
     p.add_argument("--ship", action="store_true", help="write mssync/weights/people too")
     return p.parse_args()
+
+
+def make_generator(out: Path, others: str | None, seed: int):
+    "Train the generator; with other people, a judge too, and measure."
+    settings = load_profile("people_generator")
+    made = {k: settings["corpus"][k] for k in ("clips", "speakers", "seconds")}
+    simulate_corpus(out / "simulated", **made)
+    level = generator_corpora(out, out / "grid", out / "simulated", others)
+    syncers = train_mixed(out / "learnt", level, settings, "loss", seed)
+    G, about = train_follower(out / "learnt", level, settings, syncers, seed)
+    save_model(out / "generator.safetensors", G, half=True, **about)
+    if others:
+        judge = train_mixed(out / "judge", level, settings, "metric", seed)
+        space = shape_space(Packed(out / "learnt", "train"))
+        table = followed_measures(out / "judge", judge, space, dict(people=G))
+        table.to_csv(out / "followed.csv", index=False, float_format="%.4f")
+        print(table.to_string())
+    return G, about
 
 
 if __name__ == "__main__":
@@ -64,3 +92,7 @@ if __name__ == "__main__":
         rows = calibration_rows(last, "people", said)
         known = pd.concat([known[known.weights != "people"], rows])
         known.to_csv(shipped / "calibration.csv", index=False)
+    if a.generator:
+        G, about = make_generator(a.out, a.others, a.seed)
+        if a.ship:
+            save_model(shipped / "people" / "generator.safetensors", G, half=True, **about)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = [
     "ROOM",
-    "WEIGHTS",
+    "GENERATOR",
     "SENTENCE",
     "FOLLOWED",
     "STYLES",
@@ -29,7 +29,6 @@ import cv2
 import numpy as np
 import torch
 
-import mssync
 from ..data.audio import KINDS, SR, at_level, features, kind_name
 from ..data.files import check_output
 from ..data.landmarks import FPS, as_array, denormalise, normalise
@@ -40,7 +39,7 @@ from ..model.generator import Generator
 from ..render.reenact import make_reenactor
 from ..render.steer import check_amount, steer
 from ..simulate.speech import speak
-from ..training.models import CheckpointError, load_model
+from ..training.models import load_model
 
 # %% ../../nbs/app/50_animate.ipynb #0c7ec143
 ROOM = 0.35  # margin of the portrait's square on each side, over the face's own side
@@ -235,23 +234,16 @@ def speech_motion(
     return denormalise(out, x).float().cpu().numpy()
 
 
-# shipped with the package
-WEIGHTS = Path(mssync.__file__).parent / "weights" / "generator.safetensors"
+GENERATOR = "simulated/generator"  # one that ships with the package
 
 
 def load_generator(
-    path: str | Path | None = None,  # weights; by default those shipped with the package
+    # a file, a folder, or a name of what ships with the package; by default `GENERATOR`
+    path: str | Path | None = None,
     device="cpu",
 ) -> Generator:
-    "Read a generator. Raises CheckpointError if the file is missing or holds something else."
-    if path is None and not WEIGHTS.exists():
-        raise CheckpointError(
-            f"{WEIGHTS}: the package holds no weights; give the path of trained ones (--weights)"
-        )
-    model = load_model(path or WEIGHTS, device)
-    if not isinstance(model, Generator):
-        raise CheckpointError(f"{path or WEIGHTS}: holds a {type(model).__name__}, not a Generator")
-    return model
+    "Read a generator. Raises CheckpointError if there is none or the file holds something else."
+    return load_model(path or GENERATOR, device, "Generator")
 
 
 # %% ../../nbs/app/50_animate.ipynb #a50f0002

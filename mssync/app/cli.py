@@ -491,6 +491,7 @@ _MODEL = "the model, .safetensors; its log goes to a .csv of the same name"
 _PROFILE = "sizes and settings: a profile's name (cpu, full, paper, ...) or a file (default cpu)"
 _SET = "a setting of the profile for this run, such as training.steps=100"
 _DEVICE = "cpu (default), cuda, cuda:1, ..."
+_START = "weights to begin with, such as people/generator: a file or a name (default: none)"
 
 
 def _set(kind, tokens) -> list[str]:  # "training.steps=100"
@@ -512,6 +513,7 @@ def _syncers(
     changes: _CHANGES = (),
     seed: says(int, "(default 0)") = 0,
     device: says(str, _DEVICE) = "cpu",
+    start: says(str, _START, metavar="FILE") = None,
 ):
     """Train syncers of four time scales on a corpus.
 
@@ -519,7 +521,8 @@ def _syncers(
     """
     from mssync.app.train import train_syncers_file
 
-    print(train_syncers_file(corpus, out, role, profile, changes, seed, device))
+    how = role, profile, changes, seed, device
+    print(train_syncers_file(corpus, out, *how, start=start))
 
 
 # %% ../../nbs/app/51_cli.ipynb #c1b00009
@@ -537,6 +540,7 @@ def _generator(
     changes: _CHANGES = (),
     seed: says(int, "(default 0)") = 0,
     device: says(str, _DEVICE) = "cpu",
+    start: says(str, _START, metavar="FILE") = None,
 ):
     """Train a generator on a corpus.
 
@@ -545,7 +549,7 @@ def _generator(
     from mssync.app.train import train_generator_file
 
     how = syncers, profile, variant, changes, seed, device
-    print(train_generator_file(corpus, out, *how))
+    print(train_generator_file(corpus, out, *how, start=start))
 
 
 # %% ../../nbs/app/51_cli.ipynb #c1b0000b

@@ -77,7 +77,7 @@ def _row(
 # %% ../../nbs/app/50_evaluate.ipynb #43f5ca79
 def evaluate_generator(
     corpus: str | Path,  # with clips of split test; the shapes come from split train
-    weights: str | Path | None = None,  # a generator; the one shipped with the package by default
+    weights: str | Path | None = None,  # a generator; the package's for such speakers by default
     syncers: str | Path | None = None,  # metric syncers; the package's for such speakers by default
     frames: int = 80,  # T that are generated; shorter clips are left out
     seed: int = 0,  # of generation, and of which clip's sound is exchanged for which
@@ -85,8 +85,9 @@ def evaluate_generator(
     # head_speed, shape_residual (1 is as real)
     """Measure a generator on the test clips of a corpus. Raises CorpusError where no clip is long
     enough, ValueError on models that do not fit the corpus or each other."""
-    G = load_generator(weights)
-    judges = load_syncers(syncers or f"{speakers_kind(corpus)}/metric_syncers")
+    kind = speakers_kind(corpus)
+    G = load_generator(weights or f"{kind}/generator")
+    judges = load_syncers(syncers or f"{kind}/metric_syncers")
     _check_pair(G, judges)
     x, a, ids = _windows(corpus, G, frames)
     heard = _windows(corpus, judges, frames)[1]

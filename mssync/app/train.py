@@ -13,6 +13,7 @@ import pandas as pd
 from .sync import load_syncers
 from ..data.files import check_output, write_atomic
 from ..data.packed import Packed
+from ..study.followed import corpus_level
 from ..study.notebooks import checkpoint
 from mssync.study.profiles import (
     gan_configs,
@@ -22,14 +23,22 @@ from mssync.study.profiles import (
     syncer_training,
 )
 from ..training.gan import train_gan
-from ..training.models import save_model, weights_file
+from ..training.models import load_model, save_model, weights_file
 from ..training.syncers import train_syncers
 
 
 # %% ../../nbs/app/50_train.ipynb #cc909ded
-def _split(corpus: str | Path, split: str, profile: dict, device: str) -> Packed:
+def _stats(corpus: str | Path, split: str, start) -> tuple:  # mean, deviation
+    "The audio statistics of weights to begin with, at the level of the corpus' speech."
+    mean, std = (v.cpu().numpy().copy() for v in (start.audio_mean, start.audio_std))
+    if start.cfg.features == "mfcc":
+        mean[0] = corpus_level(corpus, split)
+    return mean, std
+
+
+def _split(corpus: str | Path, split: str, profile: dict, device: str, stats=None) -> Packed:
     "The clips of a split, in the profile's frame of reference."
-    return Packed(corpus, split, device=device, reference=profile["reference"])
+    return Packed(corpus, split, stats, device, reference=profile["reference"])
 
 
 def _check_out(out: str | Path, corpus: str | Path, **read):
@@ -56,6 +65,7 @@ def train_syncers_file(
     seed: int = 0,
     device: str = "cpu",
     progress: bool = True,  # show a bar
+    start: str | Path | None = None,  # syncers to begin with: a file, or a name of the package's
 ) -> Path:  # the file
     """Train syncers on a corpus, or go on with it. Raises ProfileError on settings, CorpusError on
     a corpus that cannot be trained on, CheckpointError on a damaged checkpoint."""
@@ -63,10 +73,12 @@ def train_syncers_file(
     training = syncer_training(settings, role)
     _check_out(out, corpus)
     split = "train" if role == "loss" else settings["evaluation"]["metric_split"]
-    clips, held_out = (_split(corpus, s, settings, device) for s in (split, "val"))
-    shape = syncer_config(settings, role, clips)
-    index = Path(corpus) / "clips.csv"
-    depends = vars(shape), vars(training), split, seed, index
+    begin = load_syncers(start, device, "syncers") if start else None
+    stats = _stats(corpus, split, begin) if begin else None
+    clips, held_out = (_split(corpus, s, settings, device, stats) for s in (split, "val"))
+    shape = begin.cfg if begin else syncer_config(settings, role, clips)
+    read = Path(corpus) / "clips.csv", *([weights_file(start)] if start else [])
+    depends = vars(shape), vars(training), split, seed, *read
     syncers, log = train_syncers(
         clips,
         held_out,
@@ -76,6 +88,7 @@ def train_syncers_file(
         checkpoint(Path(out).parent, Path(out).stem, *depends),
         progress,
         checkpoint_minutes=settings["checkpoint_minutes"],
+        start=begin,
     )
     about = dict(role=role, split=split, clips=len(clips), corpus=Path(corpus).name, seed=seed)
     return _finish(out, syncers, log, about | dict(profile=settings["name"], changes=list(changes)))
@@ -92,16 +105,22 @@ def train_generator_file(
     seed: int = 0,
     device: str = "cpu",
     progress: bool = True,  # show a bar
+    start: str
+    | Path
+    | None = None,  # a generator to begin with: a file, or a name of the package's
 ) -> Path:  # the file
     """Train a generator on a corpus, or go on with it. Raises as `train_syncers_file`, and
     ValueError where the syncers do not fit the corpus or the profile."""
     settings = load_profile(profile, read_changes(changes))
     variant = variant or next(iter(settings["variants"]))
     _check_out(out, corpus, syncers=syncers)
-    clips = _split(corpus, "train", settings, device)
+    begin = load_model(start, device, "Generator") if start else None
+    stats = _stats(corpus, "train", begin) if begin else None
+    clips = _split(corpus, "train", settings, device, stats)
     shape, disc, training = gan_configs(settings, variant, clips)
+    shape = begin.cfg if begin else shape
     judges = load_syncers(syncers, device, "syncers")
-    read = Path(corpus) / "clips.csv", weights_file(syncers)
+    read = [Path(corpus) / "clips.csv", *(weights_file(w) for w in (syncers, start) if w)]
     depends = vars(shape), vars(disc), vars(training), seed, *read
     label = settings["variants"][variant]["label"]
     generator, log = train_gan(
@@ -115,6 +134,7 @@ def train_generator_file(
         progress=progress,
         name=label,
         checkpoint_minutes=settings["checkpoint_minutes"],
+        start=begin,
     )
     about = dict(label=label, variant=variant, frames=training.frames, clips=len(clips))
     about |= dict(corpus=Path(corpus).name, seed=seed, syncers=str(syncers))

@@ -112,6 +112,8 @@ class GeneratorConfig:
     noise: int = 0  # numbers N(0, 1), drawn once a sequence, beside h and x
     # times that x_0 is seen before frame 1 in eval mode, with mirrored audio; 3: authors
     warmup: int = 0
+    # share of the way back to x_0 that every frame goes in eval mode, beside Eq. 7; 0: the paper's
+    stay: float = 0.0
     # what landmarks are relative to: their "first" frame, or the clip's "fixed" unit square
     reference: str = "first"
 
@@ -553,8 +555,23 @@ class _Start(_Step):
         return torch.cat([mirrored, a], 1), (*temporal, *noise)
 
 
+# %% ../../nbs/model/13_generator.ipynb #f1e70012
+class _Advance(_Start):
+    "Eq. 7."
+
+    def advance(
+        self,
+        x: Tensor,  # (B, 136) x_t
+        v: Tensor,  # (B, 136) v_{t+1}
+        x0: Tensor,  # (B, 136) x_0
+    ) -> Tensor:  # (B, 136) x_{t+1}
+        "Eq. 7; in eval mode a little of the way back, where the configuration says so."
+        stay = 0.0 if self.training else self.cfg.stay
+        return torch.lerp(x + v, x0, stay) if stay else x + v
+
+
 # %% ../../nbs/model/13_generator.ipynb #bd128e84
-class _RollOut(_Start):
+class _RollOut(_Advance):
     "Eq. 6 and 7 over a sequence."
 
     def forward(
@@ -577,7 +594,7 @@ class _RollOut(_Start):
         xs, ws = [x], []
         for f in self._frames(self._levels(a)[:, extra + 1 :], loop):
             v, w, state = self.step(x, f, state, loop)  # Eq. 6
-            x = x + v  # Eq. 7
+            x = self.advance(x, v, xs[0])
             xs.append(x)
             if masks:
                 ws.append(w.softmax(0))

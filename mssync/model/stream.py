@@ -59,7 +59,7 @@ class Stream:
         self.ahead = full if wait is None else min(max(wait, 0), full)
         self.early = self.ahead < full
         self.G, self.block, self.loop = G, block, None
-        self.x = x0.flatten(1)  # the last frame that was made
+        self.x0 = self.x = x0.flatten(1)  # the last frame that was made
         self.state = G.start(len(x0), generator) if state is None else state
         self.extra = G._extra()  # steps of the warm-up
         self.a = x0.new_zeros(len(x0), 0, G.cfg.audio_dim)  # columns from frame `first` on
@@ -108,7 +108,7 @@ def _frames(s: Stream, end: int, least: int) -> Tensor:  # (B, new frames, 68, 2
     out = []
     for f in _features(s, end):
         v, _, s.state = s.G.step(s.x, f, s.state, s.loop)
-        s.x = s.x + v
+        s.x = s.G.advance(s.x, v, s.x0)
         out.append(s.x)
     s.next = end
     stride = 2 ** (LEVELS - 1)
@@ -157,6 +157,8 @@ class GraphedGenerator:
             raise ValueError(
                 f"GraphedGenerator needs a generator on a CUDA device, this one is on {device}"
             )
+        if G.cfg.stay:
+            raise ValueError("GraphedGenerator: a generator with stay is none of Eq. 7 alone")
         self.G, self.loop, self.state = G, G.loop(), G.start(batch)
         self.x = G.head.bias.new_zeros(batch, 2 * L)
         silence = self.x.new_zeros(batch, COLUMNS, G.cfg.audio_dim)
@@ -225,6 +227,8 @@ def _check_export(G: Generator):
         raise ImportError(
             "export_onnx needs the packages onnx and onnxscript: pip install 'mssync[export]'"
         ) from e
+    if G.cfg.stay:
+        raise ValueError("export_onnx: a generator with stay is none of Eq. 7 alone")
     if G.cfg.audio and G.cfg.interpolation != "fixed":
         raise ValueError(
             f"interpolation {G.cfg.interpolation!r} depends on the length of the sequence: "

@@ -9,6 +9,7 @@ __all__ = [
     "draw_speaker",
     "say_for",
     "stress_curve",
+    "speech_pose",
     "detector_noise",
     "simulate_clip",
     "spoken",
@@ -188,6 +189,17 @@ def _head(u: np.ndarray, speaker: Speaker, coupling: Coupling, rng: np.random.Ge
     follows, drift, amplitude = head_pose(u, rng, coupling, *manner)
     drift = drift + np.append(rng.normal(0, (3, 5, 2)), (0, 0, 0))  # how the head is held
     return follows + drift, drift, amplitude
+
+
+def speech_pose(
+    e: np.ndarray,  # (n,) energy of speech at 100 Hz, simulated or recorded
+    f0: np.ndarray,  # (n,) its pitch
+    speaker: Speaker,  # in whose manner
+    rng: np.random.Generator,
+    coupling: Coupling = Coupling(),
+) -> np.ndarray:  # (n, 6) of POSE
+    "The pose of a head that follows speech, at 100 Hz."
+    return _head(_driver(e, f0, coupling), speaker, coupling, rng)[0]
 
 
 # %% ../../nbs/simulate/28_clips.ipynb #5e6bd339

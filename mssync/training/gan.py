@@ -24,6 +24,8 @@ __all__ = [
     "GANState",
     "leave_taught",
     "take_taught",
+    "Rescaled",
+    "rescaled",
     "new_gan",
     "train_gan",
 ]
@@ -40,7 +42,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..data.landmarks import L
@@ -57,10 +59,12 @@ from .processes import ALONE, Processes, arithmetic
 from .runs import Run, adam, descend, differences, set_rate
 from mssync.training.syncers import (
     check_data,
+    check_start,
     data_facts,
     fit_axes,
     progress_bar,
     set_audio_stats,
+    started,
     watch_of,
 )
 
@@ -522,6 +526,31 @@ def _check_gan(
         )
 
 
+# %% ../../nbs/training/24_gan.ipynb #f1e70009
+class Rescaled(nn.Module):
+    "Syncers that are given audio which was standardised in another way."
+
+    def __init__(self, syncers: SyncerPyramid, packed: Packed):
+        super().__init__()
+        self.syncers, self.cfg, self.levels = syncers, syncers.cfg, syncers.levels
+        self.register_buffer("gain", packed.std / syncers.audio_std)
+        self.register_buffer("shift", (packed.mean - syncers.audio_mean) / syncers.audio_std)
+
+    def forward(self, x: Tensor, a: Tensor, levels: int | None = None):
+        return self.syncers(x, a * self.gain + self.shift, levels)
+
+
+def rescaled(
+    syncers: SyncerPyramid,
+    packed: Packed,  # whose standardised audio they will be given
+) -> nn.Module:  # the same where the statistics are theirs
+    "Syncers for audio with the statistics of clips."
+    mean, std = syncers.audio_mean, syncers.audio_std
+    none = not mean.any() and bool((std == 1).all())  # they take what comes
+    same = torch.equal(mean, packed.mean) and torch.equal(std, packed.std)
+    return syncers if none or same else Rescaled(syncers, packed)
+
+
 # %% ../../nbs/training/24_gan.ipynb #20e61799
 def new_gan(
     packed: Packed,  # training clips
@@ -532,22 +561,26 @@ def new_gan(
     seed: int,
     processes: Processes = ALONE,
     capture: bool = True,  # its steps as CUDA graphs, where they can be
+    start: Generator | None = None,  # of this shape: begin with a copy of it
 ) -> GANState:
-    "Untrained networks with the statistics of the data, on the data's device."
+    "Networks with the statistics of the data, on its device. Raises ValueError on another shape."
     torch.manual_seed(seed)
     device = packed.x.device
     axes = fit_axes(packed, cfg.frames, cfg.floor) if cfg.whiten else (None, None)
-    G = Generator(shape, *axes).to(device)
-    D = Discriminators(disc, *axes).to(device)
-    gan = GANState(G, D, syncers.to(device), cfg, processes, capture=capture)
+    check_start(start, dict(cfg=shape))
+    G = copy.deepcopy(start).train().requires_grad_(True) if start else Generator(shape, *axes)
+    G, D = G.to(device), Discriminators(disc, *axes).to(device)
+    syncers = rescaled(syncers.to(device), packed)
+    gan = GANState(G, D, syncers, cfg, processes, capture=capture)
     for model in (gan.G, gan.average):
         set_audio_stats(model, packed)
     return gan
 
 
-def _facts(gan: GANState, packed: Packed, seed: int) -> tuple[dict, dict]:
+def _facts(gan: GANState, packed: Packed, seed: int, start=None) -> tuple[dict, dict]:
     "What the run is, for its checkpoint, and what its taught start is, for other trainings."
-    G, D, S, cfg, data = gan.G, gan.D, gan.syncers, gan.cfg, data_facts(packed)
+    G, D, S, cfg = gan.G, gan.D, gan.syncers, gan.cfg
+    data = data_facts(packed) | started(start)
     run = dict(
         kind="gan",
         generator=asdict(G.cfg),
@@ -610,8 +643,7 @@ def train_gan(
     checkpoint: str | Path | None = None,  # resumes from it where it exists
     # measured every `eval_every` steps on every process, goes into the log
     evaluate: Callable[[Generator], dict[str, float]] | None = None,
-    # file of a generator after the teacher-forced steps: taken where it exists, else left there
-    taught: str | Path | None = None,
+    taught: str | Path | None = None,  # after the teacher's steps: taken if it exists, else left
     progress: bool = True,
     name: str = "generator",  # label of the progress bar
     logdir: str | Path | None = None,  # folder of log.csv and of TensorBoard's events
@@ -619,6 +651,7 @@ def train_gan(
     checkpoint_minutes: float = 5.0,  # between checkpoints; 0: by steps alone
     checkpoint_every: int = 0,  # steps between them; 0: by the clock alone
     capture: bool = True,  # replay the steps as CUDA graphs, where they can be
+    start: Generator | None = None,  # weights to begin with, see `new_gan`
 ) -> tuple[Generator, pd.DataFrame]:  # its average where `ema` is set; and a log of all terms
     """Train MS-Sync (Section 3.3). Raises FloatingPointError where a term or a gradient is not
     finite or a term beyond the limit, CheckpointError on a checkpoint of another run, ValueError or
@@ -626,8 +659,8 @@ def train_gan(
     packed = packed.only(cfg.clips) if cfg.clips else packed
     team = Processes.of(packed.x.device, cfg.precision, accelerator)
     _check_gan(packed, syncers, shape, disc, cfg, team)
-    gan = new_gan(packed, syncers, shape, disc, cfg, seed, team, capture)
-    about, start = _facts(gan, packed, seed)
+    gan = new_gan(packed, syncers, shape, disc, cfg, seed, team, capture, start)
+    about, begun = _facts(gan, packed, seed, start)
     modules = dict(G=gan.G, D=gan.D) | (dict(average=gan.average) if cfg.ema else {})
     optimisers = dict(G=gan.opt_g, D=gan.opt_d, teacher=gan.opt_t)
     how = (checkpoint, checkpoint_every, about, logdir, team, checkpoint_minutes, gan.watch.read)
@@ -637,5 +670,5 @@ def train_gan(
         Run(modules, optimisers, seed, *how) as run,
         progress_bar(run, total, name, progress) as bar,
     ):
-        _gan_steps(run, bar, gan, packed, evaluate, taught, start)
+        _gan_steps(run, bar, gan, packed, evaluate, taught, begun)
     return gan.average.eval(), pd.DataFrame(run.rows)

@@ -13,6 +13,8 @@ __all__ = [
     "windows_by_level",
     "SyncerTraining",
     "syncer_losses",
+    "check_start",
+    "started",
     "syncer_rate",
     "new_syncers",
     "held_out_row",
@@ -23,6 +25,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/training/23_syncers.ipynb #356ad359
+import copy
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -41,6 +44,7 @@ from ..model.layers import Axes, full, values_checked
 from ..model.pyramid import LEVELS, WINDOW, audio_pyramid, position_pyramid
 from ..model.syncer import SyncerConfig, SyncerPyramid, info_nce, margin_loss, negatives, seen
 from .graphs import Draws, Replayed, can_capture, drawn
+from .models import checksum
 from .processes import ALONE, Processes, arithmetic
 from .runs import Run, Watch, adam, descend, read_terms, set_rate
 
@@ -270,6 +274,24 @@ def syncer_losses(
     return torch.stack(losses), torch.stack(retrieval)
 
 
+# %% ../../nbs/training/23_syncers.ipynb #f1e70005
+def check_start(
+    start: nn.Module | None,  # weights to begin with, if any
+    wanted: dict,  # attribute -> what it must be
+):
+    "Raise ValueError where weights cannot begin a training."
+    for name, value in wanted.items() if start is not None else ():
+        if (found := getattr(start, name)) != value:
+            raise ValueError(f"start: its {name} is {found}, the training has {value}")
+
+
+def started(start: nn.Module | None) -> dict:
+    "What a checkpoint remembers of the weights that its run began with."
+    if start is None:
+        return {}
+    return dict(start=checksum({k: v.cpu() for k, v in start.state_dict().items()}))
+
+
 # %% ../../nbs/training/23_syncers.ipynb #ccb09ac8
 def syncer_rate(cfg: SyncerTraining, step: int) -> float:
     "The rate of a step, counted from 0: linear to zero over the last fifth."
@@ -281,9 +303,16 @@ def new_syncers(
     shape: SyncerConfig,
     cfg: SyncerTraining,
     seed: int,
+    start: SyncerPyramid | None = None,  # of this shape: begin with a copy of it
 ) -> SyncerPyramid:
-    "Untrained syncers with the statistics of the data, on the data's device."
+    """Untrained syncers with the statistics of the data, on the data's device; or others to go on
+    with, whose axes stay. Raises ValueError where those are of another shape."""
     torch.manual_seed(seed)
+    if start is not None:
+        check_start(start, dict(cfg=shape, levels=cfg.levels))
+        syncers = copy.deepcopy(start).to(packed.x.device).requires_grad_(True)
+        set_audio_stats(syncers, packed)
+        return syncers.train()
     axes = fit_axes(packed, cfg.frames, cfg.floor, shape=shape)[0] if cfg.whiten else None
     syncers = SyncerPyramid(shape, cfg.levels, axes).to(packed.x.device)
     set_audio_stats(syncers, packed)
@@ -404,10 +433,10 @@ def train_syncers(
     checkpoint_minutes: float = 5.0,  # between checkpoints; 0: by steps alone
     checkpoint_every: int = 0,  # steps between them; 0: by the clock alone
     capture: bool = True,  # replay the steps as CUDA graphs, where they can be
+    start: SyncerPyramid | None = None,  # weights to begin with, see `new_syncers`
 ) -> tuple[SyncerPyramid, pd.DataFrame]:  # the syncers, and a log of loss and retrieval by level
-    """Train a pyramid of syncers (Section 3.1).
-    Raises FloatingPointError where a loss or the gradient is not finite or a loss beyond the limit,
-    CheckpointError on a checkpoint of another run,
+    """Train a pyramid of syncers (Section 3.1). Raises FloatingPointError where a loss or gradient
+    is not finite or a loss beyond the limit, CheckpointError on a checkpoint of another run,
     ValueError or CorpusError on settings or data that cannot be trained on."""
     team = Processes.of(packed.x.device, cfg.precision, accelerator)
     for p in (packed, held_out):
@@ -415,11 +444,10 @@ def train_syncers(
         check_data(p, shape.audio_dim, *sizes, reference=shape.reference)
     _check_negatives(cfg, team)
 
-    syncers = new_syncers(packed, shape, cfg, seed)
+    syncers = new_syncers(packed, shape, cfg, seed, start)
     opt = adam(syncers, cfg.lr, torch.optim.AdamW, weight_decay=cfg.weight_decay)
-    about = dict(
-        kind="syncers", syncer=asdict(shape), training=asdict(cfg), data=data_facts(packed)
-    )
+    data = data_facts(packed) | started(start)
+    about = dict(kind="syncers", syncer=asdict(shape), training=asdict(cfg), data=data)
     watch = watch_of(packed.x.device, cfg.limit, team)
     how = (checkpoint, checkpoint_every, about, logdir, team, checkpoint_minutes, watch.read)
     with (
