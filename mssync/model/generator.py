@@ -566,8 +566,9 @@ class _Advance(_Start):
         x0: Tensor,  # (B, 136) x_0
     ) -> Tensor:  # (B, 136) x_{t+1}
         "Eq. 7; in eval mode a little of the way back, where the configuration says so."
+        x = x + v  # Eq. 7
         stay = 0.0 if self.training else self.cfg.stay
-        return torch.lerp(x + v, x0, stay) if stay else x + v
+        return torch.lerp(x, x0, stay) if stay else x
 
 
 # %% ../../nbs/model/13_generator.ipynb #bd128e84
