@@ -28,16 +28,17 @@ from ..training.syncers import train_syncers
 
 
 # %% ../../nbs/app/50_train.ipynb #cc909ded
-def _stats(corpus: str | Path, split: str, start) -> tuple:  # mean, deviation
+def _stats(corpus: str | Path, start) -> tuple:  # mean, deviation
     "The audio statistics of weights to begin with, at the level of the corpus' speech."
     mean, std = (v.cpu().numpy().copy() for v in (start.audio_mean, start.audio_std))
     if start.cfg.features == "mfcc":
-        mean[0] = corpus_level(corpus, split)
+        mean[0] = corpus_level(corpus)
     return mean, std
 
 
-def _split(corpus: str | Path, split: str, profile: dict, device: str, stats=None) -> Packed:
+def _split(corpus: str | Path, split: str, profile: dict, device: str, begin=None) -> Packed:
     "The clips of a split, in the profile's frame of reference."
+    stats = _stats(corpus, begin) if begin else None
     return Packed(corpus, split, stats, device, reference=profile["reference"])
 
 
@@ -74,8 +75,7 @@ def train_syncers_file(
     _check_out(out, corpus)
     split = "train" if role == "loss" else settings["evaluation"]["metric_split"]
     begin = load_syncers(start, device, "syncers") if start else None
-    stats = _stats(corpus, split, begin) if begin else None
-    clips, held_out = (_split(corpus, s, settings, device, stats) for s in (split, "val"))
+    clips, held_out = (_split(corpus, s, settings, device, begin) for s in (split, "val"))
     shape = begin.cfg if begin else syncer_config(settings, role, clips)
     read = Path(corpus) / "clips.csv", *([weights_file(start)] if start else [])
     depends = vars(shape), vars(training), split, seed, *read
@@ -105,29 +105,23 @@ def train_generator_file(
     seed: int = 0,
     device: str = "cpu",
     progress: bool = True,  # show a bar
-    start: str
-    | Path
-    | None = None,  # a generator to begin with: a file, or a name of the package's
+    start: str | Path | None = None,  # a generator to begin with: file, or name of the package's
 ) -> Path:  # the file
-    """Train a generator on a corpus, or go on with it. Raises as `train_syncers_file`, and
-    ValueError where the syncers do not fit the corpus or the profile."""
+    "Train a generator. Raises as `train_syncers_file`, ValueError where the syncers do not fit."
     settings = load_profile(profile, read_changes(changes))
     variant = variant or next(iter(settings["variants"]))
     _check_out(out, corpus, syncers=syncers)
     begin = load_model(start, device, "Generator") if start else None
-    stats = _stats(corpus, "train", begin) if begin else None
-    clips = _split(corpus, "train", settings, device, stats)
+    clips = _split(corpus, "train", settings, device, begin)
     shape, disc, training = gan_configs(settings, variant, clips)
     shape = begin.cfg if begin else shape
-    judges = load_syncers(syncers, device, "syncers")
     read = [Path(corpus) / "clips.csv", *(weights_file(w) for w in (syncers, start) if w)]
     depends = vars(shape), vars(disc), vars(training), seed, *read
     label = settings["variants"][variant]["label"]
+    nets = load_syncers(syncers, device, "syncers"), shape, disc
     generator, log = train_gan(
         clips,
-        judges,
-        shape,
-        disc,
+        *nets,
         training,
         seed,
         checkpoint(Path(out).parent, Path(out).stem, *depends),
@@ -138,6 +132,5 @@ def train_generator_file(
     )
     about = dict(label=label, variant=variant, frames=training.frames, clips=len(clips))
     about |= dict(corpus=Path(corpus).name, seed=seed, syncers=str(syncers))
-    return _finish(
-        out, generator, log, about | dict(profile=settings["name"], changes=list(changes))
-    )
+    about |= dict(profile=settings["name"], changes=list(changes))
+    return _finish(out, generator, log, about)

@@ -191,6 +191,7 @@ def _head(u: np.ndarray, speaker: Speaker, coupling: Coupling, rng: np.random.Ge
     return follows + drift, drift, amplitude
 
 
+# %% ../../nbs/simulate/28_clips.ipynb #f1e70021
 def speech_pose(
     e: np.ndarray,  # (n,) energy of speech at 100 Hz, simulated or recorded
     f0: np.ndarray,  # (n,) its pitch

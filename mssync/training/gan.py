@@ -577,6 +577,7 @@ def new_gan(
     return gan
 
 
+# %% ../../nbs/training/24_gan.ipynb #f1e70020
 def _facts(gan: GANState, packed: Packed, seed: int, start=None) -> tuple[dict, dict]:
     "What the run is, for its checkpoint, and what its taught start is, for other trainings."
     G, D, S, cfg = gan.G, gan.D, gan.syncers, gan.cfg
