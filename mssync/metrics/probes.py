@@ -167,8 +167,9 @@ def _gain(
     own: np.ndarray,  # (B, frames) planted
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (B,) gain, correlation, power of the planted
     pp, vv, vp = (own**2).sum(1), (v**2).sum(1), (v * own).sum(1)
-    found = np.where(vv > 1e-18, vp / np.sqrt(pp * np.maximum(vv, 1e-18)), 0.0)
-    return vp / pp, found, pp
+    some = np.maximum(pp, 1e-18)  # where it is less, `response` refuses
+    found = np.where(vv > 1e-18, vp / np.sqrt(some * np.maximum(vv, 1e-18)), 0.0)
+    return vp / some, found, pp
 
 
 # %% ../../nbs/metrics/39_probes.ipynb #600e20a6
