@@ -1,4 +1,4 @@
-"""The page of `mssync demo` in a browser, by what a user does; without one, see 50_demo.ipynb."""
+"""The page of `mssync demo` in a browser, by what a user does; without one, see 84_demo.ipynb."""
 
 import os
 import re

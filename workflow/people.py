@@ -6,7 +6,7 @@ test, trains by the profile `people`, measures on talkers that no training saw, 
 OUT/metric_syncers.safetensors and OUT/people.csv. What is done stays; the same command goes on.
 
 `--generator` goes on with the generator, by the profile `people_generator`: simulated speakers are
-made in OUT/simulated and mixed with two talkers of GRID (notebook 78_followed), and
+made in OUT/simulated and mixed with two talkers of GRID (notebook 79_followed), and
 OUT/generator.safetensors is written.
 
 `--others CORPUS` measures on the people of another ingested corpus too. Nothing that ships learns

@@ -29,10 +29,10 @@
 #   motion. Where a measure takes no sound it has the ground truth's value;
 # - **Mean motion**, the training clips' mean displacement, put on every face: what can be known without the sound;
 # - **Retrieval**, the motion of the training window that sounds most alike: what can be had without learning;
-# - the **baselines** that the profile names (49_systems), trained on the same clips with the same budget;
+# - the **baselines** that the profile names (50_systems), trained on the same clips with the same budget;
 # - **MS-Sync-short, shuffled audio**, motion generated from another clip's sound: what remains if the generator does not
 #   condition on the right one (and **NAME (official)**, what somebody's own code made of these clips, as far
-#   as its videos are there: [41_official](../baselines/41_official.ipynb)).
+#   as its videos are there: [52_official](../baselines/52_official.ipynb)).
 #
 # How each table is made, and tests of it, stand in notebook 65_evaluation.
 

@@ -20,7 +20,7 @@
 # > Another system that makes motion from sound, on the same clips with the same budget
 #
 # Tables 1 to 5 of the paper compare MS-Sync with published systems. What each of them is, how it was rebuilt for landmarks
-# and what was changed stands in a notebook of its own (43 and those after it, listed in 49_systems). Here one is trained: on the split
+# and what was changed stands in a notebook of its own (43 and those after it, listed in 50_systems). Here one is trained: on the split
 # that MS-Sync learns from, with its windows, its number of steps and its batch unless the profile says otherwise, or for the
 # minutes that the profile gives to each.
 
