@@ -3,6 +3,7 @@
 import functools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -27,6 +28,10 @@ ENV = {
     "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
 }
 os.environ.update(ENV)  # read by torch and matplotlib when they are imported
+
+# Jobs in a shell's background ignore Ctrl-C, and so would what the tests start and send it to.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # Seconds after which a command hangs: the slowest takes a tenth of it on an idle machine.

@@ -46,8 +46,11 @@ def demo(folder):
         yield line.split()[0]
     finally:
         run.send_signal(signal.SIGINT)
-        status = run.wait(120)
-        errors.close()
+        try:
+            status = run.wait(120)
+        finally:
+            run.kill()
+            errors.close()
     assert status == 130
     assert [p for p in folder.rglob("*") if p.is_file()] == [], "files are left"
 
