@@ -224,6 +224,14 @@ def _ingest(
 
 
 # %% ../../nbs/app/88_cli.ipynb #63c3dc68
+_WEIGHTS = says(
+    str,
+    "a trained generator, or a name such as people/generator (default: the one that comes with "
+    "the package)",
+    metavar="FILE",
+)
+
+
 @command("mssync animate me.png speech.wav talking.mp4", stays="no video was written")
 def _animate(
     portrait: says(str, "a picture with a face (default: the astronaut of scikit-image)") = None,
@@ -231,9 +239,7 @@ def _animate(
     out: says(str, "the video (default animate.mp4)") = "animate.mp4",
     /,
     *,
-    weights: says(
-        str, "a trained generator (default: the one that comes with the package)", metavar="FILE"
-    ) = None,
+    weights: _WEIGHTS = None,
     landmarker: says(str, "mesh (default), dlib or face-alignment") = "mesh",
     seed: says(int, "of the generator's initial state (default 0)") = 0,
     style: says(str, "portrait, landmarks or both, side by side (default)") = "both",
@@ -460,9 +466,7 @@ def _generate(
     out: says(str, "motion.csv, motion.npz, or motion.openface.csv for OpenFace's columns"),
     /,
     *,
-    weights: says(
-        str, "a trained generator (default: the one that comes with the package)", metavar="FILE"
-    ) = None,
+    weights: _WEIGHTS = None,
     landmarker: says(str, "mesh (default), dlib or face-alignment") = "mesh",
     seed: says(int, "of the generator's initial state (default 0)") = 0,
 ):
@@ -573,9 +577,7 @@ def _evaluate(
     corpus: says(str, "with test clips; made by mssync ingest or mssync simulate"),
     /,
     *,
-    weights: says(
-        str, "a trained generator (default: the one that comes with the package)", metavar="FILE"
-    ) = None,
+    weights: _WEIGHTS = None,
     syncers: says(str, _SYNCERS, metavar="FILE") = None,
     frames: says(int, "that are generated; shorter clips are left out (default 80)") = 80,
     seed: says(int, "of the generator's initial state (default 0)") = 0,
@@ -687,9 +689,7 @@ def _demo(
     *,
     port: says(int, "of the page (default 7860); 0 takes a free one") = 7860,
     host: says(str, "address to listen on (default 127.0.0.1, this computer alone)") = "127.0.0.1",
-    weights: says(
-        str, "a trained generator (default: the one that comes with the package)", metavar="FILE"
-    ) = None,
+    weights: _WEIGHTS = None,
     seconds: says(float, "that a recording or a video may last (default 60)") = 60.0,
     megabytes: says(float, "that an upload may have (default 50)") = 50.0,
 ):
