@@ -150,7 +150,8 @@ def test_a_user_with_a_browser(tmp_path):
     Image.fromarray(np.ascontiguousarray(astronaut()[:, :400])).save(tmp_path / "me.png")
     begin = time.monotonic()
     with demo(tmp_path / "served") as url, browser(sound) as page:
-        asked, troubles = set(), []
+        asked = set()
+        troubles = []
         page.on("request", lambda r: asked.add(r.url))
         page.on("pageerror", lambda e: troubles.append(str(e)))
         page.goto(url)

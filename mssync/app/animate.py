@@ -220,9 +220,11 @@ def speech_motion(
     seed: int = 0,  # of the generator's initial state
     # the `ModuleFeatures` of a model that was trained on a speech model's; others know theirs
     kind=None,
-) -> np.ndarray:  # (T+1, 68, 2) float32 in the same square, the first frame is x0
+    masks: bool = False,  # also return the masks of Eq. 8
+) -> np.ndarray:  # (T+1, 68, 2) float32 in the same square; with masks also (T, branches, 68)
     """Generate the motion of a face for a recording, whatever its level. Raises ValueError below
-    1 s, on audio features that the model was not trained on, and as `_check_reference`."""
+    1 s, on audio features that the model was not trained on, and as `_check_reference`. The first
+    frame is x0."""
     _check_kind(model, kind)
     _check_reference(model)
     if len(wave) < sr:
@@ -230,8 +232,11 @@ def speech_motion(
     a = _conditioning(model, wave, sr, kind)
     x = torch.from_numpy(as_array(x0)).to(a)
     with torch.inference_mode():
-        out = model(normalise(x[None], x)[:1], a, generator=torch.Generator().manual_seed(seed))[0]
-    return denormalise(out, x).float().cpu().numpy()
+        draw = torch.Generator().manual_seed(seed)
+        out = model(normalise(x[None], x)[:1], a, generator=draw, masks=masks)
+    out, weights = out if masks else (out, None)
+    motion = denormalise(out[0], x).float().cpu().numpy()
+    return (motion, weights[0].float().cpu().numpy()) if masks else motion
 
 
 GENERATOR = "simulated/generator"  # one that ships with the package

@@ -702,8 +702,7 @@ def _demo(
     def ready(url: str):
         print(f"{url} (Ctrl-C ends it)", flush=True)
 
-    with Demo(weights, Limits(seconds=seconds, megabytes=megabytes)) as demo:
-        serve(demo, host, port, ready)
+    serve(Demo(weights, Limits(seconds=seconds, megabytes=megabytes)), host, port, ready)
 
 
 # %% ../../nbs/app/88_cli.ipynb #f1a1a111

@@ -39,8 +39,6 @@ from pathlib import Path
 import numpy as np
 
 # %% ../../nbs/app/84_demo.ipynb #8d3b4636
-import torch
-
 import mssync
 from .animate import film, load_generator, read_portrait, speech_motion
 from .live import LiveSpeaker
@@ -52,9 +50,9 @@ from mssync.app.sync import (
     sync_video,
     sync_windows,
 )
-from ..data.audio import SR, at_level, features
+from ..data.audio import SR, features
 from ..data.corpus import Clip
-from ..data.landmarks import EDGES, FPS, REGIONS, neutral_face, normalise
+from ..data.landmarks import EDGES, FPS, REGIONS, neutral_face
 from mssync.data.video import (
     IngestError,
     frame_times,
@@ -63,7 +61,6 @@ from mssync.data.video import (
     read_audio,
     write_video,
 )
-from ..model.generator import Generator
 from ..render.steer import check_amount, steer
 
 # %% ../../nbs/app/84_demo.ipynb #ab094345
@@ -127,7 +124,8 @@ class Demo:
         limits: Limits = Limits(),
     ):
         "Raises CheckpointError, and ValueError on a generator that cannot be streamed."
-        self.model, self.limits = load_generator(weights), limits
+        self.model = load_generator(weights)
+        self.limits = limits
         x = neutral_face()[:, :2]
         middle = (x.min(0) + x.max(0)) / 2
         self.rest = (0.5 + 0.5 * (x - middle) / np.ptp(x, 0).max()).astype(np.float32)
@@ -176,21 +174,12 @@ def motion_sync(
 
 # %% ../../nbs/app/84_demo.ipynb #88839dd5
 def mask_weights(
-    model: Generator,  # of MFCC, with masks
-    x0: np.ndarray,  # (68, 2) landmarks of the face at rest
-    wave: np.ndarray,  # (samples,) at 16 kHz
-    seed: int,
+    w: np.ndarray,  # (T, branches, 68) masks
 ) -> dict | None:  # step in s; lips and head: a list a step of a weight a scale; None: one scale
-    "The masks of the motion of a recording over time."
-    if model.branches == 1:
+    "Masks over time, of lips and head."
+    if w.shape[1] == 1:
         return None
-    a = torch.from_numpy(at_level(features(wave, SR), float(model.audio_mean[0])))
-    a = ((a.to(model.audio_mean) - model.audio_mean) / model.audio_std)[None]
-    x = torch.from_numpy(x0).to(a)
-    draw = torch.Generator().manual_seed(seed)
-    with torch.inference_mode():
-        w = model(normalise(x[None], x)[:1], a, generator=draw, masks=True)[1][0]  # (T, 4, 68)
-    w = w[: len(w) // 5 * 5].unflatten(0, (-1, 5)).mean(1)
+    w = w[: len(w) // 5 * 5].reshape(-1, 5, *w.shape[1:]).mean(1)
     found = {k: w[..., REGIONS[k]].mean(-1).tolist() for k in ("lips", "head")}
     return dict(step=5 / FPS, **found)
 
@@ -210,12 +199,13 @@ def talk(
     if "portrait" in given:
         check_picture(given["portrait"], demo.limits)
     picture, x0 = read_portrait(given.get("portrait"), size=320)
-    motion = steer(speech_motion(demo.model, x0, wave, SR, seed), x0, head, lips)
+    made, masks = speech_motion(demo.model, x0, wave, SR, seed, masks=True)
+    motion = steer(made, x0, head, lips)
     video = demo.result() / "talking.mp4"
     write_video(video, film("both", picture, x0, motion), FPS, wave, SR)
     path = video.relative_to(demo.folder).as_posix()
-    masks = mask_weights(demo.model, x0, wave, seed)
-    return dict(seconds=len(motion) / FPS, video=path, sync=motion_sync(motion, wave), masks=masks)
+    sync = motion_sync(motion, wave)
+    return dict(seconds=len(motion) / FPS, video=path, sync=sync, masks=mask_weights(masks))
 
 
 def _read_speech(path: Path, limits: Limits) -> np.ndarray:  # (samples,) at 16 kHz
@@ -301,7 +291,9 @@ class _Job(_Asked):
     "A recording or a video: worked on in turn, then removed."
 
     def initialize(self, demo: Demo, work: Callable, options: dict):
-        self.demo, self.work, self.options = demo, work, options
+        self.demo = demo
+        self.work = work
+        self.options = options
 
     async def post(self):
         demo = self.demo
@@ -371,7 +363,10 @@ class _Live(WebSocketHandler):
     "One face that follows one voice."
 
     def initialize(self, demo: Demo):
-        self.demo, self.speaker, self.busy, self.counted = demo, None, 0.0, False
+        self.demo = demo
+        self.speaker = None
+        self.busy = 0.0
+        self.counted = False
 
     def prepare(self):
         _check_asker(self, self.demo)
@@ -428,7 +423,8 @@ async def _heard(live: _Live, take: Callable):
         live.busy += time.thread_time() - begin
         return frames
 
-    before, most = live.speaker.frames, live.demo.limits.live_seconds
+    before = live.speaker.frames
+    most = live.demo.limits.live_seconds
     frames = await asyncio.get_running_loop().run_in_executor(None, timed)
     if len(frames):
         sent = np.r_[np.float32(before), frames.ravel()].astype("<f4")
@@ -492,7 +488,9 @@ def serve(
 @contextlib.contextmanager
 def serving(demo: Demo) -> Iterator[str]:  # the page's address
     "A server on a free port of this machine, while the block lasts."
-    found, up, stop = [], threading.Event(), []
+    found = []
+    up = threading.Event()
+    stop = []
 
     def ready(url):
         found.append(url)

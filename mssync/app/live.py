@@ -103,7 +103,8 @@ class HeardLevel:
         wanted: float,  # level that is assumed before anything is heard, first MFCC
         prior: int = 100,  # columns that this counts like
     ):
-        self.wanted, self.prior = wanted, prior
+        self.wanted = wanted
+        self.prior = prior
         self.counts = np.zeros(240)  # of columns, in bins of 1 dB from -120 dB on
         self.sums = np.zeros(240)
 

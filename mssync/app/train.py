@@ -13,7 +13,7 @@ import pandas as pd
 from .sync import load_syncers
 from ..data.files import check_output, write_atomic
 from ..data.packed import Packed
-from ..study.followed import corpus_level
+from ..study.followed import corpus_level, with_level
 from ..study.notebooks import checkpoint
 from mssync.study.profiles import (
     gan_configs,
@@ -28,17 +28,18 @@ from ..training.syncers import train_syncers
 
 
 # %% ../../nbs/app/85_train.ipynb #cc909ded
-def _stats(corpus: str | Path, start) -> tuple:  # mean, deviation
-    "The audio statistics of weights to begin with, at the level of the corpus' speech."
-    mean, std = (v.cpu().numpy().copy() for v in (start.audio_mean, start.audio_std))
-    if start.cfg.features == "mfcc":
-        mean[0] = corpus_level(corpus)
-    return mean, std
+def _stats(corpus: str | Path, begin) -> tuple | None:  # mean, deviation; None: the clips' own
+    "The audio statistics of weights to begin with, if any, at the level of the corpus' speech."
+    if begin is None:
+        return None
+    mean = begin.audio_mean.cpu().numpy()
+    if begin.cfg.features == "mfcc":
+        mean = with_level(mean, corpus_level(corpus))
+    return mean, begin.audio_std.cpu().numpy()
 
 
-def _split(corpus: str | Path, split: str, profile: dict, device: str, begin=None) -> Packed:
+def _split(corpus: str | Path, split: str, profile: dict, device: str, stats=None) -> Packed:
     "The clips of a split, in the profile's frame of reference."
-    stats = _stats(corpus, begin) if begin else None
     return Packed(corpus, split, stats, device, reference=profile["reference"])
 
 
@@ -75,7 +76,8 @@ def train_syncers_file(
     _check_out(out, corpus)
     split = "train" if role == "loss" else settings["evaluation"]["metric_split"]
     begin = load_syncers(start, device, "syncers") if start else None
-    clips, held_out = (_split(corpus, s, settings, device, begin) for s in (split, "val"))
+    stats = _stats(corpus, begin)
+    clips, held_out = (_split(corpus, s, settings, device, stats) for s in (split, "val"))
     shape = begin.cfg if begin else syncer_config(settings, role, clips)
     read = Path(corpus) / "clips.csv", *([weights_file(start)] if start else [])
     depends = vars(shape), vars(training), split, seed, *read
@@ -112,7 +114,7 @@ def train_generator_file(
     variant = variant or next(iter(settings["variants"]))
     _check_out(out, corpus, syncers=syncers)
     begin = load_model(start, device, "Generator") if start else None
-    clips = _split(corpus, "train", settings, device, begin)
+    clips = _split(corpus, "train", settings, device, _stats(corpus, begin))
     shape, disc, training = gan_configs(settings, variant, clips)
     shape = begin.cfg if begin else shape
     read = [Path(corpus) / "clips.csv", *(weights_file(w) for w in (syncers, start) if w)]

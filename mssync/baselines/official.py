@@ -10,7 +10,6 @@ __all__ = [
     "MethodError",
     "official_name",
     "is_official",
-    "method_folders",
     "method_note",
     "official_clips",
     "places_of",
@@ -26,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..data.files import listed_folders
 from ..data.packed import Packed
 
 # %% ../../nbs/baselines/52_official.ipynb #a1b744b6
@@ -56,13 +56,6 @@ def is_official(method: str) -> bool:
 
 
 # %% ../../nbs/baselines/52_official.ipynb #c287c452
-def method_folders(
-    text: str | None,  # separated by commas, or nothing
-) -> list[str]:
-    "The folders that a run is given."
-    return [f.strip() for f in str(text or "").split(",") if f.strip()]
-
-
 def method_note(
     folder: str | Path,  # a method's clips
 ) -> dict:  # name, row, split, clips, of, landmarker, ...
@@ -110,7 +103,7 @@ def official_clips(
 ]:  # row -> its clips, in the test clips' frame of reference and on their device
     "The methods' clips. Raises MethodError where a folder is none, or was made for other clips."
     found = {}
-    for folder in method_folders(folders) if isinstance(folders, str) else folders:
+    for folder in listed_folders(folders) if isinstance(folders, str) else folders:
         folder = Path(folder).expanduser()
         row = method_note(folder)["row"]
         if row in found:

@@ -103,7 +103,8 @@ class PCAVSStyle(_Codes):
         c = self.cfg
         own, pose = self.own(x)
         scaled = pose / self.pose_scale
-        heard, seen = self.heard(a), self.seen(own)
+        heard = self.heard(a)
+        seen = self.seen(own)
         terms = {}
         for name, said in (("points", heard), ("seen_points", seen)):
             d = self.displaced(x[:, 0], said, scaled)

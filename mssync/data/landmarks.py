@@ -189,11 +189,13 @@ def flip(
 ):  # (..., 68, 2)
     "Mirror faces horizontally and exchange left and right indices."
     if isinstance(x, np.ndarray):
-        index, stack = FLIP, np.stack
+        index = FLIP
+        stack = np.stack
     else:
         import torch
 
-        index, stack = fixed_numbers(tuple(FLIP), x.device), torch.stack
+        index = fixed_numbers(tuple(FLIP), x.device)
+        stack = torch.stack
     y = x[..., index, :]
     return stack((width - y[..., 0], y[..., 1]), -1)
 

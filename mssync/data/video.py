@@ -55,7 +55,8 @@ class IngestError(ValueError):
         reason: str,  # what is wrong with it, one line
     ):
         super().__init__(f"{path}: {reason}")
-        self.path, self.reason = Path(path), reason
+        self.path = Path(path)
+        self.reason = reason
 
 
 # %% ../../nbs/data/05_video.ipynb #2c3150b5

@@ -190,7 +190,8 @@ def _split(
 
 def _response(bands: dict, ids: list, lag: int) -> pd.DataFrame:
     "`response` to signals that are split into bands."
-    n, rows = bands["lips"][0].shape[1], []
+    n = bands["lips"][0].shape[1]
+    rows = []
     late = slice(max(lag, 0), n + min(lag, 0))
     early = slice(max(-lag, 0), n - max(lag, 0))
     for name, where in WHERE.items():
@@ -243,7 +244,8 @@ def lag(
         raise ValueError(f"lag: reach={reach} must be at least 0")
     lags = sorted(range(-reach, reach + 1), key=abs)
     x = check_clips(x, "response", frames=41, batch=True)
-    planted, ids = np.asarray(planted, np.float64), list(range(len(x)))
+    planted = np.asarray(planted, np.float64)
+    ids = list(range(len(x)))
     _check_response(x, planted, ids, reach)
     bands = _split(x, planted)
     every = [_response(bands, ids, k).assign(lag=k * 1000 // FPS) for k in lags]

@@ -669,7 +669,8 @@ def progress_row(
     scores = MultiScaleSync(metric)  # some clips at once
     scores.update(made[:, 1:], a[:, 4:])
     means = scores.summary()
-    y, real = made.cpu().numpy(), x.cpu().numpy()
+    y = made.cpu().numpy()
+    real = x.cpu().numpy()
     row = {f"AV-Conf_{i}": v for i, v in zip(means.level, means.conf_mean)}
     row |= {f"AV-Off_{i}": v for i, v in zip(means.level, means.off_mean)}
     for name, speed in (("lip_speed", lip_speed), ("head_speed", head_speed)):

@@ -8,6 +8,7 @@ __all__ = [
     "with_head",
     "mixed_corpus",
     "corpus_level",
+    "with_level",
     "level_stats",
     "generator_corpora",
     "train_mixed",
@@ -63,7 +64,8 @@ def with_head(
     rng = np.random.default_rng([seed, 3, number])
     speaker = draw_speaker(number % 1000, seed)
     x = within_head(clip.landmarks)
-    half, middle = np.ptp(x[0, :17, 0]) / 2, x[0].mean(0)
+    half = np.ptp(x[0, :17, 0]) / 2
+    middle = x[0].mean(0)
     z = clip.extras["z"]
     depth = (z - z.mean(1, keepdims=True)) / half
     points = np.concatenate(((x - middle) / half + [0, 0.6], depth[..., None]), -1)
@@ -109,6 +111,14 @@ def corpus_level(
     return float(np.mean([speech_level(read_clip(folder, r).audio[:, 0]) for r in rows]))
 
 
+def with_level(
+    mean: np.ndarray,  # (26,) of MFCC
+    level: float,  # of speech
+) -> np.ndarray:
+    "The mean for clips of that level."
+    return np.r_[np.float32(level), mean[1:]]
+
+
 def level_stats(
     folder: str | Path,  # of `mixed_corpus`
     level: float,
@@ -116,7 +126,7 @@ def level_stats(
 ) -> tuple[np.ndarray, np.ndarray]:  # mean and deviation, for `Packed`
     "Statistics of the audio whose first mean is the level of the speech, pauses left out."
     mean, std = Packed(folder, splits).stats
-    return np.r_[np.float32(level), mean[1:]], std
+    return with_level(mean, level), std
 
 
 # %% ../../nbs/study/79_followed.ipynb #f0110008
@@ -128,7 +138,8 @@ def generator_corpora(
 ) -> float:  # the level
     "What generator and judge learn from and are tried on."
     level = corpus_level(grid)
-    g, s = read_index(grid), read_index(simulated)
+    g = read_index(grid)
+    s = read_index(simulated)
     unseen = g[g.split.isin(("val", "test"))]
     learnt = g[g.speaker.isin(GENERATOR_TALKERS)]
     s_val = s[s.split == "val"].head(20)
@@ -161,7 +172,8 @@ def train_mixed(
 ) -> SyncerPyramid:
     "Syncers of a mixed corpus. Raises as `train_syncers`."
     train, held_out = _packed(Path(corpus), level)
-    shape, cfg = syncer_config(settings, role, train), syncer_training(settings, role)
+    shape = syncer_config(settings, role, train)
+    cfg = syncer_training(settings, role)
     shape = replace(shape, steady=role == "metric")
     where = checkpoint(corpus, role, vars(shape), vars(cfg), seed, Path(corpus) / "clips.csv")
     where.parent.mkdir(parents=True, exist_ok=True)
@@ -180,8 +192,9 @@ def train_follower(
 ) -> tuple[Generator, dict]:  # the generator, and what its file should remember
     "The generator. Raises as `train_gan`."
     begin = load_model(start, wanted="Generator")
-    mean, std = begin.audio_mean.numpy(), begin.audio_std.numpy()
-    train = Packed(corpus, "train", (np.r_[np.float32(level), mean[1:]], std))
+    mean = begin.audio_mean.numpy()
+    std = begin.audio_std.numpy()
+    train = Packed(corpus, "train", (with_level(mean, level), std))
     shape, disc, cfg = gan_configs(settings, "short", train)
     begin.cfg = shape = replace(begin.cfg, stay=shape.stay)
     depends = vars(shape), vars(disc), vars(cfg), seed, Path(corpus) / "clips.csv"
@@ -252,7 +265,8 @@ def followed_table(
 ) -> pd.DataFrame:  # scale_ms, own, other, more, low, high, near, near_other, speakers, windows
     "Means at every scale; `more` with its 95 % interval over speakers."
     names, who = np.unique(rows.speaker, return_inverse=True)
-    rows, n = rows.assign(who=who, more=rows.own - rows.other), len(names)
+    rows = rows.assign(who=who, more=rows.own - rows.other)
+    n = len(names)
     w = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws)
     out = []
     for i, d in rows.groupby("level"):
@@ -272,7 +286,8 @@ def motion_facts(
     dict
 ):  # lips, head: speeds over the data's; residual: RMS of the shape residual over the data's
     "Is it as lively as the data, and as whole?"
-    y, x = motion.cpu().numpy(), real.cpu().numpy()
+    y = motion.cpu().numpy()
+    x = real.cpu().numpy()
     lips, head = (float(f(y).mean() / f(x).mean()) for f in (lip_speed, head_speed))
     ratio = float(np.sqrt((residual_ratios(y, x, space) ** 2).mean()))
     return dict(lips=lips, head=head, residual=ratio)

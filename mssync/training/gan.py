@@ -532,7 +532,9 @@ class Rescaled(nn.Module):
 
     def __init__(self, syncers: SyncerPyramid, packed: Packed):
         super().__init__()
-        self.syncers, self.cfg, self.levels = syncers, syncers.cfg, syncers.levels
+        self.syncers = syncers
+        self.cfg = syncers.cfg
+        self.levels = syncers.levels
         self.register_buffer("gain", packed.std / syncers.audio_std)
         self.register_buffer("shift", (packed.mean - syncers.audio_mean) / syncers.audio_std)
 
@@ -545,7 +547,8 @@ def rescaled(
     packed: Packed,  # whose standardised audio they will be given
 ) -> nn.Module:  # the same where the statistics are theirs
     "Syncers for audio with the statistics of clips."
-    mean, std = syncers.audio_mean, syncers.audio_std
+    mean = syncers.audio_mean
+    std = syncers.audio_std
     none = not mean.any() and bool((std == 1).all())  # they take what comes
     same = torch.equal(mean, packed.mean) and torch.equal(std, packed.std)
     return syncers if none or same else Rescaled(syncers, packed)
@@ -569,7 +572,8 @@ def new_gan(
     axes = fit_axes(packed, cfg.frames, cfg.floor) if cfg.whiten else (None, None)
     check_start(start, dict(cfg=shape))
     G = copy.deepcopy(start).train().requires_grad_(True) if start else Generator(shape, *axes)
-    G, D = G.to(device), Discriminators(disc, *axes).to(device)
+    G = G.to(device)
+    D = Discriminators(disc, *axes).to(device)
     syncers = rescaled(syncers.to(device), packed)
     gan = GANState(G, D, syncers, cfg, processes, capture=capture)
     for model in (gan.G, gan.average):
@@ -580,7 +584,10 @@ def new_gan(
 # %% ../../nbs/training/24_gan.ipynb #f1e70020
 def _facts(gan: GANState, packed: Packed, seed: int, start=None) -> tuple[dict, dict]:
     "What the run is, for its checkpoint, and what its taught start is, for other trainings."
-    G, D, S, cfg = gan.G, gan.D, gan.syncers, gan.cfg
+    G = gan.G
+    D = gan.D
+    S = gan.syncers
+    cfg = gan.cfg
     data = data_facts(packed) | started(start)
     run = dict(
         kind="gan",

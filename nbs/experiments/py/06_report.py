@@ -40,9 +40,10 @@ import json
 import pandas as pd
 from IPython.display import Markdown, display
 
-from mssync.baselines.official import method_folders, method_note, official_clips
+from mssync.baselines.official import method_note, official_clips
 from mssync.baselines.reference import Retrieval
 from mssync.baselines.systems import BASELINES  # noqa: F401  (what `study.baselines` loads)
+from mssync.data.files import listed_folders
 from mssync.data.landmarks import FPS
 from mssync.data.video import write_video
 from mssync.model.generator import Generator  # noqa: F401  (what `network` loads)
@@ -274,7 +275,7 @@ else:
 known = {k: facts[k] for k in ("name", "simulated", "clips", "speakers", "lengths")}
 record = run_record(settings, study.seeds, device=device, corpus=known, seconds=seconds)
 if official:
-    record["methods"] = [method_note(f) for f in method_folders(methods)]
+    record["methods"] = [method_note(f) for f in listed_folders(methods)]
 study.text(json.dumps(record, indent=1), "run.json")
 
 have = set(report.WRITTEN) - (set() if draw else {"figure4.png"})

@@ -34,9 +34,10 @@ device: str = "cpu"  # cpu, cuda, cuda:1, ...
 import pandas as pd
 from tqdm.auto import tqdm
 
-from mssync.baselines.systems import BASELINES  # noqa: F401  (what `load_model` reads)
+from mssync.baselines.systems import BASELINES  # noqa: F401  (what `study.baselines` loads)
 from mssync.data.corpus import read_clip
 from mssync.metrics.probes import lag
+from mssync.model.generator import Generator  # noqa: F401  (what `network` loads)
 from mssync.study.outputs import markdown as md
 from mssync.study.run import Study
 from mssync.study.tables import legend, summary, wide
@@ -55,7 +56,7 @@ from mssync.study.truth import (
     truth_text,
     with_trainings,
 )
-from mssync.training.models import load_model
+from mssync.training.models import load_model  # noqa: F401
 
 study = Study(profile, results, corpus, seeds, device=device)
 labels = [*study.labels.values(), *study.compared.values()]
@@ -85,10 +86,8 @@ print(about)
 # %%
 def networks(s):
     "label -> generator or baseline of a seed"
-    folder = study.at(s).folder
-    files = {label: f"generator_{v}" for v, label in study.labels.items()}
-    files |= {label: f"baseline_{b}" for b, label in study.compared.items()}
-    return {m: load_model(folder / f"{f}.safetensors", device) for m, f in files.items()}
+    one = study.at(s)
+    return one.generators() | one.baselines()
 
 
 def measure(study):

@@ -36,14 +36,13 @@ device: str = "cpu"  # cpu, cuda, cuda:1, ...
 variant: str = "short"  # which generator of every run
 
 # %%
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import pandas as pd
 
 from mssync.baselines.fit import remade
 from mssync.baselines.reference import shuffled_audio, static
 from mssync.baselines.systems import BASELINES  # noqa: F401  (what `load_model` reads)
+from mssync.data.files import listed_folders
 from mssync.data.packed import Packed
 from mssync.metrics.dynamics import dynamics_table, shape_space
 from mssync.metrics.synchrony import av_scores
@@ -66,7 +65,7 @@ def generator(run, s):
 
 
 study = Study(profile, results, corpus, seeds, device=device)
-sources = [Path(f.strip()).expanduser() for f in others.split(",") if f.strip()]
+sources = listed_folders(others)
 if not sources:
     raise ValueError("transfer: others names no run whose generators could be brought here")
 runs = (study.results, *sources)

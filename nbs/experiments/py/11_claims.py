@@ -29,10 +29,9 @@ others: str = ""  # folders of further runs, separated by commas: other corpora,
 seeds: str = ""  # 0,1,2: which of this run; empty: all that its run.json names
 
 # %%
-from pathlib import Path
-
 import pandas as pd
 
+from mssync.data.files import listed_folders
 from mssync.study.claims import (
     claims_with,
     claims_with_official,
@@ -55,7 +54,7 @@ from mssync.study.verdicts import (
     run_names,
 )
 
-folders = [Path(f.strip()).expanduser() for f in others.split(",") if f.strip()]
+folders = listed_folders(others)
 study = finished_run(results, seeds=seeds)
 runs = [study, *(finished_run(f) for f in folders)]
 if len({r.results.resolve() for r in runs}) < len(runs):
