@@ -18,8 +18,8 @@ _HOME = {
     "Generator": "model.generator",  # landmarks and speech -> motion (Section 3.2)
     "train_syncers": "training.syncers",
     "train_gan": "training.gan",
-    "save_model": "training.models",
-    "load_model": "training.models",
+    "save_model": "model.weights",
+    "load_model": "model.weights",
     "MultiScaleSync": "metrics.synchrony",  # AV-Off and AV-Conf (Section 4.3)
     "SyncMetric": "metrics.torchmetric",  # the same as a torchmetrics.Metric
     "sync_video": "app.sync",  # AV-Off and AV-Conf of any video

@@ -15,8 +15,8 @@ from mssync.model.discriminators import DiscriminatorConfig
 from mssync.model.generator import GeneratorConfig, generate
 from mssync.model.losses import discriminator_hinge, generator_hinge
 from mssync.model.syncer import SyncerConfig, SyncerPyramid, info_nce, margin_loss
+from mssync.model.weights import load_model, read_tensors, save_model, write_tensors
 from mssync.training.gan import TEACHING, GANTraining, new_gan, teacher_loss, train_gan
-from mssync.training.models import load_model, read_tensors, save_model, write_tensors
 from mssync.training.runs import Run
 from mssync.training.syncers import (
     SyncerTraining,

@@ -17,8 +17,8 @@ from conftest import ROOT, quick_python, run, snakemake
 
 from mssync.metrics.synchrony import av_scores
 from mssync.model.generator import generate
+from mssync.model.weights import read_tensors
 from mssync.study.run import Study
-from mssync.training.models import read_tensors
 
 PROFILE = ROOT / "workflow/profiles/smoke.yaml"
 SEEDS = [0, 1]

@@ -14,7 +14,7 @@ import torch
 from conftest import PATIENCE, ROOT, quick_python
 
 from mssync.data.corpus import Clip, write_clip, write_index
-from mssync.training.models import CheckpointError, load_model, read_tensors
+from mssync.model.weights import CheckpointError, load_model, read_tensors
 
 # Both trainings on a toy corpus; writes checkpoints, logs, models, each process's checksum.
 SCRIPT = """
@@ -24,7 +24,7 @@ import torch
 import mssync.training.gan as training
 from mssync.training.syncers import *
 from mssync.data.packed import Packed
-from mssync.training.models import checksum, save_model
+from mssync.model.weights import checksum, save_model
 from mssync.training.runs import Run
 from mssync.training.gan import *
 from mssync.model.syncer import SyncerConfig

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from mssync.baselines.reference import Retrieval
 from mssync.data.packed import Packed
+from mssync.model.weights import load_model
 from mssync.simulate.clips import simulate_corpus
 from mssync.study.figures import figure4
 from mssync.study.outputs import write_figure
 from mssync.study.profiles import load_profile
 from mssync.study.report import sequences
 from mssync.study.tables import method_styles
-from mssync.training.models import load_model
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAINED = {"MS-Sync-short": "generator_short", "MS-Sync-long": "generator"}

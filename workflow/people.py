@@ -22,11 +22,11 @@ import pandas as pd
 from mssync.data.ingest import ingest
 from mssync.data.packed import Packed
 from mssync.metrics.dynamics import shape_space
+from mssync.model.weights import save_model
 from mssync.simulate.clips import simulate_corpus
 from mssync.study.followed import followed_measures, generator_corpora, train_follower, train_mixed
 from mssync.study.people import calibration_rows, deal_people, train_people, unseen_table
 from mssync.study.profiles import load_profile
-from mssync.training.models import save_model
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -20,9 +20,9 @@ from mssync.baselines.fit import BaselineTraining, fit
 from mssync.baselines.systems import BASELINES
 from mssync.data.packed import Packed
 from mssync.metrics.dynamics import shape_space
+from mssync.model.weights import load_model
 from mssync.simulate.clips import simulate_corpus
 from mssync.study.evaluation import progress_row
-from mssync.training.models import load_model
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "workflow/trials.yaml"

@@ -39,7 +39,7 @@ from ..model.generator import Generator
 from ..render.reenact import make_reenactor
 from ..render.steer import check_amount, steer
 from ..simulate.speech import speak
-from ..training.models import load_model
+from ..model.weights import load_model
 
 # %% ../../nbs/app/80_animate.ipynb #0c7ec143
 ROOM = 0.35  # margin of the portrait's square on each side, over the face's own side

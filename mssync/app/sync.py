@@ -39,7 +39,7 @@ from ..data.track import Landmarker, make_landmarker
 from ..data.video import IngestError, open_media
 from ..metrics.synchrony import MultiScaleSync, check_kind, levelled_windows
 from ..model.syncer import SyncerPyramid
-from ..training.models import WEIGHTS, load_model, weights_file
+from ..model.weights import WEIGHTS, load_model, weights_file
 
 # %% ../../nbs/app/82_sync.ipynb #bf6572aa
 FRAMES = dict(simulated=80, people=72)  # of a window: a sentence of GRID has 75

@@ -23,7 +23,7 @@ from mssync.study.profiles import (
     syncer_training,
 )
 from ..training.gan import train_gan
-from ..training.models import load_model, save_model, weights_file
+from ..model.weights import load_model, save_model, weights_file
 from ..training.syncers import train_syncers
 
 

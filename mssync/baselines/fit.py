@@ -40,7 +40,7 @@ from ..data.packed import Packed
 from ..model.generator import generate
 from ..model.layers import Axes, ConvNeXt, expect
 from ..model.syncer import SyncerPyramid, av_loss
-from ..training.models import MODELS
+from ..model.weights import MODELS
 from ..training.runs import Run, Watch, adam, descend, read_terms, set_rate
 from ..training.syncers import check_data, data_facts, progress_bar, set_audio_stats
 
@@ -227,7 +227,7 @@ class SequenceJudge(nn.Sequential):
 
 
 def registered(cls: type[Baseline]) -> type[Baseline]:
-    "Have a baseline's files read by `load_model` (20_models)."
+    "Have a baseline's files read by `load_model` (19_weights)."
     MODELS[cls.__name__] = (cls, cls.Config)
     return cls
 

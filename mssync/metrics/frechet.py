@@ -38,7 +38,7 @@ from ..data.landmarks import L, as_array, pose_proxies
 from ..data.packed import Packed
 from .intervals import set_interval, set_summary, set_weights
 from ..model.layers import Axes
-from ..training.models import MODELS
+from ..model.weights import MODELS
 
 # %% ../../nbs/metrics/33_frechet.ipynb #656e2c13
 LARGE = 512  # dimensions from which the quicker ways are taken

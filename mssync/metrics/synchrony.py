@@ -35,7 +35,7 @@ from ..data.packed import Packed, landmarkers
 from ..data.track import reference_square
 from ..model.pyramid import WINDOW
 from ..model.syncer import warn_coarse
-from ..training.models import load_model
+from ..model.weights import load_model
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #1c8ab590
 # Largest shift at levels 1-4, in samples of the level: 600, 1200, 1120, 960 ms.

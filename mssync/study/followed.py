@@ -48,7 +48,7 @@ from .notebooks import checkpoint
 from .people import other_sounds
 from .profiles import gan_configs, syncer_config, syncer_training
 from ..training.gan import train_gan
-from ..training.models import load_model
+from ..model.weights import load_model
 from ..training.syncers import train_syncers
 
 

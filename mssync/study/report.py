@@ -552,7 +552,7 @@ def theval_text(
     ]
     length = int(own.frames.iloc[0])
     head = f"# The measures of other benchmarks\n\n{note}This run, {data}, {length} frames."
-    return f"{head} Formulas and sources: notebook 35_theval.\n\n{sections(2, *blocks)}\n"
+    return f"{head} Formulas and sources: notebook 35b_theval.\n\n{sections(2, *blocks)}\n"
 
 
 # %% ../../nbs/study/67_report.ipynb #363b8630

@@ -27,7 +27,7 @@ from mssync.study.outputs import (
     write_text,
 )
 from .profiles import full_models, load_profile, read_seeds, seed_list, sweeps
-from ..training.models import load_model, save_model
+from ..model.weights import load_model, save_model
 
 
 # %% ../../nbs/study/63_run.ipynb #fdfa202e

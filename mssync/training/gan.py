@@ -54,7 +54,7 @@ from ..model.losses import LAMBDA, discriminator_hinge, generator_hinge, total_l
 from ..model.pyramid import LEVELS
 from ..model.syncer import SyncerPyramid, av_loss
 from .graphs import Draws, Replayed, can_capture, drawn
-from .models import CheckpointError, checksum, read_tensors, write_tensors
+from ..model.weights import CheckpointError, checksum, read_tensors, write_tensors
 from .processes import ALONE, Processes, arithmetic
 from .runs import Run, adam, descend, differences, set_rate
 from mssync.training.syncers import (

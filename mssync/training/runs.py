@@ -37,7 +37,7 @@ from torch import Tensor, nn
 
 import mssync
 from ..data.files import clear_parts, write_atomic
-from .models import CheckpointError, read_tensors, write_tensors
+from ..model.weights import CheckpointError, read_tensors, write_tensors
 from .processes import ALONE, Processes
 
 

@@ -163,7 +163,7 @@ lips = measured_by(methods, lips_table, T_sync, PC_AVS_SCALE)
 heads = measured_by(methods, heads_table, T_long)
 study.table(lips, "lips.csv")
 study.table(heads, "heads.csv")
-theval = measured_by(methods, theval_table, T_long)  # what other benchmarks measure (35_theval)
+theval = measured_by(methods, theval_table, T_long)  # what other benchmarks measure (35b_theval)
 study.table(theval, "theval.csv")
 for df in (lips, heads, theval):
     display(df.groupby("method", sort=False).mean(numeric_only=True).round(2))

@@ -47,12 +47,12 @@ from mssync.data.files import listed_folders
 from mssync.data.landmarks import FPS
 from mssync.data.video import write_video
 from mssync.model.generator import Generator  # noqa: F401  (what `network` loads)
+from mssync.model.weights import load_model  # noqa: F401
 from mssync.simulate.clips import spoken
 from mssync.study import figures, report
 from mssync.study.notebooks import run_record
 from mssync.study.run import Study
 from mssync.study.tables import method_styles
-from mssync.training.models import load_model  # noqa: F401
 
 study = Study(profile, results, corpus, seeds, device=device)
 settings, facts, lengths, labels = study.settings, study.facts, study.lengths, study.labels

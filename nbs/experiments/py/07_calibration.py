@@ -46,6 +46,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from mssync.data.packed import Packed
+from mssync.model.weights import load_model
 from mssync.study.calibration import (
     ROOM,
     DamageTrial,
@@ -87,7 +88,6 @@ from mssync.study.lengths import length_of
 from mssync.study.outputs import markdown as md
 from mssync.study.run import Study
 from mssync.study.tables import legend, summary, wide
-from mssync.training.models import load_model
 
 plt.style.use("mssync.style")
 study = Study(profile, results, corpus, seeds, device=device)

@@ -38,6 +38,7 @@ from mssync.baselines.systems import BASELINES  # noqa: F401  (what `study.basel
 from mssync.data.corpus import read_clip
 from mssync.metrics.probes import lag
 from mssync.model.generator import Generator  # noqa: F401  (what `network` loads)
+from mssync.model.weights import load_model  # noqa: F401
 from mssync.study.outputs import markdown as md
 from mssync.study.run import Study
 from mssync.study.tables import legend, summary, wide
@@ -56,7 +57,6 @@ from mssync.study.truth import (
     truth_text,
     with_trainings,
 )
-from mssync.training.models import load_model  # noqa: F401
 
 study = Study(profile, results, corpus, seeds, device=device)
 labels = [*study.labels.values(), *study.compared.values()]

@@ -47,11 +47,11 @@ from mssync.data.packed import Packed
 from mssync.metrics.dynamics import dynamics_table, shape_space
 from mssync.metrics.synchrony import av_scores
 from mssync.model.generator import generate
+from mssync.model.weights import load_model
 from mssync.study.evaluation import SCORINGS
 from mssync.study.outputs import markdown
 from mssync.study.run import Study, finished_run
 from mssync.study.tables import legend, plot_seeds, summary, wide
-from mssync.training.models import load_model
 
 plt.style.use("mssync.style")
 

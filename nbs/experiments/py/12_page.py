@@ -40,11 +40,11 @@ from IPython.display import Image
 from mssync.model.discriminators import Discriminators
 from mssync.model.generator import Generator
 from mssync.model.syncer import SyncerPyramid
+from mssync.model.weights import load_model
 from mssync.study.diagrams import count, figure1, figure2, parameters
 from mssync.study.paper import paper_tables, report, tables_text
 from mssync.study.profiles import gan_configs
 from mssync.study.run import Study
-from mssync.training.models import load_model
 
 study = Study(profile, results, corpus, seeds, device=device)
 record = json.loads((study.results / "run.json").read_text())

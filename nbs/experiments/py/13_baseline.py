@@ -41,11 +41,11 @@ import matplotlib.pyplot as plt
 from mssync.baselines.fit import fit
 from mssync.baselines.systems import BASELINES  # noqa: F401  (what the profile names)
 from mssync.metrics.dynamics import shape_space
+from mssync.model.weights import load_model  # noqa: F401  (what `network` loads)
 from mssync.study.evaluation import progress_row
 from mssync.study.notebooks import checkpoint
 from mssync.study.profiles import baseline_configs
 from mssync.study.run import Study
-from mssync.training.models import load_model  # noqa: F401  (what `network` loads)
 
 plt.style.use("mssync.style")
 study = Study(profile, results, corpus, seed=seed, device=device)
