@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = [
     "ROOM",
+    "PIECE",
     "GENERATOR",
     "SENTENCE",
     "FOLLOWED",
@@ -36,10 +37,11 @@ from ..data.track import Landmarker, make_landmarker, reference_square
 from ..data.video import IngestError, draw_faces, read_audio, write_video
 from ..metrics.synchrony import av_scores, prepare
 from ..model.generator import Generator
+from ..model.stream import Stream
+from ..model.weights import load_model
 from ..render.reenact import make_reenactor
 from ..render.steer import check_amount, steer
 from ..simulate.speech import speak
-from ..model.weights import load_model
 
 # %% ../../nbs/app/80_animate.ipynb #0c7ec143
 ROOM = 0.35  # margin of the portrait's square on each side, over the face's own side
@@ -211,6 +213,25 @@ def _conditioning(
     return ((a - model.audio_mean) / model.audio_std)[None]
 
 
+# %% ../../nbs/app/80_animate.ipynb #c232b237
+PIECE = 4000  # columns of sound that go through the generator at once: 40 s
+
+
+def _in_pieces(
+    model: Generator,
+    x0: torch.Tensor,  # (1, 68, 2) normalised
+    a: torch.Tensor,  # (1, 4(T+1), width) standardised
+    draw: torch.Generator,  # of the initial state
+) -> torch.Tensor:  # (1, T+1, 68, 2)
+    "What the model makes of a recording; in one pass where it needs all of the sound for a frame."
+    whole = not model.cfg.audio or model.cfg.interpolation != "fixed"
+    if whole or a.shape[1] <= PIECE:
+        return model(x0, a, generator=draw)
+    stream = Stream(model, x0, draw)
+    parts = [stream.push(piece) for piece in a.split(PIECE, 1)]
+    return torch.cat([x0[:, None], *parts, stream.finish()], 1)
+
+
 # %% ../../nbs/app/80_animate.ipynb #8d3adcb1
 def speech_motion(
     model: Generator,  # trained
@@ -233,8 +254,11 @@ def speech_motion(
     x = torch.from_numpy(as_array(x0)).to(a)
     with torch.inference_mode():
         draw = torch.Generator().manual_seed(seed)
-        out = model(normalise(x[None], x)[:1], a, generator=draw, masks=masks)
-    out, weights = out if masks else (out, None)
+        first = normalise(x[None], x)[:1]
+        if masks:
+            out, weights = model(first, a, generator=draw, masks=True)
+        else:
+            out = _in_pieces(model, first, a, draw)
     motion = denormalise(out[0], x).float().cpu().numpy()
     return (motion, weights[0].float().cpu().numpy()) if masks else motion
 

@@ -13,6 +13,7 @@ import pandas as pd
 from .sync import load_syncers
 from ..data.files import check_output, write_atomic
 from ..data.packed import Packed
+from ..model.weights import load_model, save_model, weights_file
 from ..study.followed import corpus_level, with_level
 from ..study.notebooks import checkpoint
 from mssync.study.profiles import (
@@ -23,7 +24,6 @@ from mssync.study.profiles import (
     syncer_training,
 )
 from ..training.gan import train_gan
-from ..model.weights import load_model, save_model, weights_file
 from ..training.syncers import train_syncers
 
 

@@ -24,7 +24,7 @@ __all__ = [
 # %% ../../nbs/data/01_audio.ipynb #9b8595c9
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import numpy as np
@@ -140,23 +140,19 @@ _BLOCK = 4096  # columns at once, which bounds the memory of a long recording
 
 
 def _power(
-    w: np.ndarray,  # (samples,) at 16 kHz, float64
+    w: np.ndarray,  # (samples,) at 16 kHz
     bands: int,
-) -> np.ndarray:  # (bands, columns) float64
-    "The mel spectrogram M."
+) -> Iterator[np.ndarray]:  # (bands, columns) float64 each
+    "The mel spectrogram M, a block after the other."
     hann = np.zeros(_FFT)
     edge = (_FFT - WINDOW) // 2
     hann[edge : edge + WINDOW] = np.sin(np.pi * np.arange(WINDOW) / WINDOW) ** 2
     padded = np.pad(w, _FFT // 2)
     windows = np.lib.stride_tricks.sliding_window_view(padded, _FFT)[::HOP]
-    M = np.empty((bands, len(windows)))
     for at in range(0, len(windows), _BLOCK):
-        block = slice(at, at + _BLOCK)
-        X = rfft(windows[block] * hann)
+        X = rfft(windows[at : at + _BLOCK] * hann)
         power = np.ascontiguousarray((X.real**2 + X.imag**2).T)
-        for m, (some, weights) in zip(M, _filters(bands)):
-            (weights * power[some]).sum(0, out=m[block])
-    return M
+        yield np.stack([(weights * power[some]).sum(0) for some, weights in _filters(bands)])
 
 
 # %% ../../nbs/data/01_audio.ipynb #9f0b0226
@@ -164,8 +160,11 @@ def _mfcc(
     w: np.ndarray,  # (samples,) at 16 kHz
 ) -> np.ndarray:  # (columns, 26) float32
     "The paper's features."
-    level = 10 * np.log10(np.maximum(_power(w.astype(np.float64), 40), 1e-10))
-    return dct(level, axis=0, norm="ortho")[:D].T.astype(np.float32)
+    blocks = []
+    for M in _power(w, 40):
+        level = 10 * np.log10(np.maximum(M, 1e-10))
+        blocks.append(dct(level, axis=0, norm="ortho")[:D].T.astype(np.float32))
+    return np.concatenate(blocks)
 
 
 def _fbank(
@@ -175,7 +174,7 @@ def _fbank(
     w = w.astype(np.float64)
     w = w - w.mean()
     w = w / max(np.abs(w).max(), 1e-8)
-    return np.log(_power(w, D) + 1e-6).T.astype(np.float32)
+    return np.concatenate([np.log(M + 1e-6).T.astype(np.float32) for M in _power(w, D)])
 
 
 # %% ../../nbs/data/01_audio.ipynb #4716d072

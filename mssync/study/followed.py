@@ -42,13 +42,13 @@ from ..metrics.synchrony import av_scores, levelled_windows
 from ..model.generator import Generator, generate
 from ..model.pyramid import SCALES
 from ..model.syncer import SyncerPyramid
+from ..model.weights import load_model
 from ..simulate.clips import draw_speaker, speech_pose
 from ..simulate.head import project
 from .notebooks import checkpoint
 from .people import other_sounds
 from .profiles import gan_configs, syncer_config, syncer_training
 from ..training.gan import train_gan
-from ..model.weights import load_model
 from ..training.syncers import train_syncers
 
 

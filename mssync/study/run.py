@@ -17,6 +17,7 @@ from torch import nn
 import mssync.baselines.systems  # noqa: F401  (these can then be loaded)
 import mssync.metrics.frechet  # noqa: F401  (its motion encoders can then be loaded)
 from ..data.packed import Packed
+from ..model.weights import load_model, save_model
 from mssync.study.outputs import (
     corpus_folder,
     corpus_title,
@@ -27,7 +28,6 @@ from mssync.study.outputs import (
     write_text,
 )
 from .profiles import full_models, load_profile, read_seeds, seed_list, sweeps
-from ..model.weights import load_model, save_model
 
 
 # %% ../../nbs/study/63_run.ipynb #fdfa202e

@@ -53,8 +53,8 @@ from ..model.layers import Axes, full, unrounded, values_checked
 from ..model.losses import LAMBDA, discriminator_hinge, generator_hinge, total_loss
 from ..model.pyramid import LEVELS
 from ..model.syncer import SyncerPyramid, av_loss
-from .graphs import Draws, Replayed, can_capture, drawn
 from ..model.weights import CheckpointError, checksum, read_tensors, write_tensors
+from .graphs import Draws, Replayed, can_capture, drawn
 from .processes import ALONE, Processes, arithmetic
 from .runs import Run, adam, descend, differences, set_rate
 from mssync.training.syncers import (

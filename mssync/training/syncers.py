@@ -43,8 +43,8 @@ from ..data.packed import Packed
 from ..model.layers import Axes, full, values_checked
 from ..model.pyramid import LEVELS, WINDOW, audio_pyramid, position_pyramid
 from ..model.syncer import SyncerConfig, SyncerPyramid, info_nce, margin_loss, negatives, seen
-from .graphs import Draws, Replayed, can_capture, drawn
 from ..model.weights import checksum
+from .graphs import Draws, Replayed, can_capture, drawn
 from .processes import ALONE, Processes, arithmetic
 from .runs import Run, Watch, adam, descend, read_terms, set_rate
 
