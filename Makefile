@@ -10,6 +10,7 @@ SEEDS ?=
 GENERATED ?=
 OTHERS ?=
 METHODS ?=
+RECORDINGS ?=
 DEVICE ?=
 SNAKEFLAGS ?=
 ONLY ?=
@@ -46,7 +47,8 @@ help:  ## List the commands and variables
 	echo "  LAYOUT=grid, voxceleb2, ... of that folder, OPTIONS='videos=FOLDER ...' of the layout, SEEDS=0 or 0,1,2 (default: the"
 	echo "  profile's; each is a whole training, and adding one later trains only that one), GENERATED=folder of ingested videos"
 	echo "  of other systems, for the calibration, OTHERS=folder,folder of finished runs whose generators are tested here and whose"
-	echo "  claims stand beside this run's, METHODS=folder,folder of what other people's code made (mssync import-method), DEVICE=cpu or cuda,"
+	echo "  claims stand beside this run's, METHODS=folder,folder of what other people's code made (mssync import-method), RECORDINGS=folder of the"
+	echo "  corpus' own videos, to be encoded again in the calibration, DEVICE=cpu or cuda,"
 	echo "  TORCH_BACKEND=$(TORCH_BACKEND) (cpu, cu128, ..., auto; a torch already in $(VENV) is kept), PYTHON=$(PYTHON), SNAKEFLAGS="
 
 install: $(STAMP)  ## Install everything into .venv (nothing to do: instant)
@@ -81,7 +83,7 @@ $(STAMP): requirements.lock setup.py settings.ini pyproject.toml
 	got --no-deps $$(sed -n 's/^BUNDLED = ".* \([^ ]*==[^ ]*\)".*/\1/p' mssync/data/mesh.py)
 	touch $@
 
-STUDY = $(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete --nolock $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(SEEDS),'seeds=$(SEEDS)') $(if $(DEVICE),'device=$(DEVICE)') $(if $(GENERATED),'generated=$(GENERATED)') $(if $(OTHERS),'others=$(OTHERS)') $(if $(METHODS),'methods=$(METHODS)')
+STUDY = $(PY) -m snakemake -s workflow/Snakefile --cores all --rerun-incomplete --nolock $(SNAKEFLAGS) --config 'profile=$(PROFILE)' $(if $(CORPUS),'corpus=$(CORPUS)') $(if $(VIDEOS),'videos=$(VIDEOS)') $(if $(LAYOUT),'layout=$(LAYOUT)') $(if $(OPTIONS),'options=$(OPTIONS)') $(if $(SEEDS),'seeds=$(SEEDS)') $(if $(DEVICE),'device=$(DEVICE)') $(if $(GENERATED),'generated=$(GENERATED)') $(if $(OTHERS),'others=$(OTHERS)') $(if $(METHODS),'methods=$(METHODS)') $(if $(RECORDINGS),'recordings=$(RECORDINGS)')
 
 study: install  ## Run the study: tables and figures in results/PROFILE/
 	$(STUDY)
