@@ -36,7 +36,7 @@ export PYTHONUNBUFFERED := 1
 # tqdm warns, with a path, where there is no ipywidgets
 export PYTHONWARNINGS := ignore:IProgress not found
 
-.PHONY: help install study calibration rehearsal bench test mutants export readme book film weights dist clean
+.PHONY: help install study calibration rehearsal bench test mutants export readme book film weights dist release clean
 .SILENT:
 
 help:  ## List the commands and variables
@@ -125,6 +125,9 @@ weights: install  ## Ship the generators and syncers of results/$(PROFILE) (seed
 
 dist: install  ## Build source archive and wheel into dist/: the same bytes from the same commit
 	$(PY) workflow/dist.py
+
+release: install  ## Make a version (VERSION=0.2.0): number, changelog's day, commit, tag, archives; uploads nothing
+	$(PY) workflow/release.py $(VERSION)
 
 readme: install  ## Write README.md from nbs/index.ipynb
 	$(PY) workflow/readme.py

@@ -87,6 +87,46 @@ def test_lock_fits_the_oldest_python():
     assert {n: a for n, a in asked.items() if a and oldest not in SpecifierSet(a)} == {}
 
 
+def test_release(tmp_path):
+    "A version is one command: its number in every place, its day, a commit, a tag, the archives."
+    place = tmp_path / "mssync"
+    assert run("git", "clone", "--quiet", "--no-tags", ROOT, place).returncode == 0
+    for name in ("workflow/release.py", "CHANGELOG.md", "CITATION.cff", "settings.ini"):
+        shutil.copy(ROOT / name, place / name)  # as they are, also before they are committed
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", place)
+    run(*git, "add", "--all")
+    run(*git, "commit", "--quiet", "--allow-empty", "--message", "now")
+    who = {
+        f"GIT_{w}_{k}": v
+        for w in ("AUTHOR", "COMMITTER")
+        for k, v in (("NAME", "a"), ("EMAIL", "a@b"))
+    }
+    command = (sys.executable, place / "workflow/release.py")
+    for wrong, told in (("1.2", "is no version"), ("v2.0.0", "is no version")):
+        done = run(*command, wrong, cwd=place)
+        assert done.returncode
+        assert told in done.stdout
+
+    done = run(*command, "9.8.7", "--day", "2030-01-02", cwd=place, env=who)
+    assert done.returncode == 0, done.stdout
+    assert {p.name for p in place.glob("dist/*")} == {
+        "mssync-9.8.7.tar.gz",
+        "mssync-9.8.7-py3-none-any.whl",
+    }
+    assert '__version__ = "9.8.7"' in (place / "mssync/__init__.py").read_text()
+    assert "## [9.8.7] - 2030-01-02" in (place / "CHANGELOG.md").read_text()
+    assert "version: 9.8.7\ndate-released: 2030-01-02\n" in (place / "CITATION.cff").read_text()
+    assert run(*git, "tag").stdout.split() == ["v9.8.7"]
+    again = run(*command, "9.8.7", cwd=place, env=who)
+    assert "9.8.7 is not above 9.8.7" in again.stdout
+    (place / "README.md").write_text("")
+    assert "has changes" in run(*command, "10.0.0", cwd=place, env=who).stdout
+    run(*git, "checkout", "--quiet", "README.md")
+    nothing_new = run(*command, "10.0.0", cwd=place, env=who)
+    assert "no section" in nothing_new.stdout
+    assert not run(*git, "status", "--porcelain").stdout
+
+
 def test_light():
     "Importing metric, loss, trainer or profiles imports no video or landmark library."
     light = ("metrics.synchrony", "model.syncer", "training.gan", "study.profiles")
