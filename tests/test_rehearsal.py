@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from conftest import BIN, ENV, ROOT, run, snakemake
+from conftest import BIN, ENV, ROOT, snakemake
 
 NAMES = ("smoke", "paper", "rehearsal")
 LRS2 = ROOT / "workflow/profiles/lrs2.yaml"
@@ -125,7 +125,7 @@ def test_hdtf_and_lrs2(corpora, profile, tmp_path):
 def test_goes_on_after_a_kill(corpora, profile, tmp_path):
     "kill -9 of a whole run leaves no lock; two runs at once are refused."
     args = command(profile, tmp_path, corpora / "hdtf", "corpus.json")
-    start = [BIN / "python", "-m", "snakemake", *args]
+    start = [BIN / "python", "-m", "snakemake", *args]  # nothing imported, as everybody starts it
     log = tmp_path / "log"
     with open(log, "w") as f:
         first = subprocess.Popen(
@@ -139,7 +139,7 @@ def test_goes_on_after_a_kill(corpora, profile, tmp_path):
         assert "another run is at work there" in second.stdout, second.stdout
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
-    done = run(*start)  # with nothing imported before, as everybody starts it
+    done = snakemake(*args)
     assert done.returncode == 0, done.stdout[-4000:]
     with open(tmp_path / ".lock") as f:
         fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)  # free again

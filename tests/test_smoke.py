@@ -515,7 +515,23 @@ def tiny_profile() -> dict:
     profile["variants"] = {v: profile["variants"][v] for v in ("short", "long")}
     for n in (4, 6):
         profile["variants"][f"clips_{n}"] = dict(label=f"{n} clips", training=dict(clips=n))
+    profile["baselines"] = []
     return profile
+
+
+def weights_to_begin_with(folder: Path, profile: dict) -> dict[str, str]:
+    "Random networks of the profile's shapes, in files."
+    from mssync.model.generator import Generator, GeneratorConfig
+    from mssync.model.syncer import SyncerConfig, SyncerPyramid
+    from mssync.model.weights import save_model
+
+    made = {
+        "loss_syncers": SyncerPyramid(SyncerConfig(**profile["syncer"])),
+        "generator": Generator(GeneratorConfig(**profile["generator"])),
+    }
+    for name, network in made.items():
+        save_model(folder / f"{name}.safetensors", network)
+    return {name: str(folder / f"{name}.safetensors") for name in made}
 
 
 def test_given_corpus(tmp_path):
@@ -523,7 +539,9 @@ def test_given_corpus(tmp_path):
     from mssync.simulate.clips import simulate_corpus
 
     simulate_corpus(tmp_path / "mine", clips=24, speakers=12, seconds=3, progress=False)
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny_profile()))
+    profile = tiny_profile()
+    profile["start"] = weights_to_begin_with(tmp_path, profile)
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(profile))
     before = bytes_in(tmp_path / "mine")
     folder = tmp_path / "out"
     absent = {f"MSSYNC_{n}": str(tmp_path / f"{n}.pt") for n in ("INCEPTION", "I3D")}
@@ -558,6 +576,8 @@ def test_given_corpus(tmp_path):
     assert not (folder / "figure4.png").exists()
     assert not list(folder.rglob("*.mp4"))
     assert not (folder / "corpus").exists()
+    for name, start in profile["start"].items():
+        assert f"; begins with {start}" in done.stdout, name
 
 
 # --- what lies in the folder of a run, and is not its own

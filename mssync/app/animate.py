@@ -243,9 +243,8 @@ def speech_motion(
     kind=None,
     masks: bool = False,  # also return the masks of Eq. 8
 ) -> np.ndarray:  # (T+1, 68, 2) float32 in the same square; with masks also (T, branches, 68)
-    """Generate the motion of a face for a recording, whatever its level. Raises ValueError below
-    1 s, on audio features that the model was not trained on, and as `_check_reference`. The first
-    frame is x0."""
+    """Generate the motion of a face for a recording, whatever its level; the first frame is x0.
+    Raises ValueError below 1 s, on features of another kind, and as `_check_reference`."""
     _check_kind(model, kind)
     _check_reference(model)
     if len(wave) < sr:

@@ -160,6 +160,7 @@ def _clip(row: dict, extras: list[str]) -> Clip:
     return Clip(*about, *arrays, found, row["features"].as_py())
 
 
+# %% ../../nbs/data/09b_parquet.ipynb #80246936
 def clips_of_parquet(
     path: str | Path,  # a file of `to_parquet`
 ) -> Iterator[tuple[Clip, dict]]:  # a clip, and its row of clips.csv

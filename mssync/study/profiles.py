@@ -51,6 +51,7 @@ from ..model.generator import TEMPORAL, GeneratorConfig
 from ..model.pyramid import WINDOW
 from ..model.syncer import SyncerConfig
 from ..model.variants import ABLATIONS
+from ..model.weights import weights_file
 from ..training.gan import GANTraining
 from ..training.processes import PRECISIONS
 from ..training.syncers import SyncerTraining
@@ -118,6 +119,8 @@ SECTIONS: dict[str, dict] = dict(
     expected=dict(train=0, test=0, train_people=0, test_people=0),
     # what is left out of a configuration follows from the role, the corpus and `reference`
     syncer=_fields(SyncerConfig, "normalised", "audio_dim", "features", "reference"),
+    # what trainings begin with: a name of weights that ship, or a whole path; empty: nothing
+    start=dict(loss_syncers="", metric_syncers="", generator=""),
     loss_syncers=_fields(SyncerTraining),
     metric_syncers=_fields(SyncerTraining, loss="triplet"),
     motion_encoder=dict(steps=400, batch=64, lr=2e-3, dim=32, width=64),
@@ -481,6 +484,18 @@ def _check_pairs(profile: dict, variant: str, path: Path):
         raise ProfileError(f"{of}, eval_every: evaluations are {told}")
 
 
+# %% ../../nbs/study/60_profiles.ipynb #6a3e849b
+def _check_start(profile: dict, path: Path):
+    "Weights to begin with must be there, for every working folder."
+    for what, name in profile["start"].items():
+        there = name and weights_file(name)
+        if name and not (there.is_absolute() and there.is_file()):
+            raise ProfileError(
+                f"{path}, section start, {what}: {name!r} is neither a name of weights that come "
+                "with the package, such as 'people/generator', nor the whole path of a file"
+            )
+
+
 # %% ../../nbs/study/60_profiles.ipynb #23bcade4
 def _of_sections(profile: dict, path: Path):
     "What cannot be used, of a section alone."
@@ -509,6 +524,7 @@ def _check(profile: dict, path: Path):
         raise ProfileError(f"{path}, looks: {profile['looks']} holds a number below 0")
     _of_sections(profile, path)
     _check_reference(profile, path)
+    _check_start(profile, path)
     of = f"{path}, section splits"
     shares = profile["splits"]
     needed = ["train", "val", "test"]

@@ -17,7 +17,7 @@ from torch import nn
 import mssync.baselines.systems  # noqa: F401  (these can then be loaded)
 import mssync.metrics.frechet  # noqa: F401  (its motion encoders can then be loaded)
 from ..data.packed import Packed
-from ..model.weights import load_model, save_model
+from ..model.weights import load_model, save_model, weights_file
 from mssync.study.outputs import (
     corpus_folder,
     corpus_title,
@@ -150,6 +150,17 @@ class Kept(Labelled):
         if self.seed is None:
             raise ValueError(f"{name}: networks belong to a seed, take study.at(seed)")
         return load_model(self.folder / f"{name}.safetensors", self.device)
+
+    def begin(
+        self,
+        what: str,  # loss_syncers, metric_syncers or generator
+    ) -> tuple[nn.Module | None, list[Path]]:  # the weights, and their file
+        "What a training begins with (`start` of the profile): nothing, or weights."
+        name = self.settings.get("start", {}).get(what)  # older records have none
+        if not name:
+            return None, []
+        wanted = "Generator" if what == "generator" else "SyncerPyramid"
+        return load_model(name, self.device, wanted), [weights_file(name)]
 
 
 # %% ../../nbs/study/63_run.ipynb #ecaea2b7

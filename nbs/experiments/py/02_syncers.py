@@ -49,12 +49,14 @@ plt.style.use("mssync.style")
 study = Study(profile, results, corpus, seed=seed, device=device)
 split = "train" if role == "loss" else study.settings["evaluation"]["metric_split"]
 clips, held_out = study.packed(split), study.packed("val")
-shape = syncer_config(study.settings, role, clips)
+start, start_file = study.begin(f"{role}_syncers")
+shape = start.cfg if start else syncer_config(study.settings, role, clips)
 training = syncer_training(study.settings, role)
 name = f"syncers_{role}"
 print(
     f"{len(clips)} clips to train on, {len(held_out)} held out; {training.loss}, "
     f"{'unit' if shape.normalised else 'free'} embeddings of {shape.dim}"
+    + (f"; begins with {study.settings['start'][f'{role}_syncers']}" if start else "")
 )
 
 # %% [markdown]
@@ -71,6 +73,7 @@ depends = (
     seed,
     study.results / "corpus.json",
     study.corpus / "clips.csv",
+    *start_file,
 )
 syncers, log = train_syncers(
     clips,
@@ -81,6 +84,7 @@ syncers, log = train_syncers(
     checkpoint(study.folder, name, *depends),
     logdir=study.folder / "logs" / name,
     checkpoint_minutes=study.settings["checkpoint_minutes"],
+    start=start,
 )
 about = dict(role=role, split=split, clips=len(clips), corpus=study.facts["name"], seed=seed)
 study.save(name, syncers, landmarker=", ".join(landmarkers(clips)), **about)

@@ -62,12 +62,16 @@ study = Study(profile, results, corpus, seed=seed, device=device)
 label, T = study.labels[variant], study.lengths["train"][variant]
 train, val = study.packed("train"), study.packed("val")
 shape, disc, training = gan_configs(study.settings, variant, train)
+of_its_own = study.settings["variants"][variant]["generator"]  # an ablation's shape fits no start
+start, start_file = (None, []) if of_its_own else study.begin("generator")
+shape = start.cfg if start else shape
 training = replace(training, frames=T)
 shortened = study.facts["shortened"]
 print(
     f"{label}: {training.teacher_steps} teacher-forced steps, then "
     f"{training.steps + training.decay_steps} steps of {training.batch} sequences of {T} frames"
     + (f" ({shortened})" if shortened else "")
+    + (f"; begins with {study.settings['start']['generator']}" if start else "")
 )
 
 # %% [markdown]
@@ -126,11 +130,12 @@ facts_file = study.results / "corpus.json"
 loss_file, metric_file = (study.folder / f"syncers_{r}.safetensors" for r in ("loss", "metric"))
 
 depends = vars(shape), vars(disc), vars(training), seed, facts_file, loss_file, metric_file
+depends += tuple(start_file)
 taught = None
 if training.teacher_steps:
     teaching = {k: getattr(training, k) for k in TEACHING}
     taught = checkpoint(
-        study.folder, "taught", vars(shape), teaching, seed, facts_file, metric_file
+        study.folder, "taught", vars(shape), teaching, seed, facts_file, metric_file, *start_file
     )
 
 G, log = train_gan(
@@ -146,6 +151,7 @@ G, log = train_gan(
     name=label,
     logdir=study.folder / "logs" / name,
     checkpoint_minutes=study.settings["checkpoint_minutes"],
+    start=start,
 )
 
 # %%
