@@ -384,6 +384,34 @@ def _simulate(
     print(out)
 
 
+# %% ../../nbs/app/88_cli.ipynb #f80b2a69
+@command("mssync to-parquet corpus columns", stays="files that were not finished are removed")
+def _to_parquet(
+    corpus: says(str, "made by mssync ingest or mssync simulate"),
+    out: says(str, "where SPLIT.parquet and a README.md go"),
+    /,
+):
+    """Write a corpus as Parquet, a row a clip.
+
+    For pandas, Polars, DuckDB and Hugging Face's datasets.
+    """
+    from mssync.data.parquet import to_parquet
+
+    print(to_parquet(corpus, out))
+
+
+@command("mssync from-parquet columns corpus", stays="clips that were written stay, without index")
+def _from_parquet(
+    folder: says(str, "of mssync to-parquet, or files with the same columns"),
+    out: says(str, "corpus to make"),
+    /,
+):
+    "Make a corpus of Parquet files."
+    from mssync.data.parquet import from_parquet
+
+    print(from_parquet(folder, out))
+
+
 # %% ../../nbs/app/88_cli.ipynb #c1b00002
 def _measure(video: str, **how):
     "The synchrony of one video; None where it cannot be measured, and the reason."

@@ -16,6 +16,7 @@ __all__ = [
     "auc",
     "people_table",
     "shown_people",
+    "people_differences",
     "train_people",
     "unseen_table",
     "calibration_rows",
@@ -227,6 +228,33 @@ def shown_people(
             }
         )
     return pd.DataFrame(rows)
+
+
+# %% ../../nbs/study/77_people.ipynb #c2cb8989
+def people_differences(
+    rows: pd.DataFrame,  # of `people_rows`
+    less: pd.DataFrame,  # of other syncers on the same speakers
+    draws: int = 2000,  # sets of redrawn speakers, the same for both
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:  # scale_ms, measure, value, low, high, speakers
+    "What one set of syncers measures beyond another. Raises ValueError on other speakers."
+    names = np.unique(rows.speaker)
+    n = len(names)
+    if not np.array_equal(names, np.unique(less.speaker)):
+        raise ValueError("people_differences: the rows are of other speakers")
+    w = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws).astype(float)
+    w = np.concatenate([np.ones((1, n)), w])  # all once, then redrawn
+    both = [r.assign(who=np.searchsorted(names, r.speaker)) for r in (rows, less)]
+    out = []
+    for i in sorted(rows.level.unique()):
+        a, b = (_redrawn(r[r.level == i], w) for r in both)
+        for name in a:
+            value, *drawn = a[name] - b[name]
+            low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+            at = dict(scale_ms=SCALES[i - 1], measure=name, value=value, low=low, high=high)
+            out.append(at | dict(speakers=n))
+    return pd.DataFrame(out)
 
 
 # %% ../../nbs/study/77_people.ipynb #e66ae0a7
