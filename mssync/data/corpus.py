@@ -11,6 +11,7 @@ __all__ = [
     "Clip",
     "write_clip",
     "read_clip",
+    "plain_text",
     "write_index",
     "read_index",
     "assign_splits",
@@ -129,6 +130,13 @@ def read_clip(
 
 
 # %% ../../nbs/data/02_corpus.ipynb #34b2d65d
+def plain_text(row: dict) -> dict:
+    """A row whose texts every table can hold: bytes of a file name that are not UTF-8 are written
+    as \\udcXX. pandas refuses them as they are where pyarrow is installed."""
+    texts = {k: v for k, v in row.items() if isinstance(v, str)}
+    return row | {k: v.encode(errors="backslashreplace").decode() for k, v in texts.items()}
+
+
 def write_index(
     folder: str | Path,
     # list of dicts or DataFrame, with at least the columns id, speaker, source, split, licence and
@@ -137,7 +145,9 @@ def write_index(
 ):
     """Write `clips.csv`, sorted by id; the last file of a corpus, so its presence says that the
     corpus is whole. Bytes of a file name that are not UTF-8 are written as \\udcXX."""
-    text = pd.DataFrame(rows).sort_values("id").to_csv(index=False)
+    if not isinstance(rows, pd.DataFrame):
+        rows = pd.DataFrame([plain_text(row) for row in rows])
+    text = rows.sort_values("id").to_csv(index=False)
     write_atomic(Path(folder) / "clips.csv", text.encode(errors="backslashreplace"))
 
 

@@ -36,6 +36,7 @@ from mssync.data.corpus import (
     CorpusError,
     assign_splits,
     clip_path,
+    plain_text,
     read_index,
     write_clip,
     write_index,
@@ -680,14 +681,9 @@ _FIRST = "file id speaker accepted reason note clips frames seconds fps width he
 _FIRST += ["face_px", "detection_rate", "interpolated"]
 
 
-def _utf8(text: str) -> bytes:
-    "Names of files need not be UTF-8: other bytes are written with backslashes."
-    return text.encode(errors="backslashreplace")
-
-
 def _report(rows: list[dict], shard: tuple | None, progress: bool) -> pd.DataFrame:
     "The table of recordings, and a summary of it in print."
-    report = pd.DataFrame(rows)
+    report = pd.DataFrame([plain_text(row) for row in rows])
     report = report.reindex(columns=_FIRST + [c for c in report if c not in _FIRST])
     if progress:
         _print_summary(report, shard)
@@ -712,7 +708,7 @@ def _print_summary(report: pd.DataFrame, shard: tuple | None):
     groups = [g for _, g in reasons.groupby(alike)]
     for g in sorted(groups, key=len, reverse=True):
         more = ", and the like" if g.nunique() > 1 else ""
-        print(f"  {len(g):5d}  {_utf8(g.iloc[0]).decode()}{more}")
+        print(f"  {len(g):5d}  {g.iloc[0]}{more}")
 
 
 # %% ../../nbs/data/08_ingest.ipynb #f56880b3
@@ -729,7 +725,7 @@ def _with_splits(index: pd.DataFrame, old: dict, deal: Callable, progress: bool)
     kept = []
     for id, speaker, given in zip(index.id, index.speaker, index.split):
         known = old.get(id, {})
-        same = known.get("speaker") == _utf8(speaker).decode()
+        same = known.get("speaker") == speaker
         stays = same and given in ("", "dev") and known["split"]
         kept.append(known["split"] if stays else given)
     index = index.assign(split=kept)
@@ -748,6 +744,7 @@ def _write_index(out, clips: list[dict], old: dict, deal: Callable, progress: bo
     if not clips:
         write_index(out, pd.DataFrame(columns=["id", *NAMES, "frames"]))
         return
+    clips = [plain_text(clip) for clip in clips]
     index = _with_splits(pd.DataFrame(clips), old, deal, progress)
     front = [*COLUMN_NAMES, "file", "recording"]
     write_index(out, index[front + [c for c in index if c not in front]])
@@ -766,7 +763,7 @@ def _finish(
     old = _earlier_splits(out)
     report = _report(rows, None, progress)
     table = report.drop(columns="split").to_csv(index=False)
-    write_atomic(Path(out) / "report.csv", _utf8(table))
+    write_atomic(Path(out) / "report.csv", table.encode())
     if progress and gone:
         print(
             f"ingest: {gone} recordings of earlier runs are no longer in the source: "

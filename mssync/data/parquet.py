@@ -128,6 +128,8 @@ def to_parquet(
     splits = list(dict.fromkeys(index.split))
     if not all(splits):
         raise CorpusError(f"{corpus}: has clips of no split")
+    if strange := [p.name for p in sorted(out.glob("*.parquet")) if p.stem not in splits]:
+        raise CorpusError(f"{out}: holds {strange[0]}, of another corpus; give another folder")
     out.mkdir(parents=True, exist_ok=True)
     with tqdm(total=len(index), desc="parquet", unit="clip", disable=not progress) as bar:
         for s in splits:
@@ -152,7 +154,10 @@ def _clip(row: dict, extras: list[str]) -> Clip:
     "One row, pyarrow's scalars by column."
     width = len(row["audio"].values[0]) if len(row["audio"].values) else 1
     about = [row[name].as_py() or "" for name in ("id", "speaker", "source", "split", "licence")]
-    arrays = _array(row["landmarks"], (L, 2)), _array(row["audio"], (width,))
+    try:
+        arrays = _array(row["landmarks"], (L, 2)), _array(row["audio"], (width,))
+    except ValueError as e:
+        raise CorpusError(f"clip {about[0]}: landmarks are no frames of {L} points ({e})") from e
     found = {}
     for name in extras:
         flat = row[f"extra.{name}"].values.to_numpy(zero_copy_only=False)
@@ -182,7 +187,9 @@ def clips_of_parquet(
             table = f.read_row_group(group)
             for k in range(len(table)):
                 row = {name: table[name][k] for name in names}
-                yield _clip(row, extras), {name: row[name].as_py() for name in facts}
+                clip = _clip(row, extras)
+                about = {name: row[name].as_py() for name in facts}
+                yield clip, about | dict(frames=len(clip.landmarks))
 
 
 # %% ../../nbs/data/09b_parquet.ipynb #b7dcc45a

@@ -278,7 +278,8 @@ def video_facts(
             licence=known.get("licence", ""),
         )
         rows.append(row)
-    return pd.DataFrame(rows, columns=["file", "speaker", "source", "licence"])
+    # as objects: a file's name may hold bytes that are no text, which pyarrow's texts cannot be
+    return pd.DataFrame(rows, columns=["file", "speaker", "source", "licence"], dtype=object)
 
 
 def folder_items(
