@@ -271,13 +271,9 @@ def video_facts(
         known = table.get(file) or table.get(other, {})
         hit = pattern.search(file) if pattern else None
         found = next(filter(None, hit.groups()), None) if hit else None
-        row = dict(
-            file=file,
-            speaker=known.get("speaker") or found or Path(file).parent.name or here,
-            source=known.get("source_corpus") or known.get("dataset") or here,
-            licence=known.get("licence", ""),
-        )
-        rows.append(row)
+        speaker = known.get("speaker") or found or Path(file).parent.name or here
+        source = known.get("source_corpus") or known.get("dataset") or here
+        rows.append((file, speaker, source, known.get("licence", "")))
     # as objects: a file's name may hold bytes that are no text, which pyarrow's texts cannot be
     return pd.DataFrame(rows, columns=["file", "speaker", "source", "licence"], dtype=object)
 
