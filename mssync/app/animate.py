@@ -345,10 +345,12 @@ def film(
         yield np.hstack((face, draw_faces(x[None], size)[0]))
 
 
-def _check_look(style: str, head: float, lips: float):
-    "Raise ValueError for an unknown style or more motion than there can be."
+def _check_look(style: str, size: int, head: float, lips: float):
+    "Raise ValueError for an unknown style, a size that is none, or too much motion."
     if style not in STYLES:
         raise ValueError(f"unknown style {style!r}: choose one of {', '.join(STYLES)}")
+    if size < 64 or size % 2:
+        raise ValueError(f"size is {size}: an even number of pixels from 64 on is needed")
     check_amount("head", head)
     check_amount("lips", lips)
 
@@ -374,7 +376,7 @@ def animate(
     Warns, and leaves the face at rest, where the package's model does not follow the sound."""
     read = dict(portrait=portrait, recording=speech, weights=weights)
     check_output(out, "video", "animate.mp4", **read)
-    _check_look(style, head, lips)
+    _check_look(style, size, head, lips)
     model = load_generator(weights)
     _check_reference(model)
     picture, x0 = read_portrait(portrait, landmarker, size)

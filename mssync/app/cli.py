@@ -243,6 +243,7 @@ def _animate(
     landmarker: says(str, "mesh (default), dlib or face-alignment") = "mesh",
     seed: says(int, "of the generator's initial state (default 0)") = 0,
     style: says(str, "portrait, landmarks or both, side by side (default)") = "both",
+    size: says(int, "side of the picture, pixels: an even number from 64 on (default 400)") = 400,
     head: says(float, "how much the head moves: 0 is still, 2 twice as much (default 1)") = 1.0,
     lips: says(float, "the same for lips, jaw, lids and brows (default 1)") = 1.0,
 ):
@@ -252,7 +253,7 @@ def _animate(
     """
     from mssync.app.animate import animate
 
-    how = dict(weights=weights, landmarker=landmarker, seed=seed)
+    how = dict(weights=weights, landmarker=landmarker, seed=seed, size=size)
     print(animate(portrait, speech, out, **how, style=style, head=head, lips=lips))
 
 
