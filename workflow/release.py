@@ -16,7 +16,7 @@ from pathlib import Path
 from dist import build
 
 ROOT = Path(__file__).resolve().parent.parent
-UNRELEASED = re.compile(r"^## \[([\d.]+)\] - unreleased\n(.*?)(?=^## |\Z)", re.M | re.S)
+UNRELEASED = re.compile(r"^## \[[\d.]+\] - unreleased\n(.*?)(?=^## |\Z)", re.M | re.S)
 
 
 class ReleaseError(ValueError):
@@ -45,7 +45,7 @@ def check(version: str, changelog: str):
     if git("status", "--porcelain"):
         raise ReleaseError("the checkout has changes: commit them first")
     section = UNRELEASED.search(changelog)
-    if not section or not section[2].strip():
+    if not section or not section[1].strip():
         raise ReleaseError("CHANGELOG.md has no section '## [...] - unreleased' with a text")
 
 

@@ -20,6 +20,7 @@ from mssync.baselines.fit import BaselineTraining, fit
 from mssync.baselines.systems import BASELINES
 from mssync.data.packed import Packed
 from mssync.metrics.dynamics import shape_space
+from mssync.model.layers import audio_stats_of
 from mssync.model.weights import load_model
 from mssync.simulate.clips import simulate_corpus
 from mssync.study.evaluation import progress_row
@@ -57,7 +58,7 @@ def corpus(plan: dict, work: Path) -> dict[str, Packed]:
     if not (work / "clips.csv").is_file():
         simulate_corpus(work, **plan["corpus"], progress=False)
     expert = load_model("simulated/loss_syncers")
-    stats = expert.audio_mean.numpy(), expert.audio_std.numpy()  # what the syncers know sound by
+    stats = audio_stats_of(expert)  # what the syncers know sound by
     return {split: Packed(work, split, stats) for split in ("train", "val")}
 
 

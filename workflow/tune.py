@@ -7,18 +7,15 @@ speakers), both with intervals over speakers.
 """
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from mssync.data.corpus import read_index, write_index
-from mssync.data.packed import Packed
 from mssync.model.weights import load_model
-from mssync.study.people import people_differences, people_rows, people_table
-from mssync.study.profiles import load_profile, syncer_config, syncer_training
-from mssync.training.syncers import train_syncers
+from mssync.study.people import people_differences, people_table, train_people, unseen_rows
+from mssync.study.profiles import load_profile
 
 START = "people/metric_syncers"
 FRAMES = 73  # that a clip must have
@@ -48,24 +45,15 @@ def half_corpus(corpus: Path, out: Path, half: int) -> Path:
     return folder
 
 
-def stats_of(syncers) -> tuple:
-    "How their audio was standardised."
-    return syncers.audio_mean.numpy(), syncers.audio_std.numpy()
-
-
 def trained(folder: Path, how: tuple | None):
     "Syncers of one trial."
     if how is None:
         return load_model(START)
     begin, rate, steps = how
     settings = load_profile("people")
+    settings["metric_syncers"] |= dict(steps=steps, lr=rate, eval_every=50, batch=32)
     start = load_model(begin) if begin else None
-    train = Packed(folder, "train", stats_of(start) if start else None)
-    held_out = Packed(folder, "val", train.stats)
-    shape = start.cfg if start else syncer_config(settings, "metric", train)
-    cfg = syncer_training(settings, "metric")
-    cfg = replace(cfg, steps=steps, lr=rate, eval_every=50, batch=32)
-    return train_syncers(train, held_out, shape, cfg, start=start, progress=False)[0].eval()
+    return train_people(folder, settings, start=start, progress=False)[0]
 
 
 if __name__ == "__main__":
@@ -74,8 +62,7 @@ if __name__ == "__main__":
     for half in (0, 1):
         folder = half_corpus(corpus, out, half)
         for name, how in TRIALS.items():
-            syncers = trained(folder, how)
-            found = people_rows(syncers, Packed(folder, "test", stats_of(syncers)))
+            found = unseen_rows(trained(folder, how), folder)
             rows.append(found.assign(trial=name, half=half))
             print(half, name, flush=True)
     rows = pd.concat(rows)

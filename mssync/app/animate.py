@@ -224,8 +224,7 @@ def _in_pieces(
     draw: torch.Generator,  # of the initial state
 ) -> torch.Tensor:  # (1, T+1, 68, 2)
     "What the model makes of a recording; in one pass where it needs all of the sound for a frame."
-    whole = not model.cfg.audio or model.cfg.interpolation != "fixed"
-    if whole or a.shape[1] <= PIECE:
+    if a.shape[1] <= PIECE or model.cfg.interpolation != "fixed":
         return model(x0, a, generator=draw)
     stream = Stream(model, x0, draw)
     parts = [stream.push(piece) for piece in a.split(PIECE, 1)]

@@ -19,6 +19,7 @@ from ..data.packed import Packed
 from ..metrics.dynamics import measures, shape_space
 from ..metrics.synchrony import MultiScaleSync, check_kind, levelled_windows
 from ..model.generator import generate
+from ..model.layers import audio_stats_of
 
 
 # %% ../../nbs/app/86_evaluate.ipynb #274782cb
@@ -28,7 +29,7 @@ def _windows(
     frames: int,  # T
 ) -> tuple[Tensor, Tensor, list[str]]:  # x (B, T+1, 68, 2), a, ids
     "The first window of every test clip, as a model takes it."
-    stats = model.audio_mean.cpu().numpy(), model.audio_std.cpu().numpy()
+    stats = audio_stats_of(model)
     packed = Packed(corpus, "test", stats, reference=model.cfg.reference)
     check_kind(packed, model, f"{corpus}: holds")
     return levelled_windows(packed, frames)

@@ -38,6 +38,7 @@ from ..data.sources import Item
 from ..data.track import Landmarker, make_landmarker
 from ..data.video import IngestError, open_media
 from ..metrics.synchrony import MultiScaleSync, check_kind, levelled_windows
+from ..model.layers import audio_stats_of
 from ..model.syncer import SyncerPyramid
 from ..model.weights import WEIGHTS, load_model, weights_file
 
@@ -105,7 +106,7 @@ def sync_windows(
     for the syncers (41 frames at four scales), or its features are of another kind."""
     frames = _window_length(clips, frames)
     stride = stride or max(1, frames // 8)
-    stats = syncers.audio_mean.cpu().numpy(), syncers.audio_std.cpu().numpy()
+    stats = audio_stats_of(syncers)
     with tempfile.TemporaryDirectory() as folder:
         rows = [write_clip(folder, replace(c, split="test")) for c in clips]
         write_index(folder, rows)

@@ -13,6 +13,7 @@ import pandas as pd
 from .sync import load_syncers
 from ..data.files import check_output, write_atomic
 from ..data.packed import Packed
+from ..model.layers import audio_stats_of
 from ..model.weights import load_model, save_model, weights_file
 from ..study.followed import corpus_level, with_level
 from ..study.notebooks import checkpoint
@@ -32,10 +33,10 @@ def _stats(corpus: str | Path, begin) -> tuple | None:  # mean, deviation; None:
     "The audio statistics of weights to begin with, if any, at the level of the corpus' speech."
     if begin is None:
         return None
-    mean = begin.audio_mean.cpu().numpy()
+    mean, std = audio_stats_of(begin)
     if begin.cfg.features == "mfcc":
         mean = with_level(mean, corpus_level(corpus))
-    return mean, begin.audio_std.cpu().numpy()
+    return mean, std
 
 
 def _split(corpus: str | Path, split: str, profile: dict, device: str, stats=None) -> Packed:

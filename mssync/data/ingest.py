@@ -683,7 +683,7 @@ _FIRST += ["face_px", "detection_rate", "interpolated"]
 
 def _report(rows: list[dict], shard: tuple | None, progress: bool) -> pd.DataFrame:
     "The table of recordings, and a summary of it in print."
-    report = pd.DataFrame([plain_text(row) for row in rows])
+    report = pd.DataFrame(rows)
     report = report.reindex(columns=_FIRST + [c for c in report if c not in _FIRST])
     if progress:
         _print_summary(report, shard)
@@ -744,7 +744,6 @@ def _write_index(out, clips: list[dict], old: dict, deal: Callable, progress: bo
     if not clips:
         write_index(out, pd.DataFrame(columns=["id", *NAMES, "frames"]))
         return
-    clips = [plain_text(clip) for clip in clips]
     index = _with_splits(pd.DataFrame(clips), old, deal, progress)
     front = [*COLUMN_NAMES, "file", "recording"]
     write_index(out, index[front + [c for c in index if c not in front]])
@@ -846,7 +845,7 @@ def ingest(
     if shard:
         items = items[shard[0] - 1 :: shard[1]]
     done = _work_off(src, out, items, settings, jobs, progress)
-    rows = [{**done[i.id]["row"], **{k: getattr(i, k) for k in NAMES}} for i in items]
+    rows = [plain_text({**done[i.id]["row"], **{k: getattr(i, k) for k in NAMES}}) for i in items]
     with _writing(out):
         if shard:
             return _report(rows, shard, progress)

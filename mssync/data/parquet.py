@@ -177,19 +177,20 @@ def clips_of_parquet(
         raise CorpusError(f"{path}: not a readable Parquet file ({e})") from e
     with f:
         names = f.schema_arrow.names
-        needed = ("id", "speaker", "source", "split", "licence", "features", "landmarks", "audio")
-        if missing := [n for n in needed if n not in names]:
+        arrays = "features", "landmarks", "audio"
+        about = "id", "speaker", "source", "split", "licence"
+        if missing := [n for n in (*about, *arrays) if n not in names]:
             raise CorpusError(f"{path}: the column {missing[0]!r} is missing")
         more = [n for n in names if n.startswith("extra.") and not n.endswith(".shape")]
         extras = [n.removeprefix("extra.") for n in more]
-        facts = [n for n in names if n not in needed[5:] and not n.startswith("extra.")]
+        facts = [n for n in names if n not in arrays and not n.startswith("extra.")]
         for group in range(f.num_row_groups):
             table = f.read_row_group(group)
             for k in range(len(table)):
                 row = {name: table[name][k] for name in names}
                 clip = _clip(row, extras)
-                about = {name: row[name].as_py() for name in facts}
-                yield clip, about | dict(frames=len(clip.landmarks))
+                found = {name: row[name].as_py() for name in facts}
+                yield clip, found | dict(frames=len(clip.landmarks))
 
 
 # %% ../../nbs/data/09b_parquet.ipynb #b7dcc45a

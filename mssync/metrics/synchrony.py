@@ -33,6 +33,7 @@ from ..data.audio import COLUMNS, at_level, features, speech_level
 from ..data.landmarks import FPS, L, as_array, centre_size, referred
 from ..data.packed import Packed, landmarkers
 from ..data.track import reference_square
+from ..model.layers import audio_stats_of
 from ..model.pyramid import WINDOW
 from ..model.syncer import warn_coarse
 from ..model.weights import load_model
@@ -523,7 +524,7 @@ def score_corpus(
     on audio features of another kind or width than the syncers'; warns where the landmarks are by
     another landmarker than those that the syncers learned from."""
     syncers = (load_model(SYNCERS) if syncers is None else syncers).to(device)
-    stats = syncers.audio_mean.cpu().numpy(), syncers.audio_std.cpu().numpy()
+    stats = audio_stats_of(syncers)
     packed = Packed(folder, splits, stats, device, reference=syncers.cfg.reference)
     check_kind(packed, syncers, f"{folder}: holds")
     _check_landmarker(packed, syncers)

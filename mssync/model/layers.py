@@ -14,6 +14,7 @@ __all__ = [
     "first_unrounded",
     "Axes",
     "Pretrained",
+    "audio_stats_of",
     "values_checked",
     "expect",
 ]
@@ -23,6 +24,7 @@ from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -287,6 +289,14 @@ class Pretrained:
         path = Path(folder) / "model.safetensors"
         mssync.save_model(path, self, half, **meta)
         return path
+
+
+# %% ../../nbs/model/11_layers.ipynb #fba00c0c
+def audio_stats_of(
+    network: nn.Module,  # a generator or syncers
+) -> tuple[np.ndarray, np.ndarray]:  # mean, deviation, (width,) each, as `Packed` takes them
+    "How a network's audio was standardised."
+    return network.audio_mean.cpu().numpy(), network.audio_std.cpu().numpy()
 
 
 # %% ../../nbs/model/11_layers.ipynb #9afb3606

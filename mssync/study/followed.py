@@ -40,6 +40,7 @@ from ..data.packed import Packed, landmarkers
 from ..metrics.dynamics import ShapeSpace, residual_ratios, within_head
 from ..metrics.synchrony import av_scores, levelled_windows
 from ..model.generator import Generator, generate
+from ..model.layers import audio_stats_of
 from ..model.pyramid import SCALES
 from ..model.syncer import SyncerPyramid
 from ..model.weights import load_model
@@ -192,8 +193,7 @@ def train_follower(
 ) -> tuple[Generator, dict]:  # the generator, and what its file should remember
     "The generator. Raises as `train_gan`."
     begin = load_model(start, wanted="Generator")
-    mean = begin.audio_mean.numpy()
-    std = begin.audio_std.numpy()
+    mean, std = audio_stats_of(begin)
     train = Packed(corpus, "train", (with_level(mean, level), std))
     shape, disc, cfg = gan_configs(settings, "short", train)
     begin.cfg = shape = replace(begin.cfg, stay=shape.stay)
@@ -301,7 +301,7 @@ def followed_measures(
     models: dict,  # name -> generator
 ) -> pd.DataFrame:  # generator, people, the columns of `followed_table` and of `motion_facts`
     "The data and generators, on people whom neither generator nor judge has seen."
-    stats = judge.audio_mean.cpu().numpy(), judge.audio_std.cpu().numpy()
+    stats = audio_stats_of(judge)
     x, a, about = unseen_windows(Packed(corpus, ("val", "test"), stats))
     motions = {"data": x} | {
         k: generate(G, x[:, 0], heard_by(G, a, judge)) for k, G in models.items()

@@ -15,9 +15,10 @@ __all__ = [
     "people_rows",
     "auc",
     "people_table",
-    "shown_people",
     "people_differences",
+    "shown_people",
     "train_people",
+    "unseen_rows",
     "unseen_table",
     "calibration_rows",
 ]
@@ -34,6 +35,7 @@ import pandas as pd
 from ..data.corpus import CorpusError, read_index, write_index
 from ..data.packed import Packed, landmarkers
 from ..metrics.synchrony import av_scores, levelled_windows
+from ..model.layers import audio_stats_of
 from ..model.pyramid import SCALES
 from ..model.syncer import SyncerPyramid
 from .notebooks import checkpoint
@@ -189,27 +191,55 @@ def _redrawn(
 
 
 # %% ../../nbs/study/77_people.ipynb #f832a991
+def _with_intervals(
+    sets: list[pd.DataFrame],  # of `people_rows`: one, or two of the same speakers
+    draws: int,  # sets of redrawn speakers
+    level: float,
+    seed: int,
+) -> pd.DataFrame:  # scale_ms, measure, value, low, high, speakers
+    "Every measure at every scale, less that of the second set if there is one (percentiles)."
+    names = np.unique(sets[0].speaker)
+    n = len(names)
+    w = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws).astype(float)
+    w = np.concatenate([np.ones((1, n)), w])  # all once, then redrawn
+    sets = [r.assign(who=np.searchsorted(names, r.speaker)) for r in sets]
+    out = []
+    for i in sorted(sets[0].level.unique()):
+        first, *less = (_redrawn(r[r.level == i], w) for r in sets)
+        for name, v in first.items():
+            value, *drawn = v - sum(b[name] for b in less)
+            low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+            at = dict(scale_ms=SCALES[i - 1], measure=name, value=value, low=low, high=high)
+            out.append(at | dict(speakers=n))
+    return pd.DataFrame(out)
+
+
+# %% ../../nbs/study/77_people.ipynb #5615a017
 def people_table(
     rows: pd.DataFrame,  # of `people_rows`
     draws: int = 2000,  # sets of redrawn speakers
     level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:  # scale_ms, measure, value, low, high, speakers, windows
-    "Every measure at every scale, with its interval over speakers (percentiles)."
-    names, who = np.unique(rows.speaker, return_inverse=True)
-    rows, n = rows.assign(who=who), len(names)
-    rng = np.random.default_rng(seed)
-    w = rng.multinomial(n, np.full(n, 1 / n), draws).astype(float)
-    out = []
-    for i, d in rows.groupby("level"):
-        value, drawn = _redrawn(d, np.ones((1, n))), _redrawn(d, w)
-        for name, v in value.items():
-            low, high = np.quantile(drawn[name], [(1 - level) / 2, (1 + level) / 2])
-            at = dict(scale_ms=SCALES[i - 1], measure=name, value=v[0], low=low, high=high)
-            out.append(at | dict(speakers=n, windows=int((d.sound == "own").sum())))
-    return pd.DataFrame(out)
+    "Every measure at every scale, with its interval over speakers."
+    windows = int(((rows.level == 1) & (rows.sound == "own")).sum())
+    return _with_intervals([rows], draws, level, seed).assign(windows=windows)
 
 
+def people_differences(
+    rows: pd.DataFrame,  # of `people_rows`
+    less: pd.DataFrame,  # of other syncers on the same speakers
+    draws: int = 2000,  # sets of redrawn speakers, the same for both
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:  # scale_ms, measure, value, low, high, speakers
+    "What one set of syncers measures beyond another. Raises ValueError on other speakers."
+    if set(rows.speaker) != set(less.speaker):
+        raise ValueError("people_differences: the rows are of other speakers")
+    return _with_intervals([rows, less], draws, level, seed)
+
+
+# %% ../../nbs/study/77_people.ipynb #0370bddd
 def shown_people(
     table: pd.DataFrame,  # of `people_table`
 ) -> pd.DataFrame:  # texts, a row a scale
@@ -230,33 +260,6 @@ def shown_people(
     return pd.DataFrame(rows)
 
 
-# %% ../../nbs/study/77_people.ipynb #c2cb8989
-def people_differences(
-    rows: pd.DataFrame,  # of `people_rows`
-    less: pd.DataFrame,  # of other syncers on the same speakers
-    draws: int = 2000,  # sets of redrawn speakers, the same for both
-    level: float = 0.95,
-    seed: int = 0,
-) -> pd.DataFrame:  # scale_ms, measure, value, low, high, speakers
-    "What one set of syncers measures beyond another. Raises ValueError on other speakers."
-    names = np.unique(rows.speaker)
-    n = len(names)
-    if not np.array_equal(names, np.unique(less.speaker)):
-        raise ValueError("people_differences: the rows are of other speakers")
-    w = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws).astype(float)
-    w = np.concatenate([np.ones((1, n)), w])  # all once, then redrawn
-    both = [r.assign(who=np.searchsorted(names, r.speaker)) for r in (rows, less)]
-    out = []
-    for i in sorted(rows.level.unique()):
-        a, b = (_redrawn(r[r.level == i], w) for r in both)
-        for name in a:
-            value, *drawn = a[name] - b[name]
-            low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-            at = dict(scale_ms=SCALES[i - 1], measure=name, value=value, low=low, high=high)
-            out.append(at | dict(speakers=n))
-    return pd.DataFrame(out)
-
-
 # %% ../../nbs/study/77_people.ipynb #e66ae0a7
 def train_people(
     corpus: str | Path,  # of `deal_people`
@@ -264,12 +267,14 @@ def train_people(
     seed: int = 0,
     folder: str | Path | None = None,  # of the checkpoint; none by default
     progress: bool = True,
+    start: SyncerPyramid | None = None,  # to begin with, and with how their audio was standardised
 ) -> tuple[SyncerPyramid, dict]:  # the syncers, and what their file should remember
     "Metric syncers of the training talkers. Raises as `train_syncers`."
     reference = settings.get("reference", "first")
-    train = Packed(corpus, "train", reference=reference)
+    stats = audio_stats_of(start) if start else None
+    train = Packed(corpus, "train", stats, reference=reference)
     held_out = Packed(corpus, "val", train.stats, reference=reference)
-    shape = syncer_config(settings, "metric", train)
+    shape = start.cfg if start else syncer_config(settings, "metric", train)
     cfg = syncer_training(settings, "metric")
     path = None
     if folder is not None:
@@ -277,7 +282,7 @@ def train_people(
         path = checkpoint(
             folder, "people", vars(shape), vars(cfg), seed, Path(corpus) / "clips.csv"
         )
-    syncers, _ = train_syncers(train, held_out, shape, cfg, seed, path, progress)
+    syncers, _ = train_syncers(train, held_out, shape, cfg, seed, path, progress, start=start)
     about = dict(
         corpus=", ".join(sorted(set(train.index.source))),
         clips=len(train),
@@ -291,15 +296,23 @@ def train_people(
 
 
 # %% ../../nbs/study/77_people.ipynb #30af27ad
+def unseen_rows(
+    syncers: SyncerPyramid,
+    corpus: str | Path,  # of `deal_people`
+    split: str = "test",
+) -> pd.DataFrame:  # of `people_rows`
+    "Scores of people of a split."
+    stats = audio_stats_of(syncers)
+    return people_rows(syncers, Packed(corpus, split, stats, reference=syncers.cfg.reference))
+
+
 def unseen_table(
     syncers: SyncerPyramid,
     corpus: str | Path,  # of `deal_people`
     split: str = "test",
 ) -> pd.DataFrame:  # of `people_table`
     "The measures on people of a split."
-    stats = syncers.audio_mean.cpu().numpy(), syncers.audio_std.cpu().numpy()
-    packed = Packed(corpus, split, stats, reference=syncers.cfg.reference)
-    return people_table(people_rows(syncers, packed))
+    return people_table(unseen_rows(syncers, corpus, split))
 
 
 def calibration_rows(
