@@ -34,7 +34,7 @@ from ..data.audio import KINDS, SR, at_level, features, kind_name
 from ..data.files import check_output
 from ..data.landmarks import FPS, as_array, denormalise, normalise
 from ..data.track import Landmarker, make_landmarker, reference_square
-from ..data.video import IngestError, draw_faces, read_audio, write_video
+from ..data.video import IngestError, ahead, draw_faces, read_audio, write_video
 from ..metrics.synchrony import av_scores, prepare
 from ..model.generator import Generator
 from ..model.stream import Stream
@@ -333,13 +333,13 @@ def film(
 ) -> Iterator[np.ndarray]:  # (S, S or 2S, 3) uint8 each
     "The frames of a video, one by one."
     size = len(picture)
-    if style == "portrait":
-        yield from make_reenactor(reenactor, picture, x0).frames(motion)
-        return
-    if style == "both":
-        left = make_reenactor(reenactor, picture, x0).frames(motion)
-    else:
+    if style == "landmarks":
         left = repeat(draw_faces(x0[None], size, picture)[0])
+    else:
+        left = ahead(make_reenactor(reenactor, picture, x0).frames(motion))
+    if style == "portrait":
+        yield from left
+        return
     for face, x in zip(left, motion):
         yield np.hstack((face, draw_faces(x[None], size)[0]))
 

@@ -14,6 +14,7 @@ __all__ = [
     "IngestError",
     "open_media",
     "write_video",
+    "ahead",
     "sample_video",
     "draw_faces",
     "video_start",
@@ -31,7 +32,9 @@ import math
 import mmap
 import os
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -301,6 +304,21 @@ def write_video(
     finally:
         os.close(fd)
     return path
+
+
+# %% ../../nbs/data/05_video.ipynb #d4e7dfc5
+def ahead(
+    items: Iterable,  # made one by one; each must be a new object
+    most: int = 8,  # how many may wait to be taken
+) -> Iterator:
+    "The same items, made in a thread of their own while earlier ones are used."
+    items = iter(items)
+    end = object()
+    with ThreadPoolExecutor(1) as thread:
+        waiting = deque(thread.submit(next, items, end) for _ in range(most))
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(thread.submit(next, items, end))
+            yield item
 
 
 # %% ../../nbs/data/05_video.ipynb #6415f50e

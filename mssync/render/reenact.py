@@ -160,10 +160,10 @@ def below(
     x = np.concatenate(curves) @ right
     y = np.concatenate(curves) @ down
     line = np.interp(along.ravel(), x, y).reshape(along.shape).astype(np.float32)
-    ends = [(c[0] @ right, c[-1] @ right) for c in curves]
+    ends = [(float(c[0] @ right), float(c[-1] @ right)) for c in curves]
     away = np.min([np.maximum(0, np.maximum(a - along, along - b)) for a, b in ends], 0)
     width = 2 * (SOFT + SOFTER * away)
-    return smooth((across - line) / width + 0.5)[..., None].astype(np.float32)
+    return smooth((across - line) / width + 0.5)[..., None]
 
 
 def take(
