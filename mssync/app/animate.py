@@ -22,7 +22,7 @@ __all__ = [
 import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from ..metrics.synchrony import av_scores, prepare
 from ..model.generator import Generator
 from ..model.stream import Stream
 from ..model.weights import load_model
-from ..render.reenact import make_reenactor
+from ..render.reenact import Reenactor, WarpReenactor
 from ..render.steer import check_amount, steer
 from ..simulate.speech import speak
 
@@ -329,14 +329,15 @@ def film(
     picture: np.ndarray,  # (S, S, 3) uint8 portrait
     x0: np.ndarray,  # (68, 2) its landmarks
     motion: np.ndarray,  # (T, 68, 2)
-    reenactor: str = "warp",  # see `mssync.render.reenact.REENACTORS`
+    # what makes a `Reenactor` of a portrait and its landmarks
+    reenactor: Callable[..., Reenactor] = WarpReenactor,
 ) -> Iterator[np.ndarray]:  # (S, S or 2S, 3) uint8 each
     "The frames of a video, one by one."
     size = len(picture)
     if style == "landmarks":
         left = repeat(draw_faces(x0[None], size, picture)[0])
     else:
-        left = ahead(make_reenactor(reenactor, picture, x0).frames(motion))
+        left = ahead(reenactor(picture, x0).frames(motion))
     if style == "portrait":
         yield from left
         return
@@ -368,6 +369,7 @@ def animate(
     style: str = "both",  # of `STYLES`: what is seen
     head: float = 1.0,  # how much the head moves: 0 not at all, 2 twice as much
     lips: float = 1.0,  # the same for the face's own motion
+    reenactor: Callable[..., Reenactor] = WarpReenactor,  # see `film`, 58_translation
 ) -> Path:  # the video
     """Write a video of the portrait talking, with the sound; .mp4, .mov, .webm or .gif. Raises
     IngestError for a portrait or a sound that cannot be used, CheckpointError for the weights,
@@ -389,5 +391,5 @@ def animate(
         raise IngestError(speech or "sentence", str(e)) from e
     if weights is None:
         motion = _rested(motion, wave, sr, speech or "sentence")
-    frames = film(style, picture, x0, steer(motion, x0, head, lips))
+    frames = film(style, picture, x0, steer(motion, x0, head, lips), reenactor)
     return write_video(out, frames, FPS, wave, sr)

@@ -246,6 +246,9 @@ def _animate(
     size: says(int, "side of the picture, pixels: an even number from 64 on (default 400)") = 400,
     head: says(float, "how much the head moves: 0 is still, 2 twice as much (default 1)") = 1.0,
     lips: says(float, "the same for lips, jaw, lids and brows (default 1)") = 1.0,
+    translation: says(
+        str, "weights of MakeItTalk's image translation network (default: a warp)", metavar="FILE"
+    ) = None,
 ):
     """Write a video of a portrait that talks, from a picture and speech.
 
@@ -254,6 +257,10 @@ def _animate(
     from mssync.app.animate import animate
 
     how = dict(weights=weights, landmarker=landmarker, seed=seed, size=size)
+    if translation:
+        from mssync.render.translation import translation as reenactors
+
+        how["reenactor"] = reenactors(translation)
     print(animate(portrait, speech, out, **how, style=style, head=head, lips=lips))
 
 

@@ -13,9 +13,11 @@ __all__ = [
     "save_model",
     "weights_file",
     "load_model",
+    "load_published",
 ]
 
 # %% ../../nbs/model/19_weights.ipynb #610ca236
+import hashlib
 import json
 import zlib
 from dataclasses import asdict
@@ -129,17 +131,22 @@ def _config(cls, values: dict):
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
+def _compare(weights: dict[str, Tensor], wanted: dict[str, Tensor], whose: str):
+    "Raise ValueError where tensors of a file have other names or shapes than those wanted."
+    found, wanted = ({k: tuple(v.shape) for k, v in of.items()} for of in (weights, wanted))
+    for k in sorted(wanted.keys() | found.keys()):
+        if wanted.get(k) != found.get(k):
+            own, other = (f"is {s[k]}" if k in s else "is absent" for s in (found, wanted))
+            raise ValueError(f"{k} {own} in the file and {other} in {whose}")
+
+
 def _check_shapes(weights: dict[str, Tensor], cls, cfg, kwargs: dict):
     "Raise ValueError where a model of this configuration has other tensors than these."
     if kwargs.get("levels", 0) > len(weights):
         raise ValueError(f"{kwargs['levels']} levels, but only {len(weights)} tensors")
     with torch.device("meta"):  # shapes without memory
-        wanted = {k: tuple(v.shape) for k, v in cls(cfg, **kwargs).state_dict().items()}
-    found = {k: tuple(v.shape) for k, v in weights.items()}
-    for k in sorted(wanted.keys() | found.keys()):
-        if wanted.get(k) != found.get(k):
-            own, other = (f"is {s[k]}" if k in s else "is absent" for s in (found, wanted))
-            raise ValueError(f"{k} {own} in the file and {other} in its configuration")
+        wanted = cls(cfg, **kwargs).state_dict()
+    _compare(weights, wanted, "its configuration")
 
 
 # %% ../../nbs/model/19_weights.ipynb #a1f5f092
@@ -189,3 +196,26 @@ def load_model(
         raise CheckpointError(f"{path}: weights do not fit this version's {name} ({e})") from e
 
     return model.to(device).eval()
+
+
+# %% ../../nbs/model/19_weights.ipynb #79199c0c
+def load_published(
+    net: nn.Module,  # of the architecture that the file was made for
+    path: str | Path,  # .safetensors file of tensors under its makers' names
+    sha256: str = "",  # that the file must have; by default any
+) -> nn.Module:  # the network with these weights, in eval mode
+    """Fill a network with weights that others have published. Raises CheckpointError where the
+    file is missing, damaged, another file, or of another network."""
+    weights, _ = read_tensors(path)
+    if sha256:
+        with open(path, "rb") as f:
+            found = hashlib.file_digest(f, "sha256").hexdigest()
+        if found != sha256:
+            raise CheckpointError(f"{path}: its SHA-256 is {found}, not {sha256}: another file")
+    weights = {k.removeprefix("module."): v for k, v in weights.items()}  # of nn.DataParallel
+    try:
+        _compare(weights, net.state_dict(), f"a {type(net).__name__}")
+    except ValueError as e:
+        raise CheckpointError(f"{path}: {e}") from e
+    net.load_state_dict(weights)
+    return net.eval()

@@ -13,7 +13,6 @@ __all__ = [
     "SOFTER",
     "OPEN",
     "BETWEEN",
-    "REENACTORS",
     "Reenactor",
     "uncross",
     "outline",
@@ -28,7 +27,6 @@ __all__ = [
     "Mouth",
     "MouthLayer",
     "WarpReenactor",
-    "make_reenactor",
 ]
 
 # %% ../../nbs/render/55_reenact.ipynb #417d9625
@@ -449,18 +447,3 @@ class WarpReenactor(Reenactor):
         for layer in self.layers:
             layer(frame, x)
         return frame
-
-
-REENACTORS = dict(warp=WarpReenactor)
-
-
-# %% ../../nbs/render/55_reenact.ipynb #4b30dd8c
-def make_reenactor(
-    name: str,  # a key of `REENACTORS`
-    portrait: np.ndarray,  # (S, S, 3) uint8
-    landmarks,  # (68, 2) its landmarks in the unit square
-) -> Reenactor:
-    "Build a reenactor. Raises ValueError for an unknown name, and as `Reenactor`."
-    if name not in REENACTORS:
-        raise ValueError(f"unknown reenactor {name!r}: choose one of {', '.join(REENACTORS)}")
-    return REENACTORS[name](portrait, landmarks)
