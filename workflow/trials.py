@@ -18,6 +18,7 @@ import yaml
 
 from mssync.baselines.fit import BaselineTraining, fit
 from mssync.baselines.systems import BASELINES
+from mssync.data.files import write_atomic
 from mssync.data.packed import Packed
 from mssync.metrics.dynamics import shape_space
 from mssync.model.layers import audio_stats_of
@@ -95,7 +96,7 @@ def main(work: Path, names: list[str]):
         row = run(plan, clips, name, trial)
         print(row, flush=True)
         known = pd.concat([known, pd.DataFrame([row])], ignore_index=True)
-        known.to_csv(TABLE, index=False, float_format="%.3f")
+        write_atomic(TABLE, known.to_csv(index=False, float_format="%.3f").encode())
     print(best(known).to_string())
 
 

@@ -63,7 +63,7 @@ if __name__ == "__main__":
         folder = half_corpus(corpus, out, half)
         for name, how in TRIALS.items():
             found = unseen_rows(trained(folder, how), folder)
-            rows.append(found.assign(trial=name, half=half))
+            rows.append(found.assign(trial=name, network=half))
             print(half, name, flush=True)
     rows = pd.concat(rows)
     of = {name: rows[rows.trial == name] for name in TRIALS}

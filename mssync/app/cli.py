@@ -348,14 +348,15 @@ def _score(
 
     Mean ± standard deviation over the clips of an ingested corpus.
     """
-    from mssync.app.sync import FRAMES, load_syncers, speakers_kind
+    from mssync.app.sync import FRAMES, kind_of, load_syncers, speakers_kind
     from mssync.data.files import write_atomic
     from mssync.metrics.synchrony import score_corpus
 
     _check_score(corpus, syncers, out)
-    kind = "" if syncers else speakers_kind(corpus)
-    judges = load_syncers(syncers or f"{kind}/metric_syncers")
-    frames = frames or FRAMES[kind or "simulated"]
+    syncers = syncers or f"{speakers_kind(corpus)}/metric_syncers"
+    kind = kind_of(syncers)
+    judges = load_syncers(syncers)
+    frames = FRAMES[kind or "simulated"] if frames is None else frames
     t = score_corpus(corpus, judges, frames, level=not own_level)
     if out:
         write_atomic(out, t.to_csv(index=False, float_format="%.6g").encode())
@@ -771,7 +772,7 @@ def main(
     except BrokenPipeError:  # of `mssync ... | head`
         sys.stdout = None
         return 0
-    except (ValueError, OSError, ImportError) as e:
+    except (ValueError, OSError, ImportError, FloatingPointError) as e:
         told = f"{e.filename}: {e.strerror}" if isinstance(e, OSError) and e.filename else str(e)
         print("mssync: " + " ".join(told.split()), file=sys.stderr)
         return 2

@@ -24,6 +24,7 @@ __all__ = [
 import asyncio
 import contextlib
 import json
+import math
 import re
 import secrets
 import shutil
@@ -84,6 +85,7 @@ class Limits:
     waiting: int = 4  # recordings and videos at once; one is worked on, the others wait
     visitors: int = 2  # live at once
     live_seconds: float = 600  # of one of them
+    idle_seconds: float = 60  # without a word from one of them
     kept: int = 6  # videos that were made and can be fetched; older ones are removed
 
 
@@ -104,14 +106,20 @@ def check_media(
         raise IngestError(path, f"lasts {lasts:.0f} s, more than {limits.seconds:g} s")
 
 
+# %% ../../nbs/app/84_demo.ipynb #0f0d5bdf
 def check_picture(path: Path, limits: Limits):
     "Raise IngestError where a picture has too many pixels; what is none is told by who reads it."
     from PIL import Image
 
-    with contextlib.suppress(OSError, SyntaxError, ValueError), Image.open(path) as picture:
-        if picture.width * picture.height > limits.pixels:
-            size = f"{picture.width} x {picture.height}"
-            raise IngestError(path, f"a picture of {size}, more than {limits.pixels} pixels")
+    pixels = 0
+    with contextlib.suppress(OSError, SyntaxError, ValueError):
+        try:
+            with Image.open(path) as picture:
+                pixels = math.prod(picture.size)
+        except Image.DecompressionBombError:  # more than any picture may have
+            pixels = math.inf
+    if pixels > limits.pixels:
+        raise IngestError(path, f"a picture of more than {limits.pixels} pixels")
 
 
 # %% ../../nbs/app/84_demo.ipynb #5486b5ac
@@ -356,17 +364,12 @@ class _Result(StaticFileHandler):
 
 
 # %% ../../nbs/app/84_demo.ipynb #89ce06c0
-LIVE = dict(seed=int, head=float, lips=float, wait=int)
-
-
-class _Live(WebSocketHandler):
-    "One face that follows one voice."
+class _Timed(WebSocketHandler):
+    "A connection that ends by itself."
 
     def initialize(self, demo: Demo):
         self.demo = demo
-        self.speaker = None
-        self.busy = 0.0
-        self.counted = False
+        self.clocks = {}  # what closes it after a while, by the reason
 
     def prepare(self):
         _check_asker(self, self.demo)
@@ -374,20 +377,50 @@ class _Live(WebSocketHandler):
     def check_origin(self, origin: str) -> bool:
         return True  # done in `prepare`
 
+    def close_after(self, seconds: float, why: str):
+        "Close in so many seconds, counted anew at every call of the same reason."
+        if why in self.clocks:
+            self.clocks[why].cancel()
+        loop = asyncio.get_running_loop()
+        self.clocks[why] = loop.call_later(seconds, self.close, 1008, why)
+
+    def on_close(self):
+        for clock in self.clocks.values():
+            clock.cancel()
+
+
+# %% ../../nbs/app/84_demo.ipynb #1b712e2c
+LIVE = dict(seed=int, head=float, lips=float, wait=int)
+
+
+class _Live(_Timed):
+    "One face that follows one voice."
+
+    def initialize(self, demo: Demo):
+        super().initialize(demo)
+        self.speaker = None
+        self.busy = 0.0
+        self.counted = False
+
     def open(self):
         if self.demo.visitors >= self.demo.limits.visitors:
             self.close(1013, "too many faces at once: try again later")
             return
         self.demo.visitors += 1
         self.counted = True
+        limits = self.demo.limits
+        self.close_after(2 * limits.live_seconds, f"open for {2 * limits.live_seconds:g} s")
+        self.close_after(limits.idle_seconds, "nothing came for a while")
 
     def on_close(self):
+        super().on_close()
         self.demo.visitors -= self.counted
         self.counted = False
 
     async def on_message(self, message):
         if not self.counted:
             return
+        self.close_after(self.demo.limits.idle_seconds, "nothing came for a while")
         try:
             if isinstance(message, str):
                 await _told(self, json.loads(message))
@@ -401,6 +434,8 @@ class _Live(WebSocketHandler):
 async def _told(live: _Live, said: dict):
     "Begin, or end."
     if not said.get("end"):
+        if live.speaker:
+            raise ValueError("the sound has begun already")
         how = {k: kind(said[k]) for k, kind in LIVE.items() if k in said}
         live.speaker = LiveSpeaker(live.demo.model, live.demo.rest, int(said["rate"]), **how)
         await live.write_message(dict(latency_ms=round(1000 * live.speaker.latency, 1)))

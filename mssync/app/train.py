@@ -9,6 +9,7 @@ __all__ = ["train_syncers_file", "train_generator_file"]
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from .sync import load_syncers
 from ..data.files import check_output, write_atomic
@@ -44,11 +45,22 @@ def _split(corpus: str | Path, split: str, profile: dict, device: str, stats=Non
     return Packed(corpus, split, stats, device, reference=profile["reference"])
 
 
-def _check_out(out: str | Path, corpus: str | Path, **read):
-    "Raise ValueError where a model's file cannot be written under that name."
+def _check_device(device: str):
+    "Raise ValueError where torch has no such device."
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as e:
+        raise ValueError(f"device {device!r}: {str(e).splitlines()[0]}") from e
+
+
+def _check_out(out: str | Path, corpus: str | Path, **weights):
+    "Raise ValueError where a model and its log cannot be written under that name."
     if Path(out).suffix != ".safetensors":
         raise ValueError(f"{out}: name a file that ends in .safetensors")
+    read = {name: weights_file(w) for name, w in weights.items() if w}
     check_output(out, "model", "model.safetensors", **read)
+    index, report = (Path(corpus) / f"{name}.csv" for name in ("clips", "report"))
+    check_output(Path(out).with_suffix(".csv"), "log", "model.csv", index=index, report=report)
 
 
 def _finish(out: str | Path, model, log: pd.DataFrame, about: dict) -> Path:
@@ -68,20 +80,23 @@ def train_syncers_file(
     seed: int = 0,
     device: str = "cpu",
     progress: bool = True,  # show a bar
-    start: str | Path | None = None,  # syncers to begin with: a file, or a name of the package's
+    # syncers to begin with: a file, or a name of the package's; by default what the profile says
+    start: str | Path | None = None,
 ) -> Path:  # the file
     """Train syncers on a corpus, or go on with it. Raises ProfileError on settings, CorpusError on
     a corpus that cannot be trained on, CheckpointError on a damaged checkpoint."""
     settings = load_profile(profile, read_changes(changes))
     training = syncer_training(settings, role)
-    _check_out(out, corpus)
+    start = start or settings.get("start", {}).get(f"{role}_syncers")
+    _check_device(device)
+    _check_out(out, corpus, start=start)
     split = "train" if role == "loss" else settings["evaluation"]["metric_split"]
     begin = load_syncers(start, device, "syncers") if start else None
     stats = _stats(corpus, begin)
     clips, held_out = (_split(corpus, s, settings, device, stats) for s in (split, "val"))
     shape = begin.cfg if begin else syncer_config(settings, role, clips)
     read = Path(corpus) / "clips.csv", *([weights_file(start)] if start else [])
-    depends = vars(shape), vars(training), split, seed, *read
+    depends = vars(shape), vars(training), split, seed, clips.content, *read
     syncers, log = train_syncers(
         clips,
         held_out,
@@ -108,32 +123,32 @@ def train_generator_file(
     seed: int = 0,
     device: str = "cpu",
     progress: bool = True,  # show a bar
-    start: str | Path | None = None,  # a generator to begin with: file, or name of the package's
+    start: str | Path | None = None,  # a generator to begin with, as for syncers
 ) -> Path:  # the file
     "Train a generator. Raises as `train_syncers_file`, ValueError where the syncers do not fit."
     settings = load_profile(profile, read_changes(changes))
     variant = variant or next(iter(settings["variants"]))
-    _check_out(out, corpus, syncers=syncers)
+    start = start or settings.get("start", {}).get("generator")
+    _check_device(device)
+    _check_out(out, corpus, syncers=syncers, start=start)
     begin = load_model(start, device, "Generator") if start else None
     clips = _split(corpus, "train", settings, device, _stats(corpus, begin))
     shape, disc, training = gan_configs(settings, variant, clips)
     shape = begin.cfg if begin else shape
-    read = [Path(corpus) / "clips.csv", *(weights_file(w) for w in (syncers, start) if w)]
-    depends = vars(shape), vars(disc), vars(training), seed, *read
+    read = Path(corpus) / "clips.csv", *(weights_file(w) for w in (syncers, start) if w)
+    depends = vars(shape), vars(disc), vars(training), seed, clips.content, *read
     label = settings["variants"][variant]["label"]
     nets = load_syncers(syncers, device, "syncers"), shape, disc
     generator, log = train_gan(
         clips,
-        *nets,
-        training,
-        seed,
+        *(*nets, training, seed),
         checkpoint(Path(out).parent, Path(out).stem, *depends),
         progress=progress,
         name=label,
         checkpoint_minutes=settings["checkpoint_minutes"],
         start=begin,
     )
-    about = dict(label=label, variant=variant, frames=training.frames, clips=len(clips))
-    about |= dict(corpus=Path(corpus).name, seed=seed, syncers=str(syncers))
+    about = dict(label=label, variant=variant, frames=training.frames, clips=len(clips), seed=seed)
+    about |= dict(corpus=Path(corpus).name, syncers=str(syncers))
     about |= dict(profile=settings["name"], changes=list(changes))
     return _finish(out, generator, log, about)

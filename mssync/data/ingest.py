@@ -712,8 +712,14 @@ def _print_summary(report: pd.DataFrame, shard: tuple | None):
 
 
 # %% ../../nbs/data/08_ingest.ipynb #f56880b3
-def _earlier_splits(out) -> dict:  # id: {speaker, split}
-    "What an earlier index says."
+def _earlier_splits(out, how: dict, progress: bool) -> dict:  # id: {speaker, split}
+    "What an earlier index says, where its splits were dealt in the same way."
+    note = Path(out) / "splits.json"
+    before = json.loads(note.read_text()) if note.is_file() else how
+    if before != how:
+        if progress:
+            print("ingest: other shares or another seed than before: all splits are drawn anew")
+        return {}
     try:
         return read_index(out).set_index("id")[["speaker", "split"]].to_dict("index")
     except CorpusError:
@@ -756,10 +762,11 @@ def _with_landmarker(clips: list[dict], item: Item, settings: Settings) -> list[
 
 
 def _finish(
-    out, rows: list[dict], clips: list[list[dict]], deal: Callable, progress: bool, gone: int = 0
+    out, rows: list[dict], clips: list[list[dict]], deal: partial, progress: bool, gone: int = 0
 ) -> pd.DataFrame:
     "Write report and index, and take away what killed runs left."
-    old = _earlier_splits(out)
+    how = json.loads(json.dumps(deal.keywords))
+    old = _earlier_splits(out, how, progress)
     report = _report(rows, None, progress)
     table = report.drop(columns="split").to_csv(index=False)
     write_atomic(Path(out) / "report.csv", table.encode())
@@ -774,6 +781,7 @@ def _finish(
         for clip in parts:
             index.append({**names, **clip, "file": row["file"], "recording": row["id"]})
     _write_index(out, index, old, deal, progress)
+    write_atomic(Path(out) / "splits.json", json.dumps(how).encode())
     clear_parts(out, "*/.*.part")
     return report
 

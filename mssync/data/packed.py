@@ -67,6 +67,7 @@ class Pack(dict):
     z (N, 68) over all N frames, facts (clips, 4, width)."""
 
     features: str = "mfcc"  # kind of the audio
+    content: str = ""  # checksums of the tensors
 
 
 # %% ../../nbs/data/03b_packed.ipynb #ea5b0687
@@ -120,6 +121,14 @@ def _read(
 def _as_text(sums: dict[str, int]) -> dict[str, str]:
     "Checksums of tensors as metadata, always as long."
     return {f"crc32 of {name}": f"{v:08x}" for name, v in sums.items()}
+
+
+def _content(tensors: Pack, about: dict[str, str]) -> str:
+    "Checksums of all tensors, those that stand in the metadata and those that do not."
+    own = {
+        k: about.get(f"crc32 of {k}") or f"{zlib.crc32(v.numpy()):08x}" for k, v in tensors.items()
+    }
+    return " ".join(own[k] for k in sorted(own))
 
 
 def _write(
@@ -192,6 +201,7 @@ def _open(
     except (OSError, SafetensorError):
         return None
     found.features = about.get("features", "mfcc")
+    found.content = _content(found, about)
     return found
 
 
@@ -225,6 +235,7 @@ def _in_memory(
         found[name][row : row + len(rows)] = torch.from_numpy(rows)
 
     fill(put)
+    found.content = _content(found, {})
     return found
 
 
@@ -441,6 +452,7 @@ class PackedClips:
         df, rows = _chosen(folder, splits, limit)
         tensors, self.reference = pack(folder, df), reference
         self.features = tensors.features  # kind of the audio features
+        self.content = tensors.content  # checksums of the whole corpus' clips
         self.width = tensors["audio"].shape[-1]  # of the audio features
         self.stats = audio_stats(folder, df, tensors) if stats is None else stats
         _check_stats(folder, self.features, self.width, self.stats)

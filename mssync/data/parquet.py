@@ -6,6 +6,7 @@
 __all__ = ["GROUP", "to_parquet", "clips_of_parquet", "from_parquet"]
 
 # %% ../../nbs/data/09b_parquet.ipynb #a36e3796
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +115,17 @@ def _card(
     )
 
 
+def _splits_of(corpus: str | Path, index: pd.DataFrame) -> list[str]:
+    "Raise CorpusError where a split is no name for a file."
+    splits = list(dict.fromkeys(index.split))
+    if not all(splits):
+        raise CorpusError(f"{corpus}: has clips of no split")
+    if no_names := [s for s in splits if not re.fullmatch(r"[\w-]+", s)]:
+        raise CorpusError(f"{corpus}: the split {no_names[0]!r} is no name for a file")
+    return splits
+
+
+# %% ../../nbs/data/09b_parquet.ipynb #a1fc7db4
 def to_parquet(
     corpus: str | Path,  # folder of a corpus
     out: str | Path,  # folder of the files
@@ -125,9 +137,7 @@ def to_parquet(
     index, out = read_index(corpus), Path(out)
     if out.resolve() == Path(corpus).resolve():
         raise CorpusError(f"{out}: is the corpus itself; give another folder")
-    splits = list(dict.fromkeys(index.split))
-    if not all(splits):
-        raise CorpusError(f"{corpus}: has clips of no split")
+    splits = _splits_of(corpus, index)
     if strange := [p.name for p in sorted(out.glob("*.parquet")) if p.stem not in splits]:
         raise CorpusError(f"{out}: holds {strange[0]}, of another corpus; give another folder")
     out.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ __all__ = [
     "read_tensors",
     "save_model",
     "weights_file",
+    "model_in",
     "load_model",
     "load_published",
 ]
@@ -169,6 +170,17 @@ def weights_file(
 
 
 # %% ../../nbs/model/19_weights.ipynb #89b99d8c
+def model_in(
+    path: str | Path,
+) -> str:  # of `MODELS`; "" where it is none of them
+    "What a file holds, by its header alone."
+    try:
+        with safe_open(path, "pt") as f:
+            return json.loads((f.metadata() or {}).get("mssync", "{}")).get("model", "")
+    except Exception:
+        return ""
+
+
 def load_model(
     path: str | Path,  # a file, a folder or a name of what comes with the package: `weights_file`
     device="cpu",  # torch device, or its name

@@ -169,25 +169,32 @@ def _sums(values: pd.Series, who: np.ndarray, n: int) -> np.ndarray:  # (n,)
     return np.bincount(who, values.to_numpy(float), n)
 
 
+def _won(own: pd.DataFrame, other: pd.DataFrame, n: int) -> np.ndarray:  # (2, n, n)
+    "Pairs of scores of one network that the own sound wins, and all of them, by speakers."
+    c = own.confidence.to_numpy()[:, None] - other.confidence.to_numpy()
+    one = own.network.to_numpy()[:, None] == other.network.to_numpy()
+    sums = np.zeros((2, n, n))
+    at = own.who.to_numpy()[:, None], other.who.to_numpy()
+    np.add.at(sums[0], at, one * ((c > 0) + 0.5 * (c == 0)))
+    np.add.at(sums[1], at, one)
+    return sums
+
+
 def _redrawn(
-    d: pd.DataFrame,  # rows of one level, with `who`, the speaker's number
+    d: pd.DataFrame,  # rows of one level, with `who`, the speaker's number, and `network`
     w: np.ndarray,  # (draws, speakers) how often each speaker was drawn
 ) -> dict[str, np.ndarray]:  # measure -> (draws,)
     "Every measure for every draw."
     n = w.shape[1]
     own = d[d.sound == "own"]
     other = d[d.sound == "other"]
-    c = own.confidence.to_numpy()[:, None] - other.confidence.to_numpy()
-    wins = np.zeros((n, n))  # by the speakers of both
-    np.add.at(wins, (own.who.to_numpy()[:, None], other.who.to_numpy()), (c > 0) + 0.5 * (c == 0))
+    wins, pairs = ((w @ sums * w).sum(1) for sums in _won(own, other, n))
     found = {}
-    sizes = {}
     for name, part in (("", own), ("_other", other)):
-        sizes[name] = w @ np.bincount(part.who, minlength=n)
-        found[f"near{name}"] = w @ _sums(part.offset.abs() <= 1, part.who, n) / sizes[name]
-        found[f"conf{name}"] = w @ _sums(part.confidence, part.who, n) / sizes[name]
-    area = ((w @ wins) * w).sum(1) / (sizes[""] * sizes["_other"])
-    return dict(auc=area) | found
+        size = w @ np.bincount(part.who, minlength=n)
+        found[f"near{name}"] = w @ _sums(part.offset.abs() <= 1, part.who, n) / size
+        found[f"conf{name}"] = w @ _sums(part.confidence, part.who, n) / size
+    return dict(auc=wins / pairs) | found
 
 
 # %% ../../nbs/study/77_people.ipynb #f832a991
@@ -202,7 +209,9 @@ def _with_intervals(
     n = len(names)
     w = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws).astype(float)
     w = np.concatenate([np.ones((1, n)), w])  # all once, then redrawn
-    sets = [r.assign(who=np.searchsorted(names, r.speaker)) for r in sets]
+    sets = [
+        r.assign(who=np.searchsorted(names, r.speaker), network=r.get("network", 0)) for r in sets
+    ]
     out = []
     for i in sorted(sets[0].level.unique()):
         first, *less = (_redrawn(r[r.level == i], w) for r in sets)
@@ -216,7 +225,9 @@ def _with_intervals(
 
 # %% ../../nbs/study/77_people.ipynb #5615a017
 def people_table(
-    rows: pd.DataFrame,  # of `people_rows`
+    # of `people_rows`; scores of several networks with a column `network`, since only scores of one
+    # can be compared
+    rows: pd.DataFrame,
     draws: int = 2000,  # sets of redrawn speakers
     level: float = 0.95,
     seed: int = 0,
@@ -279,9 +290,8 @@ def train_people(
     path = None
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        path = checkpoint(
-            folder, "people", vars(shape), vars(cfg), seed, Path(corpus) / "clips.csv"
-        )
+        depends = vars(shape), vars(cfg), seed, train.content, Path(corpus) / "clips.csv"
+        path = checkpoint(folder, "people", *depends)
     syncers, _ = train_syncers(train, held_out, shape, cfg, seed, path, progress, start=start)
     about = dict(
         corpus=", ".join(sorted(set(train.index.source))),

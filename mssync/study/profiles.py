@@ -51,7 +51,7 @@ from ..model.generator import TEMPORAL, GeneratorConfig
 from ..model.pyramid import WINDOW
 from ..model.syncer import SyncerConfig
 from ..model.variants import ABLATIONS
-from ..model.weights import weights_file
+from ..model.weights import model_in, weights_file
 from ..training.gan import GANTraining
 from ..training.processes import PRECISIONS
 from ..training.syncers import SyncerTraining
@@ -265,7 +265,7 @@ def _read_profile(
     if "base" not in given:
         return path, given
     base = given.pop("base")
-    if Path(str(base)).stem == path.stem:
+    if _file_of(str(base), path.parent).resolve() == path.resolve():
         raise ProfileError(f"{path}: is its own base")
     above = (*above, path.resolve())
     return path, _over(_read_profile(base, path.parent, above)[1], given)
@@ -473,6 +473,8 @@ def _check_pairs(profile: dict, variant: str, path: Path):
     _check_swap(profile, training["augment"], of)
     if disc["joint"] and batch % 2:
         raise ProfileError(f"{of}, batch: {batch} is odd, and D_s^j joins samples into pairs")
+    if levels > (known := profile["loss_syncers"]["levels"]):
+        raise ProfileError(f"{of}, loss_levels: {levels} are more than loss_syncers have, {known}")
     if T < WINDOW * 2 ** (levels - 1):
         told = f"{T} are fewer than the coarsest of {levels} levels spans"
         raise ProfileError(f"{of}, frames: {told}")
@@ -494,6 +496,9 @@ def _check_start(profile: dict, path: Path):
                 f"{path}, section start, {what}: {name!r} is neither a name of weights that come "
                 "with the package, such as 'people/generator', nor the whole path of a file"
             )
+        wanted = "Generator" if what == "generator" else "SyncerPyramid"
+        if name and (found := model_in(there)) != wanted:
+            raise ProfileError(f"{path}, section start, {what}: {name} is a {found}, no {wanted}")
 
 
 # %% ../../nbs/study/60_profiles.ipynb #23bcade4

@@ -697,7 +697,8 @@ LATER = {  # what other notebooks add
     "claims.md": "the paper's claims, each decided at every scale (11_claims)",
     "claims.csv": "every part of them as data",
     "claims.png": "the claims as a grid",
-    "truth.md": "what is recovered of the planted motion, and the masks (09_truth)",
+    "masks.md": "the masks; and beside it, of a simulated corpus, what is recovered of the planted "
+    "motion, in truth.md (09_truth)",
     "report.html": "everything on one page, with the videos (12_page)",
 }
 

@@ -26,6 +26,7 @@ __all__ = [
 
 # %% ../../nbs/training/23_syncers.ipynb #356ad359
 import copy
+import warnings
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -144,8 +145,9 @@ def check_data(
 
 
 def data_facts(packed: Packed) -> dict:  # what a checkpoint remembers of them
-    "The size of a training set."
-    return dict(clips=len(packed), frames=int(packed.lengths.sum()))
+    "The size of a training set, and checksums of its corpus."
+    size = dict(clips=len(packed), frames=int(packed.lengths.sum()))
+    return size | dict(content=packed.content)
 
 
 # %% ../../nbs/training/23_syncers.ipynb #d4dbcb31
@@ -298,6 +300,18 @@ def syncer_rate(cfg: SyncerTraining, step: int) -> float:
     return cfg.lr * min(1.0, 5 * (1 - step / cfg.steps))
 
 
+def _check_loss(start: SyncerPyramid, cfg: SyncerTraining):
+    "Warn where weights have learnt by another kind of loss than they go on with."
+    if start.cfg.normalised != (cfg.loss == "info_nce"):
+        kind, own = ("unit", "info_nce") if start.cfg.normalised else ("free", "pair or triplet")
+        warnings.warn(
+            f"the syncers to begin with have {kind} embeddings, which learn by the loss {own}, and "
+            f"go on with {cfg.loss}: set loss, temperature and rate as they were trained (for "
+            "people/metric_syncers the profile people does)",
+            stacklevel=4,
+        )
+
+
 def new_syncers(
     packed: Packed,  # training clips
     shape: SyncerConfig,
@@ -310,6 +324,7 @@ def new_syncers(
     torch.manual_seed(seed)
     if start is not None:
         check_start(start, dict(cfg=shape, levels=cfg.levels))
+        _check_loss(start, cfg)
         syncers = copy.deepcopy(start).to(packed.x.device).requires_grad_(True)
         set_audio_stats(syncers, packed)
         return syncers.train()
