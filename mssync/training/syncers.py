@@ -312,6 +312,7 @@ def _check_loss(start: SyncerPyramid, cfg: SyncerTraining):
         )
 
 
+# %% ../../nbs/training/23_syncers.ipynb #9feb8d79
 def new_syncers(
     packed: Packed,  # training clips
     shape: SyncerConfig,
