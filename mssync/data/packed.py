@@ -131,6 +131,7 @@ def _content(tensors: Pack, about: dict[str, str]) -> str:
     return " ".join(own[k] for k in sorted(own))
 
 
+# %% ../../nbs/data/03b_packed.ipynb #220d0d9e
 def _write(
     f,  # binary file
     shapes: dict,  # name -> shape
@@ -185,6 +186,7 @@ def _whole(path: Path, tensors: Pack, about: dict[str, str]) -> bool:
     return True
 
 
+# %% ../../nbs/data/03b_packed.ipynb #030567b0
 def _open(
     path: Path,
     key: str,  # of the clips that it must hold
@@ -451,8 +453,8 @@ class PackedClips:
         check_reference(reference, "Packed: reference")
         df, rows = _chosen(folder, splits, limit)
         tensors, self.reference = pack(folder, df), reference
-        self.features = tensors.features  # kind of the audio features
-        self.content = tensors.content  # checksums of the whole corpus' clips
+        # kind of the audio features, and checksums of all clips of the corpus
+        self.features, self.content = tensors.features, tensors.content
         self.width = tensors["audio"].shape[-1]  # of the audio features
         self.stats = audio_stats(folder, df, tensors) if stats is None else stats
         _check_stats(folder, self.features, self.width, self.stats)
@@ -465,7 +467,6 @@ class PackedClips:
         self.x = held["landmarks"]  # (N, 68, 2), all frames
         self.a = held["audio"]  # (N, 4, width), not standardised
         self.z = held.get("z")  # (N, 68), or None
-
         self.mean, self.std = (torch.as_tensor(s, device=device) for s in self.stats)
         facts = tensors["facts"][torch.from_numpy(rows)].to(device)
         # (width,) of the standardised features

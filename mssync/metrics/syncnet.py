@@ -92,6 +92,7 @@ def _hearing(width: float) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+# %% ../../nbs/metrics/37b_syncnet.ipynb #1cda2482
 def _seeing(width: float) -> nn.Sequential:
     layers, i = [], 3
     for o, kernel, stride, pad, pool in (  # pool: None, or how far its border is padded
@@ -123,6 +124,7 @@ def _head(width: float) -> nn.Sequential:
     return nn.Sequential(nn.Linear(c, c), nn.BatchNorm1d(c), nn.ReLU(), out)
 
 
+# %% ../../nbs/metrics/37b_syncnet.ipynb #3b1050f3
 class SyncNet(nn.Module):
     "Five frames and 200 ms of sound to the same space."
 
@@ -227,6 +229,7 @@ def _embedded(net: SyncNet, crops: np.ndarray, a: np.ndarray) -> tuple[Tensor, T
         return torch.cat(parts), net.hear(sound)[0, :n]
 
 
+# %% ../../nbs/metrics/37b_syncnet.ipynb #dda435e7
 def syncnet_scores(
     net: SyncNet,  # in eval mode
     crops: np.ndarray,  # (T, S, S, 3) uint8 of `face_crops`, at 25 a second
@@ -260,6 +263,7 @@ def _drawn(clip: tuple, k: int, rng: np.random.Generator) -> tuple[np.ndarray, n
     return x.clip(0, 255).astype(np.uint8), np.stack([a[4 * i : 4 * i + HEARD] for i in at])
 
 
+# %% ../../nbs/metrics/37b_syncnet.ipynb #4fc7ceed
 def train_syncnet(
     clips: list[tuple],  # crops (T, S, S, 3) uint8 and `mfcc13` (4T, 13) of each
     steps: int = 1200,

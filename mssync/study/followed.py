@@ -176,7 +176,8 @@ def train_mixed(
     shape = syncer_config(settings, role, train)
     cfg = syncer_training(settings, role)
     shape = replace(shape, steady=role == "metric")
-    where = checkpoint(corpus, role, vars(shape), vars(cfg), seed, Path(corpus) / "clips.csv")
+    depends = vars(shape), vars(cfg), seed, train.content, Path(corpus) / "clips.csv"
+    where = checkpoint(corpus, role, *depends)
     where.parent.mkdir(parents=True, exist_ok=True)
     return train_syncers(train, held_out, shape, cfg, seed, where, progress)[0]
 
@@ -197,7 +198,7 @@ def train_follower(
     train = Packed(corpus, "train", (with_level(mean, level), std))
     shape, disc, cfg = gan_configs(settings, "short", train)
     begin.cfg = shape = replace(begin.cfg, stay=shape.stay)
-    depends = vars(shape), vars(disc), vars(cfg), seed, Path(corpus) / "clips.csv"
+    depends = vars(shape), vars(disc), vars(cfg), seed, train.content, Path(corpus) / "clips.csv"
     where = checkpoint(corpus, "generator", *depends)
     G, _ = train_gan(train, syncers, shape, disc, cfg, seed, where, progress=progress, start=begin)
     index = train.index

@@ -73,6 +73,7 @@ depends = (
     seed,
     study.results / "corpus.json",
     study.corpus / "clips.csv",
+    clips.content,
     *start_file,
 )
 syncers, log = train_syncers(
