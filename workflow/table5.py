@@ -38,7 +38,7 @@ GENERATOR = "people/generator"
 
 
 def tracked(path: Path, find) -> tuple[list, np.ndarray]:
-    "Frames of a video and landmarks (T, 68, 2) in pixels. Raises ValueError where the face is lost."
+    "Frames, and landmarks (T, 68, 2) in pixels. Raises ValueError where the face is lost."
     frames = [image for _, image in iter_frames(path)][:250]
     track = follow_face(((i / FPS, image) for i, image in enumerate(frames)), find)
     runs = find_runs(track)
