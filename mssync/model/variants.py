@@ -37,7 +37,7 @@ ABLATIONS: dict[str, dict] = dict(
     long=variant(
         "MS-Sync-long",
         "do fewer errors accumulate when the training sequences are longer?",
-        "4.1, Table 2",
+        "4.1, Tables 2-5",
         training=dict(frames=80),
     ),
     multi_single=variant(

@@ -72,12 +72,12 @@ from mssync.training.syncers import (
 # %% ../../nbs/training/24_gan.ipynb #3e9cb0c1
 @dataclass
 class GANTraining:
-    "How generator and discriminators are trained; the defaults are the paper's (Section 4.1)."
+    "How generator and discriminators are trained; by default as the paper says (Section 4.1)."
 
     frames: int = 40  # T: 40 is MS-Sync-short, 80 MS-Sync-long
     steps: int = 70_000
     decay_steps: int = 5_000  # further steps at 0.1 of the rates
-    batch: int = 128  # over all processes
+    batch: int = 128  # over all processes (implied by the paper, see 21_processes)
     lr_g: float = 2e-5
     lr_d: float = 1e-5
     betas: tuple = (0.0, 0.999)  # of Adam
