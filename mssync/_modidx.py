@@ -85,6 +85,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                  'mssync.app.demo._Timed': ('app/demo.html#_timed', 'mssync/app/demo.py'),
                                  'mssync.app.demo._Timed.check_origin': ('app/demo.html#_timed.check_origin', 'mssync/app/demo.py'),
                                  'mssync.app.demo._Timed.close_after': ('app/demo.html#_timed.close_after', 'mssync/app/demo.py'),
+                                 'mssync.app.demo._Timed.close_when_idle': ('app/demo.html#_timed.close_when_idle', 'mssync/app/demo.py'),
                                  'mssync.app.demo._Timed.initialize': ('app/demo.html#_timed.initialize', 'mssync/app/demo.py'),
                                  'mssync.app.demo._Timed.on_close': ('app/demo.html#_timed.on_close', 'mssync/app/demo.py'),
                                  'mssync.app.demo._Timed.prepare': ('app/demo.html#_timed.prepare', 'mssync/app/demo.py'),

@@ -34,6 +34,7 @@ SIDE = 256  # pixels of rendered pictures
 MOST = 75  # frames of a clip that are measured: GRID's length
 HELD_OUT = 25  # clips of training talkers that are not trained on
 STEPS = 700
+WIDTH = 0.25  # of the network, over SyncNet's
 GENERATOR = "people/generator"
 
 
@@ -53,7 +54,8 @@ def kept(path: Path, out: Path, find) -> dict | None:
     if not file.exists():
         try:
             frames, x = tracked(path, find)
-            crops, a = face_crops(frames, x, CROP), mfcc13(read_audio(path))
+            crops = face_crops(frames, x, CROP)
+            a = mfcc13(read_audio(path))
             write_atomic(file, lambda f: np.savez(f, crops=crops, mfcc=a, landmarks=x))
         except ValueError as e:
             print(e, flush=True)
@@ -63,17 +65,18 @@ def kept(path: Path, out: Path, find) -> dict | None:
 
 def network(clips: list[tuple], out: Path) -> SyncNet:
     "The network, trained once."
-    file, net = out / "syncnet.pt", SyncNet(0.25)
+    file = out / "syncnet.pt"
     if not file.exists():
-        net, losses = train_syncnet(clips, STEPS)
+        net, losses = train_syncnet(clips, STEPS, WIDTH)
         print("loss:", np.mean(losses[:50]), "to", np.mean(losses[-50:]), flush=True)
         torch.save(net.state_dict(), file)
+    net = SyncNet(WIDTH)
     net.load_state_dict(torch.load(file, weights_only=True))
     return net.eval()
 
 
 def measured(net: SyncNet, frames, x: np.ndarray, wave: np.ndarray) -> dict:
-    "What SyncNet says of frames with landmarks in pixels, and with another clip's place in time."
+    "What SyncNet says of frames with landmarks in pixels."
     said = syncnet_scores(net, face_crops(frames, x, CROP), wave)
     return dict(av_off=abs(said.offset), av_conf=said.confidence, lse_d=said.distance)
 
@@ -81,7 +84,8 @@ def measured(net: SyncNet, frames, x: np.ndarray, wave: np.ndarray) -> dict:
 def rows_of(path: Path, net: SyncNet, generator, find) -> list[dict]:
     "Every method's row for a clip."
     frames, x = tracked(path, find)
-    frames, x = frames[:MOST], x[:MOST]
+    frames = frames[:MOST]
+    x = x[:MOST]
     wave = read_audio(path)[: len(frames) * SR // FPS]
     corner, side = reference_square(x, 0.35)
     move = np.c_[np.eye(2) * SIDE / side, -corner * SIDE / side]

@@ -384,6 +384,10 @@ class _Timed(WebSocketHandler):
         loop = asyncio.get_running_loop()
         self.clocks[why] = loop.call_later(seconds, self.close, 1008, why)
 
+    def close_when_idle(self):
+        "Close where nothing comes from now on; counted anew at every call."
+        self.close_after(self.demo.limits.idle_seconds, "nothing came for a while")
+
     def on_close(self):
         for clock in self.clocks.values():
             clock.cancel()
@@ -408,9 +412,9 @@ class _Live(_Timed):
             return
         self.demo.visitors += 1
         self.counted = True
-        limits = self.demo.limits
-        self.close_after(2 * limits.live_seconds, f"open for {2 * limits.live_seconds:g} s")
-        self.close_after(limits.idle_seconds, "nothing came for a while")
+        most = 2 * self.demo.limits.live_seconds
+        self.close_after(most, f"open for {most:g} s")
+        self.close_when_idle()
 
     def on_close(self):
         super().on_close()
@@ -420,7 +424,7 @@ class _Live(_Timed):
     async def on_message(self, message):
         if not self.counted:
             return
-        self.close_after(self.demo.limits.idle_seconds, "nothing came for a while")
+        self.close_when_idle()
         try:
             if isinstance(message, str):
                 await _told(self, json.loads(message))

@@ -138,10 +138,10 @@ def train_generator_file(
     read = Path(corpus) / "clips.csv", *(weights_file(w) for w in (syncers, start) if w)
     depends = vars(shape), vars(disc), vars(training), seed, clips.content, *read
     label = settings["variants"][variant]["label"]
-    nets = load_syncers(syncers, device, "syncers"), shape, disc
+    given = load_syncers(syncers, device, "syncers"), shape, disc, training, seed
     generator, log = train_gan(
         clips,
-        *(*nets, training, seed),
+        *given,
         checkpoint(Path(out).parent, Path(out).stem, *depends),
         progress=progress,
         name=label,

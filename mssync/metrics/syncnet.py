@@ -76,7 +76,8 @@ def mfcc13(
 
 # %% ../../nbs/metrics/37b_syncnet.ipynb #e19504b1
 def _hearing(width: float) -> nn.Sequential:
-    layers, i = [], 1
+    layers = []
+    i = 1
     for o, kernel, pad, pool in (
         (64, 3, 1, nn.MaxPool2d(1)),
         (192, 3, 1, nn.MaxPool2d(3, (1, 2))),
@@ -94,7 +95,8 @@ def _hearing(width: float) -> nn.Sequential:
 
 # %% ../../nbs/metrics/37b_syncnet.ipynb #1cda2482
 def _seeing(width: float) -> nn.Sequential:
-    layers, i = [], 3
+    layers = []
+    i = 3
     for o, kernel, stride, pad, pool in (  # pool: None, or how far its border is padded
         (96, (5, 7, 7), 2, 0, 0),
         (256, (1, 5, 5), 2, 1, 1),
@@ -163,16 +165,16 @@ def load_syncnet(
 
 
 # %% ../../nbs/metrics/37b_syncnet.ipynb #9c0695ec
-FOREHEAD = (
-    0.25  # how much higher a detector's box begins than the brows, over the landmarks' height
-)
+# how much higher a detector's box begins than the brows, over the landmarks' height
+FOREHEAD = 0.25
 
 
 def face_boxes(
     x: np.ndarray,  # (T, 68, 2) landmarks, pixels
 ) -> np.ndarray:  # (T, 3) middle and half the side of the face's box, pixels
     "Where the face is, without jitter."
-    low, high = x.min(1), x.max(1)
+    low = x.min(1)
+    high = x.max(1)
     low[:, 1] -= FOREHEAD * (high - low)[:, 1]
     boxes = np.c_[(low + high) / 2, (high - low).max(1) / 2]
     frames = min(13, len(x) - 1 + len(x) % 2)
