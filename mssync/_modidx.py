@@ -858,6 +858,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                    'mssync.data.track._squares': ('data/track.html#_squares', 'mssync/data/track.py'),
                                    'mssync.data.track._thumbnail': ('data/track.html#_thumbnail', 'mssync/data/track.py'),
                                    'mssync.data.track.crop_around': ('data/track.html#crop_around', 'mssync/data/track.py'),
+                                   'mssync.data.track.cut_square': ('data/track.html#cut_square', 'mssync/data/track.py'),
                                    'mssync.data.track.face_box': ('data/track.html#face_box', 'mssync/data/track.py'),
                                    'mssync.data.track.face_squares': ('data/track.html#face_squares', 'mssync/data/track.py'),
                                    'mssync.data.track.find_runs': ('data/track.html#find_runs', 'mssync/data/track.py'),

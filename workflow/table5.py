@@ -12,7 +12,6 @@ what lies in OUT besides is for going on after an interruption.
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
@@ -21,7 +20,7 @@ from mssync.app.animate import load_generator, speech_motion
 from mssync.data.audio import SR
 from mssync.data.files import write_atomic
 from mssync.data.landmarks import FPS
-from mssync.data.track import find_runs, follow_face, make_landmarker, reference_square
+from mssync.data.track import cut_square, find_runs, follow_face, make_landmarker, reference_square
 from mssync.data.video import iter_frames, read_audio
 from mssync.metrics.intervals import interval
 from mssync.metrics.lips import lmd
@@ -88,9 +87,7 @@ def rows_of(path: Path, net: SyncNet, generator, find) -> list[dict]:
     x = x[:MOST]
     wave = read_audio(path)[: len(frames) * SR // FPS]
     corner, side = reference_square(x, 0.35)
-    move = np.c_[np.eye(2) * SIDE / side, -corner * SIDE / side]
-    how = dict(flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
-    portrait = cv2.warpAffine(frames[0], move, (SIDE, SIDE), **how)
+    portrait = cut_square(frames[0], corner, side, SIDE)
     real = ((x - corner) / side).astype(np.float32)
     act = WarpReenactor(portrait, real[0])
     made = speech_motion(generator, real[0], wave, SR)[: len(real)]

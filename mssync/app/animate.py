@@ -26,14 +26,13 @@ from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
 from ..data.audio import KINDS, SR, at_level, features, kind_name
 from ..data.files import check_output
 from ..data.landmarks import FPS, as_array, denormalise, normalise
-from ..data.track import Landmarker, make_landmarker, reference_square
+from ..data.track import Landmarker, cut_square, make_landmarker, reference_square
 from ..data.video import IngestError, ahead, draw_faces, read_audio, write_video
 from ..metrics.synchrony import av_scores, prepare
 from ..model.generator import Generator
@@ -158,14 +157,7 @@ def read_portrait(
             "it must be upright, seen from the front, in focus, not covered and not tiny",
         )
     corner, side = reference_square(face[None], ROOM)
-    zoom = size / side
-    square = cv2.warpAffine(
-        image,
-        np.c_[np.eye(2) * zoom, -corner * zoom],
-        (size, size),
-        flags=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    square = cut_square(image, corner, side, size)
     return square, ((face - corner) / side).astype(np.float32)
 
 

@@ -40,6 +40,7 @@ from ..data.sources import VIDEO
 from mssync.data.track import (
     Landmarker,
     Track,
+    cut_square,
     find_runs,
     follow_face,
     make_landmarker,
@@ -101,14 +102,10 @@ def portrait_of(
     size: int = 256,  # side of the portrait, pixels
 ) -> tuple[np.ndarray, np.ndarray]:  # the portrait; (2, 3) map from the unit square into it
     "A face cut out as published code expects it."
-    import cv2
-
     left, top, side = square
     scale = size / (WIDER * side)
     shift = (WIDER - 1) / 2 * side
-    M = np.array([[scale, 0, (shift - left) * scale], [0, scale, (shift - top) * scale]])
-    how = dict(flags=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    face = cv2.warpAffine(image, M, (size, size), borderMode=cv2.BORDER_REPLICATE, **how)
+    face = cut_square(image, (left - shift, top - shift), WIDER * side, size)
     to_pixels = np.c_[np.eye(2) * side * scale, np.full(2, shift * scale)]
     return face, to_pixels
 

@@ -30,6 +30,7 @@ __all__ = [
     "tremor",
     "find_tubes",
     "reference_square",
+    "cut_square",
     "face_squares",
 ]
 
@@ -744,6 +745,25 @@ def reference_square(
     low, high = boxes[:, :2].min(0), boxes[:, 2:].max(0)
     side = float((high - low).max()) * (1 + 2 * margin)
     return (low + high - side) / 2, side
+
+
+def cut_square(
+    image: np.ndarray,  # (H, W, 3) uint8
+    corner,  # (2,) left and top, pixels
+    side: float,  # pixels
+    size: int,  # side of the result, pixels
+    beyond: int | None = None,  # grey of what lies outside the image; None: as its border
+) -> np.ndarray:  # (size, size, 3) uint8
+    "A square of an image."
+    import cv2
+
+    zoom = size / side
+    M = np.c_[np.eye(2) * zoom, -np.asarray(corner) * zoom]
+    how = dict(borderMode=cv2.BORDER_REPLICATE)
+    if beyond is not None:
+        how = dict(borderValue=(beyond,) * 3)
+    flags = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
+    return cv2.warpAffine(image, M, (size, size), flags=flags, **how)
 
 
 # %% ../../nbs/data/06_track.ipynb #bbdeece5

@@ -24,7 +24,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -34,6 +33,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..data.audio import SR
+from ..data.track import cut_square
 from ..model.syncer import margin_loss, negatives
 from ..model.weights import load_published
 
@@ -187,13 +187,8 @@ def face_crops(
     size: int = SIDE,  # side of the crops, pixels
 ) -> np.ndarray:  # (T, size, size, 3) uint8
     "What SyncNet looks at."
-    crops = []
-    for frame, (cx, cy, b) in zip(frames, face_boxes(x)):
-        zoom = size / (2.8 * b)
-        move = np.array([[zoom, 0, -zoom * (cx - 1.4 * b)], [0, zoom, -zoom * (cy - b)]])
-        how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
-        crops.append(cv2.warpAffine(frame, move, (size, size), flags=how, borderValue=(110,) * 3))
-    return np.stack(crops)
+    squares = [((cx - 1.4 * b, cy - b), 2.8 * b) for cx, cy, b in face_boxes(x)]
+    return np.stack([cut_square(f, *at, size, beyond=110) for f, at in zip(frames, squares)])
 
 
 # %% ../../nbs/metrics/37b_syncnet.ipynb #297de92a
