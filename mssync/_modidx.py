@@ -1656,6 +1656,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
             'mssync.model.variants': {'mssync.model.variants.variant': ('model/variants.html#variant', 'mssync/model/variants.py')},
             'mssync.model.weights': { 'mssync.model.weights.CheckpointError': ( 'model/weights.html#checkpointerror',
                                                                                 'mssync/model/weights.py'),
+                                      'mssync.model.weights._about': ('model/weights.html#_about', 'mssync/model/weights.py'),
                                       'mssync.model.weights._check_shapes': ('model/weights.html#_check_shapes', 'mssync/model/weights.py'),
                                       'mssync.model.weights._compare': ('model/weights.html#_compare', 'mssync/model/weights.py'),
                                       'mssync.model.weights._config': ('model/weights.html#_config', 'mssync/model/weights.py'),

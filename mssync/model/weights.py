@@ -26,7 +26,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 import mssync
@@ -67,6 +67,12 @@ def write_tensors(
     write_atomic(path, save(tensors, metadata=about))
 
 
+def _about(whole: bytes) -> dict[str, str]:
+    "What a file says of itself besides its tensors."
+    length = int.from_bytes(whole[:8], "little")
+    return json.loads(whole[8 : 8 + length]).get("__metadata__", {})
+
+
 def read_tensors(
     path: str | Path,
 ) -> tuple[dict[str, Tensor], dict]:  # the tensors, and the header ({} in a file that is not ours)
@@ -75,9 +81,9 @@ def read_tensors(
         raise CheckpointError(f"{path}: no such file")
 
     try:
-        with safe_open(path, "pt") as f:
-            about = f.metadata() or {}
-            tensors = {k: f.get_tensor(k) for k in f.keys()}
+        whole = Path(path).read_bytes()  # at once: a running training may replace the file
+        tensors = dict(sorted(load(whole).items()))
+        about = _about(whole)
         header = json.loads(about.get("mssync", "{}"))
         if not isinstance(header, dict):
             raise ValueError("its header is no table")
