@@ -14,9 +14,7 @@ import torch
 from .sync import load_syncers
 from ..data.files import check_output, write_atomic
 from ..data.packed import Packed
-from ..model.layers import audio_stats_of
 from ..model.weights import load_model, save_model, weights_file
-from ..study.followed import corpus_level, with_level
 from ..study.notebooks import checkpoint
 from mssync.study.profiles import (
     gan_configs,
@@ -25,21 +23,12 @@ from mssync.study.profiles import (
     syncer_config,
     syncer_training,
 )
+from ..study.run import stats_of_start
 from ..training.gan import train_gan
 from ..training.syncers import train_syncers
 
 
 # %% ../../nbs/app/85_train.ipynb #cc909ded
-def _stats(corpus: str | Path, begin) -> tuple | None:  # mean, deviation; None: the clips' own
-    "The audio statistics of weights to begin with, if any, at the level of the corpus' speech."
-    if begin is None:
-        return None
-    mean, std = audio_stats_of(begin)
-    if begin.cfg.features == "mfcc":
-        mean = with_level(mean, corpus_level(corpus))
-    return mean, std
-
-
 def _split(corpus: str | Path, split: str, profile: dict, device: str, stats=None) -> Packed:
     "The clips of a split, in the profile's frame of reference."
     return Packed(corpus, split, stats, device, reference=profile["reference"])
@@ -92,7 +81,7 @@ def train_syncers_file(
     _check_out(out, corpus, start=start)
     split = "train" if role == "loss" else settings["evaluation"]["metric_split"]
     begin = load_syncers(start, device, "syncers") if start else None
-    stats = _stats(corpus, begin)
+    stats = stats_of_start(begin, corpus)
     clips, held_out = (_split(corpus, s, settings, device, stats) for s in (split, "val"))
     shape = begin.cfg if begin else syncer_config(settings, role, clips)
     read = Path(corpus) / "clips.csv", *([weights_file(start)] if start else [])
@@ -132,7 +121,7 @@ def train_generator_file(
     _check_device(device)
     _check_out(out, corpus, syncers=syncers, start=start)
     begin = load_model(start, device, "Generator") if start else None
-    clips = _split(corpus, "train", settings, device, _stats(corpus, begin))
+    clips = _split(corpus, "train", settings, device, stats_of_start(begin, corpus))
     shape, disc, training = gan_configs(settings, variant, clips)
     shape = begin.cfg if begin else shape
     read = Path(corpus) / "clips.csv", *(weights_file(w) for w in (syncers, start) if w)

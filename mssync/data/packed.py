@@ -11,6 +11,8 @@ __all__ = [
     "Pack",
     "pack",
     "audio_stats",
+    "corpus_level",
+    "with_level",
     "augmentations",
     "rotated",
     "augmented",
@@ -40,7 +42,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .audio import COLUMNS, KINDS, D
+from .audio import COLUMNS, KINDS, D, speech_level
 from .augment import VOICES, another_voice, jittered, swayed
 from .corpus import Clip, CorpusError, clip_path, read_clip, read_index
 from .files import write_atomic
@@ -303,6 +305,25 @@ def audio_stats(
     mean = (n * facts[:, 0]).sum(0) / n.sum()
     std = np.sqrt((n * (facts[:, 1] + (facts[:, 0] - mean) ** 2)).sum(0) / n.sum())
     return mean.astype(np.float32), np.maximum(std, 1e-4).astype(np.float32)
+
+
+# %% ../../nbs/data/03b_packed.ipynb #3b90e1a2
+def corpus_level(
+    folder: str | Path,
+    split: str = "",  # of which clips; of all by default
+) -> float:  # mean over its clips of `mssync.data.audio.speech_level`
+    "The level of a corpus' speech."
+    index = read_index(folder)
+    rows = (index[index.split == split] if split else index).to_dict("records")
+    return float(np.mean([speech_level(read_clip(folder, r).audio[:, 0]) for r in rows]))
+
+
+def with_level(
+    mean: np.ndarray,  # (26,) of MFCC
+    level: float,  # of speech
+) -> np.ndarray:  # (26,)
+    "The mean for clips of that level."
+    return np.r_[np.float32(level), mean[1:]]
 
 
 # %% ../../nbs/data/03b_packed.ipynb #6d25ba6a

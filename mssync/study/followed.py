@@ -7,8 +7,6 @@ __all__ = [
     "GENERATOR_TALKERS",
     "with_head",
     "mixed_corpus",
-    "corpus_level",
-    "with_level",
     "level_stats",
     "generator_corpora",
     "train_mixed",
@@ -33,10 +31,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..data.audio import COLUMNS, at_level, speech_level
+from ..data.audio import COLUMNS, at_level
 from ..data.corpus import Clip, CorpusError, read_clip, read_index, write_clip, write_index
 from ..data.landmarks import FPS, head_speed, lip_speed, mouth_opening
-from ..data.packed import Packed, landmarkers
+from ..data.packed import Packed, corpus_level, landmarkers, with_level
 from ..metrics.dynamics import ShapeSpace, residual_ratios, within_head
 from ..metrics.synchrony import av_scores, levelled_windows
 from ..model.generator import Generator, generate
@@ -102,24 +100,6 @@ def mixed_corpus(
 
 
 # %% ../../nbs/study/79_followed.ipynb #f0110025
-def corpus_level(
-    folder: str | Path,
-    split: str = "",  # of which clips; of all by default
-) -> float:  # mean over its clips
-    "The level of a corpus' speech."
-    index = read_index(folder)
-    rows = (index[index.split == split] if split else index).to_dict("records")
-    return float(np.mean([speech_level(read_clip(folder, r).audio[:, 0]) for r in rows]))
-
-
-def with_level(
-    mean: np.ndarray,  # (26,) of MFCC
-    level: float,  # of speech
-) -> np.ndarray:
-    "The mean for clips of that level."
-    return np.r_[np.float32(level), mean[1:]]
-
-
 def level_stats(
     folder: str | Path,  # of `mixed_corpus`
     level: float,
