@@ -82,6 +82,7 @@ class Limits:
     megabytes: float = 50  # of an upload
     seconds: float = 60  # that a recording or a video lasts
     pixels: int = 4096 * 2304  # of a frame or a portrait
+    rate: float = 120  # frames a second
     waiting: int = 4  # recordings and videos at once; one is worked on, the others wait
     visitors: int = 2  # live at once
     live_seconds: float = 600  # of one of them
@@ -100,10 +101,14 @@ def check_media(
                 size = f"{stream.width} x {stream.height}"
                 raise IngestError(path, f"frames of {size}, more than {limits.pixels} pixels")
     lasts = media_length(path)
-    if times := frame_times(path)[-1:].tolist():
-        lasts = max(lasts, *times)
+    times = frame_times(path)
+    if len(times):
+        lasts = max(lasts, float(times[-1]))
     if lasts > limits.seconds + 0.5:
         raise IngestError(path, f"lasts {lasts:.0f} s, more than {limits.seconds:g} s")
+    if len(times) > limits.rate * (lasts + 0.5):
+        told = f"{len(times)} frames in {lasts:.0f} s, more than {limits.rate:g} a second"
+        raise IngestError(path, told)
 
 
 # %% ../../nbs/app/84_demo.ipynb #0f0d5bdf

@@ -73,10 +73,9 @@ def _check_alike(first: Clip, clip: Clip):
         raise CorpusError(f"clip {clip.id}: {what} are {theirs}, those of {first.id} {kinds}")
 
 
-def _write_split(corpus, path: Path, rows: pd.DataFrame, bar):
+def _write_split(corpus, part: Path, rows: pd.DataFrame, bar):
     "One file."
     pa, parquet = _arrow()
-    part = path.with_name(f".{path.name}.part")
     first, writer = None, None
     try:
         for at in range(0, len(rows), GROUP):
@@ -89,12 +88,9 @@ def _write_split(corpus, path: Path, rows: pd.DataFrame, bar):
             writer = writer or parquet.ParquetWriter(part, table.schema, compression="zstd")
             writer.write_table(table.cast(writer.schema))
             bar.update(len(clips))
-        writer.close()
-        part.replace(path)
     finally:
         if writer:
             writer.close()
-        part.unlink(missing_ok=True)
 
 
 # %% ../../nbs/data/09b_parquet.ipynb #bbab7a16
@@ -141,9 +137,16 @@ def to_parquet(
     if strange := [p.name for p in sorted(out.glob("*.parquet")) if p.stem not in splits]:
         raise CorpusError(f"{out}: holds {strange[0]}, of another corpus; give another folder")
     out.mkdir(parents=True, exist_ok=True)
-    with tqdm(total=len(index), desc="parquet", unit="clip", disable=not progress) as bar:
-        for s in splits:
-            _write_split(corpus, out / f"{s}.parquet", index[index.split == s], bar)
+    parts = {s: out / f".{s}.parquet.part" for s in splits}
+    try:
+        with tqdm(total=len(index), desc="parquet", unit="clip", disable=not progress) as bar:
+            for s, part in parts.items():
+                _write_split(corpus, part, index[index.split == s], bar)
+        for s, part in parts.items():  # all are whole: none stands beside an older corpus' file
+            part.replace(out / f"{s}.parquet")
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
     write_atomic(out / "README.md", _card(index, splits).encode())
     return out
 
