@@ -3,8 +3,8 @@
     make study PROFILE=ahead
     python workflow/ahead.py results/ahead [--people NAME=CORPUS ...]
 
-The generators of the study, three trainings of each kind, are measured on its test clips; those that
-hear the future wait for less and less of it. With `--people`, so is `people/generator`, by
+The generators of the study, three trainings of each kind, are measured on its test clips; those
+that hear the future wait for less and less of it. With `--people`, so is `people/generator`, by
 `people/metric_syncers`, on the splits `val` and `test` of corpora that `deal_people` has dealt.
 Writes data/ahead.csv: numbers alone.
 """
