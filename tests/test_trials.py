@@ -7,7 +7,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from mssync.baselines.systems import BASELINES
+from mssync.baselines.systems import BASELINES, chosen_trials
 
 PLAN = yaml.safe_load((ROOT / "workflow/trials.yaml").read_text())
 
@@ -49,4 +49,4 @@ def test_the_choice(trials):
         dict(baseline="suhmo", conf=1.0, shape_residual=1.0, head_speed=1.2),
     ]
     rows = pd.DataFrame(rows).rename(columns=dict(conf="AV-Conf_1")).assign(lip_speed=1.0)
-    assert trials.best(rows)["AV-Conf_1"].tolist() == [5.0, 1.0]
+    assert chosen_trials(rows)["AV-Conf_1"].tolist() == [5.0, 1.0]

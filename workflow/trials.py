@@ -17,7 +17,7 @@ import torch
 import yaml
 
 from mssync.baselines.fit import BaselineTraining, fit
-from mssync.baselines.systems import BASELINES
+from mssync.baselines.systems import BASELINES, chosen_trials
 from mssync.data.files import write_atomic
 from mssync.data.packed import Packed
 from mssync.metrics.dynamics import shape_space
@@ -30,7 +30,6 @@ ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "workflow/trials.yaml"
 TABLE = ROOT / "data/baseline_trials.csv"
 FRAMES = 74  # that are judged
-LIMIT = 1.5  # shape residual, ratio to real, beyond which a trial is not chosen
 
 
 def configs(plan: dict, name: str, trial: dict) -> tuple:
@@ -78,16 +77,6 @@ def run(plan: dict, clips: dict[str, Packed], name: str, trial: dict) -> dict:
     return about | row | dict(cpu_seconds=round(time.process_time() - began))
 
 
-def best(rows: pd.DataFrame) -> pd.DataFrame:
-    """The chosen trial of every baseline: the highest mean AV-Conf of those whose faces are whole;
-    of SUHMo, which hears nothing, the one whose speeds of lips and head are nearest to the real."""
-    whole = rows[rows.shape_residual <= LIMIT]
-    synchrony = whole[[c for c in rows if c.startswith("AV-Conf")]].mean(axis=1)
-    lively = -(whole[["lip_speed", "head_speed"]] - 1).abs().sum(axis=1)
-    value = synchrony.where(whole.baseline != "suhmo", lively)
-    return whole.loc[value.groupby(whole.baseline, sort=False).idxmax()]
-
-
 def main(work: Path, names: list[str]):
     plan = yaml.safe_load(LIST.read_text())
     known = pd.read_csv(TABLE) if TABLE.is_file() else pd.DataFrame()
@@ -97,7 +86,7 @@ def main(work: Path, names: list[str]):
         print(row, flush=True)
         known = pd.concat([known, pd.DataFrame([row])], ignore_index=True)
         write_atomic(TABLE, known.to_csv(index=False, float_format="%.3f").encode())
-    print(best(known).to_string())
+    print(chosen_trials(known).to_string())
 
 
 if __name__ == "__main__":
