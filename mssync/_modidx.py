@@ -1863,6 +1863,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
             'mssync.study.ahead': { 'mssync.study.ahead.Tried': ('study/ahead.html#tried', 'mssync/study/ahead.py'),
                                     'mssync.study.ahead.Tried.__init__': ('study/ahead.html#tried.__init__', 'mssync/study/ahead.py'),
                                     'mssync.study.ahead.Tried.velocities': ('study/ahead.html#tried.velocities', 'mssync/study/ahead.py'),
+                                    'mssync.study.ahead._curve': ('study/ahead.html#_curve', 'mssync/study/ahead.py'),
+                                    'mssync.study.ahead.ahead_figure': ('study/ahead.html#ahead_figure', 'mssync/study/ahead.py'),
                                     'mssync.study.ahead.ahead_table': ('study/ahead.html#ahead_table', 'mssync/study/ahead.py'),
                                     'mssync.study.ahead.clip_measures': ('study/ahead.html#clip_measures', 'mssync/study/ahead.py'),
                                     'mssync.study.ahead.wait_table': ('study/ahead.html#wait_table', 'mssync/study/ahead.py'),

@@ -40,7 +40,7 @@ from ..data.corpus import Clip
 from ..data.packed import Packed
 from ..metrics.intervals import after_looks, verdict
 from ..metrics.probes import branch_table, closures, lag, planted_motion, plot_roles, response
-from ..model.generator import generate
+from ..model.generator import Generator, generate
 from .outputs import markdown
 from .tables import differences, legend, method_styles, whiskers, wide
 
@@ -366,7 +366,7 @@ def branch_rows(
     made = [
         branch_table(G, x0, a, ids, seed).assign(model=name)
         for name, G in models.items()
-        if getattr(G, "branches", 1) > 1
+        if isinstance(G, Generator) and G.branches > 1
     ]
     return pd.concat(made) if made else pd.DataFrame(columns=MASKS)
 
