@@ -67,6 +67,7 @@ def write_tensors(
     write_atomic(path, save(tensors, metadata=about))
 
 
+# %% ../../nbs/model/19_weights.ipynb #19ab0001
 def _about(whole: bytes) -> dict[str, str]:
     "What a file says of itself besides its tensors."
     length = int.from_bytes(whole[:8], "little")

@@ -118,6 +118,7 @@ def wait_table(
     return pd.DataFrame([*out, row | dict(clips=len(tried.x))])
 
 
+# %% ../../nbs/study/79b_ahead.ipynb #79b20001
 def ahead_table(
     tried: Tried,
     models: list,  # generators, one a training
