@@ -8,6 +8,7 @@ __all__ = [
     "Known",
     "Labelled",
     "stats_of_start",
+    "Begun",
     "Kept",
     "Readable",
     "Study",
@@ -152,9 +153,20 @@ def stats_of_start(
     return mean, std
 
 
-# %% ../../nbs/study/63_run.ipynb #ef627497
-class Kept(Labelled):
-    "What a study keeps: clips and networks."
+# %% ../../nbs/study/63_run.ipynb #63b0d003
+class Begun(Labelled):
+    "What a study's trainings begin with."
+
+    def begin(
+        self,
+        what: str,  # loss_syncers, metric_syncers or generator
+    ) -> tuple[nn.Module | None, list[Path]]:  # the weights, and their file
+        "What a training begins with (`start` of the profile): nothing, or weights."
+        name = self.settings.get("start", {}).get(what)  # older records have none
+        if not name:
+            return None, []
+        wanted = "Generator" if what == "generator" else "SyncerPyramid"
+        return load_model(name, self.device, wanted), [weights_file(name)]
 
     @cached_property
     def stats(self) -> tuple[np.ndarray, np.ndarray] | None:  # None: those of split train
@@ -164,6 +176,11 @@ class Kept(Labelled):
             if start is not None:
                 return stats_of_start(start, self.corpus)
         return None
+
+
+# %% ../../nbs/study/63_run.ipynb #ef627497
+class Kept(Begun):
+    "What a study keeps: clips and networks."
 
     def packed(
         self,
@@ -184,17 +201,6 @@ class Kept(Labelled):
         if self.seed is None:
             raise ValueError(f"{name}: networks belong to a seed, take study.at(seed)")
         return load_model(self.folder / f"{name}.safetensors", self.device)
-
-    def begin(
-        self,
-        what: str,  # loss_syncers, metric_syncers or generator
-    ) -> tuple[nn.Module | None, list[Path]]:  # the weights, and their file
-        "What a training begins with (`start` of the profile): nothing, or weights."
-        name = self.settings.get("start", {}).get(what)  # older records have none
-        if not name:
-            return None, []
-        wanted = "Generator" if what == "generator" else "SyncerPyramid"
-        return load_model(name, self.device, wanted), [weights_file(name)]
 
 
 # %% ../../nbs/study/63_run.ipynb #ecaea2b7
