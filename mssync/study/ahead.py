@@ -123,7 +123,7 @@ def ahead_table(
     tried: Tried,
     models: list,  # generators, one a training
     heard: list[Tensor],  # (B, 4n, 26) the sound as each takes it
-    waits=WAITS,  # frames; None: all of the look-ahead
+    waits=WAITS,  # frames
     seed: int = 0,
 ) -> pd.DataFrame:  # columns of `wait_table`, wait_s
     "Quality by look-ahead. Raises ValueError with fewer than 5 clips or speakers."
