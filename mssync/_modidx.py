@@ -2497,6 +2497,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                      'mssync.study.report.why_absent': ('study/report.html#why_absent', 'mssync/study/report.py')},
             'mssync.study.run': { 'mssync.study.run.Begun': ('study/run.html#begun', 'mssync/study/run.py'),
                                   'mssync.study.run.Begun.begin': ('study/run.html#begun.begin', 'mssync/study/run.py'),
+                                  'mssync.study.run.Begun.start_files': ('study/run.html#begun.start_files', 'mssync/study/run.py'),
                                   'mssync.study.run.Begun.stats': ('study/run.html#begun.stats', 'mssync/study/run.py'),
                                   'mssync.study.run.Given': ('study/run.html#given', 'mssync/study/run.py'),
                                   'mssync.study.run.Given.__init__': ('study/run.html#given.__init__', 'mssync/study/run.py'),

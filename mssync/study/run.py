@@ -160,19 +160,22 @@ class Begun(Labelled):
     def begin(
         self,
         what: str,  # loss_syncers, metric_syncers or generator
-    ) -> tuple[nn.Module | None, list[Path]]:  # the weights, and their file
+    ) -> nn.Module | None:
         "What a training begins with (`start` of the profile): nothing, or weights."
         name = self.settings.get("start", {}).get(what)  # older records have none
-        if not name:
-            return None, []
         wanted = "Generator" if what == "generator" else "SyncerPyramid"
-        return load_model(name, self.device, wanted), [weights_file(name)]
+        return load_model(name, self.device, wanted) if name else None
+
+    @property
+    def start_files(self) -> list[Path]:
+        "The files of all such weights. Every training depends on each: see `stats`."
+        return [weights_file(name) for name in self.settings.get("start", {}).values() if name]
 
     @cached_property
     def stats(self) -> tuple[np.ndarray, np.ndarray] | None:  # None: those of split train
         "What all its networks standardise sound by: as the first of what its trainings begin with."
         for what in ("generator", "loss_syncers", "metric_syncers"):
-            start, _ = self.begin(what)
+            start = self.begin(what)
             if start is not None:
                 return stats_of_start(start, self.corpus)
         return None

@@ -49,7 +49,7 @@ plt.style.use("mssync.style")
 study = Study(profile, results, corpus, seed=seed, device=device)
 split = "train" if role == "loss" else study.settings["evaluation"]["metric_split"]
 clips, held_out = study.packed(split), study.packed("val")
-start, start_file = study.begin(f"{role}_syncers")
+start = study.begin(f"{role}_syncers")
 shape = start.cfg if start else syncer_config(study.settings, role, clips)
 training = syncer_training(study.settings, role)
 name = f"syncers_{role}"
@@ -74,7 +74,7 @@ depends = (
     study.results / "corpus.json",
     study.corpus / "clips.csv",
     clips.content,
-    *start_file,
+    *study.start_files,
 )
 syncers, log = train_syncers(
     clips,

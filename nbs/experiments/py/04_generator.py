@@ -63,7 +63,7 @@ label, T = study.labels[variant], study.lengths["train"][variant]
 train, val = study.packed("train"), study.packed("val")
 shape, disc, training = gan_configs(study.settings, variant, train)
 of_its_own = study.settings["variants"][variant]["generator"]  # an ablation's shape fits no start
-start, start_file = (None, []) if of_its_own else study.begin("generator")
+start = None if of_its_own else study.begin("generator")
 shape = start.cfg if start else shape
 training = replace(training, frames=T)
 shortened = study.facts["shortened"]
@@ -130,12 +130,19 @@ facts_file = study.results / "corpus.json"
 loss_file, metric_file = (study.folder / f"syncers_{r}.safetensors" for r in ("loss", "metric"))
 
 depends = vars(shape), vars(disc), vars(training), seed, facts_file, loss_file, metric_file
-depends += tuple(start_file)
+depends += tuple(study.start_files)
 taught = None
 if training.teacher_steps:
     teaching = {k: getattr(training, k) for k in TEACHING}
     taught = checkpoint(
-        study.folder, "taught", vars(shape), teaching, seed, facts_file, metric_file, *start_file
+        study.folder,
+        "taught",
+        vars(shape),
+        teaching,
+        seed,
+        facts_file,
+        metric_file,
+        *study.start_files,
     )
 
 G, log = train_gan(
