@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from .official import NOTE, MethodError, official_name
+from .official import NOTE, MethodError, method_note, official_name
 from ..data.audio import COLUMNS, KINDS, SR, energy, features
 from ..data.corpus import Clip, clip_path, read_clip, read_index, write_clip, write_index
 from ..data.files import write_atomic
@@ -63,6 +63,8 @@ def _clips_of(corpus: str | Path, split: str, most: int) -> pd.DataFrame:
     "Rows of the index, `most` evenly over all. Raises MethodError where there is none."
     index = read_index(corpus)
     index = index[index.split == split]
+    if most < 0:
+        raise MethodError(f"most is {most}: a number of clips, or 0 for all")
     if index.empty:
         raise MethodError(f"{corpus}: no clip in split {split!r}")
     if 0 < most < len(index):
@@ -146,6 +148,8 @@ def _shown(corpus: Path, kind: str, source: str, items: dict, row, size: int, vi
         made = json.loads((corpus / SIMULATED).read_text())
         wave = spoken(row.id, made)[: row.frames * SR // FPS]
         return pictures, pictures[0], np.c_[np.eye(2) * size, np.full(2, -0.5)], wave, clip
+    if row.id not in items:
+        raise MethodError(f"{corpus}: nothing is known of the recording of clip {row.id!r}")
     pictures, wave = _recorded(Path(source), items[row.id], row, video)
     square = row.square_x, row.square_y, row.square_side
     return pictures, *portrait_of(pictures[0], square, size), wave, clip
@@ -204,6 +208,10 @@ def export_clips(
     pictures or sound cannot be had, CorpusError where the corpus cannot be read."""
     corpus = Path(corpus)
     out = Path(out)
+    if size < 16:
+        raise MethodError(f"size is {size}: portraits need a side of 16 pixels or more")
+    if (out / "clips.csv").is_file():
+        raise MethodError(f"{out}: holds a corpus; choose another folder")
     index = _clips_of(corpus, split, most)
     kind = _kind(corpus, source)
     items = _recordings(corpus)
@@ -412,9 +420,10 @@ def _video_of(folder: Path, id: str) -> Path:
 
 
 def _one(folder, out, clip, row, settings, landmarker, alike) -> dict:
-    "A row of the report; the method's clip is written."
+    "A row of the report; the method's clip is written, beside those of an earlier import."
     about = dict(id=clip.id, accepted=False, reason="")
-    mark = out / "import" / f"{clip.id}.json"
+    beside = out / "import"
+    mark = beside / f"{clip.id}.json"
     try:
         path = _video_of(folder, clip.id)
         s = path.stat()
@@ -422,15 +431,14 @@ def _one(folder, out, clip, row, settings, landmarker, alike) -> dict:
         key = json.loads(
             json.dumps([row, s.st_size, s.st_mtime_ns, alike, settings.plain(), truth])
         )
-        if mark.is_file() and clip_path(out, clip.id).is_file():
+        if mark.is_file() and clip_path(beside, clip.id).is_file():
             done = json.loads(mark.read_text())
             if done["key"] == key:
                 return about | done["row"]
         made, known = _imported(path, clip, row, settings, landmarker, alike)
     except IngestError as e:
         return about | dict(reason=e.reason)
-    write_clip(out, made)
-    mark.parent.mkdir(exist_ok=True)
+    write_clip(beside, made)
     known = known | dict(accepted=True)
     write_atomic(mark, json.dumps(dict(key=key, row=known)).encode())
     return about | known
@@ -449,7 +457,7 @@ def _check_out(out: Path, row: str):
     "Raise MethodError where a folder holds something else than this method's clips."
     if not out.is_dir() or not any(out.iterdir()):
         return
-    own = json.loads((out / NOTE).read_text()).get("row") if (out / NOTE).is_file() else None
+    own = method_note(out)["row"] if (out / NOTE).is_file() else None
     if own != row and (own or not (out / "import").is_dir()):
         held = f"the clips of {own}" if own else "something else"
         raise MethodError(f"{out}: holds {held}; choose another folder")
@@ -511,9 +519,15 @@ def _finish(name, row, folder, out, split, whose, report: pd.DataFrame, progress
         )
         raise MethodError(f"{row}: {n} of {of} clips, under half, so there is no row{why}{more}")
     index = read_index_rows(out, report, row, split)
+    (out / NOTE).unlink(missing_ok=True)  # until everything is there, this is no method's folder
     for path in (out / "clips").glob("*.safetensors"):
         if path.stem not in set(index.id):
             path.unlink()  # of an earlier video
+    for id in index.id:
+        made = clip_path(out / "import", id).read_bytes()
+        at = clip_path(out, id)
+        if not at.is_file() or at.read_bytes() != made:
+            write_atomic(at, made)
     write_atomic(out / "report.csv", report.to_csv(index=False).encode())
     write_index(out, index)
     note = dict(name=name, row=row, split=split, clips=n, of=of, landmarker=whose)

@@ -7,6 +7,7 @@ __all__ = ["FlowConfig", "clock", "FlowStyle"]
 
 # %% ../../nbs/baselines/46_flow.ipynb #42e745e6
 from dataclasses import dataclass
+from math import ceil
 
 import torch
 import torch.nn.functional as F
@@ -105,12 +106,14 @@ class _Made(_Field):
     "Motion from noise."
 
     def _window(self, x0, heard, given, there, generator) -> Tensor:  # (B, n, C)
-        "Euler's method, guided by the sound."
+        "Euler's method, guided by the sound; given frames lie on their line, as in training."
         c = self.cfg
-        z = torch.randn(given.shape, generator=generator).to(given)
+        eps = torch.randn(given.shape, generator=generator).to(given)
+        z = eps
         quiet = self.silence.expand_as(heard)
         for k in range(c.steps):
             tau = z.new_full((len(z),), k / c.steps)
+            z = torch.where(there > 0, torch.lerp(eps, given, k / c.steps), z)
             v = self.velocity(z, tau, heard, x0, given, there)
             if c.guidance != 1:
                 v0 = self.velocity(z, tau, quiet, x0, given, there)
@@ -126,7 +129,9 @@ class _Made(_Field):
         made = heard.new_zeros(len(x0), 1, self.channels)  # frame 0 is the portrait
         while (done := made.shape[1]) < n:
             begin = max(done - c.given, 0)
-            end = min(begin + c.window + 1, n)
+            most = begin + c.window + 1 - done  # new frames
+            left = n - done
+            end = done + ceil(left / ceil(left / most))  # windows that are left: of one length
             given = F.pad(made[:, begin:], (0, 0, 0, end - done))
             there = (torch.arange(begin, end, device=a.device) < done).to(a.dtype)
             there = there[None, :, None].expand(len(x0), -1, 1)

@@ -69,7 +69,7 @@ def method_note(
         ) from None
     except ValueError as e:
         raise MethodError(f"{path}: cannot be read ({e})") from e
-    if lacking := {"row", "clips", "of"} - note.keys():
+    if lacking := {"row", "clips", "of"} - set(note if isinstance(note, dict) else ()):
         raise MethodError(f"{path}: says nothing of {sorted(lacking)[0]!r}")
     return note
 

@@ -675,5 +675,6 @@ def progress_row(
     row |= {f"AV-Off_{i}": v for i, v in zip(means.level, means.off_mean)}
     for name, speed in (("lip_speed", lip_speed), ("head_speed", head_speed)):
         row[name] = speed(y).mean() / speed(real).mean()
-    row["shape_residual"] = np.sqrt((space.ratio(y[:, : frames + 1]) ** 2).mean())
+    faces, like = (np.sqrt((space.ratio(v[:, : frames + 1]) ** 2).mean()) for v in (y, real))
+    row["shape_residual"] = faces / like
     return row
