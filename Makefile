@@ -36,11 +36,11 @@ export PYTHONUNBUFFERED := 1
 # tqdm warns, with a path, where there is no ipywidgets
 export PYTHONWARNINGS := ignore:IProgress not found
 
-.PHONY: help install study calibration rehearsal bench test mutants export readme book film weights dist release clean
+.PHONY: help install study calibration table4 rehearsal bench test mutants export readme book film weights dist release clean
 .SILENT:
 
 help:  ## List the commands and variables
-	grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 17
+	grep -hE '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 17
 	echo
 	echo "  Variables (make study PROFILE=smoke): PROFILE=$(PROFILE), CORPUS=folder made by mssync ingest, or"
 	echo "  VIDEOS=folder to be ingested first (default: the profile simulates or downloads its corpus),"
@@ -90,6 +90,10 @@ study: install  ## Run the study: tables and figures in results/PROFILE/
 
 calibration: install  ## Only what says whether the metrics can be trusted (part of the study too): results/PROFILE/calibration.md
 	$(subst -m snakemake,-m snakemake calibration,$(STUDY))
+
+table4: install  ## Only Table 4: generators of finished runs (OTHERS=) on another corpus than theirs: results/PROFILE/table4.md
+	$(if $(OTHERS),,$(error give the finished runs: OTHERS=folder,folder))
+	$(subst -m snakemake,-m snakemake table4,$(STUDY))
 
 rehearsal: PROFILE := rehearsal
 rehearsal: install  ## The paper's study, its steps cut to a few, on corpora of the paper's sizes: results/rehearsal-NAME/

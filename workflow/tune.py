@@ -68,7 +68,7 @@ def everybody_else(corpus: Path, out: Path, talker: str) -> Path:
     index = read_index(corpus)
     speakers = sorted(set(index.speaker) - {talker})
     np.random.default_rng(0).shuffle(speakers)
-    split = {s: "train" for s in speakers} | {s: "val" for s in speakers[::8]} | {talker: ""}
+    split = dict.fromkeys(speakers, "train") | dict.fromkeys(speakers[::8], "val") | {talker: ""}
     return dealt(corpus, out / "others", index.speaker.map(split))
 
 

@@ -519,15 +519,7 @@ def _finish(name, row, folder, out, split, whose, report: pd.DataFrame, progress
         )
         raise MethodError(f"{row}: {n} of {of} clips, under half, so there is no row{why}{more}")
     index = read_index_rows(out, report, row, split)
-    (out / NOTE).unlink(missing_ok=True)  # until everything is there, this is no method's folder
-    for path in (out / "clips").glob("*.safetensors"):
-        if path.stem not in set(index.id):
-            path.unlink()  # of an earlier video
-    for id in index.id:
-        made = clip_path(out / "import", id).read_bytes()
-        at = clip_path(out, id)
-        if not at.is_file() or at.read_bytes() != made:
-            write_atomic(at, made)
+    _replace_clips(out, set(index.id))
     write_atomic(out / "report.csv", report.to_csv(index=False).encode())
     write_index(out, index)
     note = dict(name=name, row=row, split=split, clips=n, of=of, landmarker=whose)
@@ -536,6 +528,20 @@ def _finish(name, row, folder, out, split, whose, report: pd.DataFrame, progress
         print(f"{row}: {n} of {of} clips ({whose}){why}")
         if others:
             print(f"{len(others)} videos have no clip's name, such as {others[0]}")
+
+
+# %% ../../nbs/baselines/51_exchange.ipynb #a5434c8e
+def _replace_clips(out: Path, ids: set[str]):
+    "Put what was imported in place of the clips of an earlier import."
+    (out / NOTE).unlink(missing_ok=True)  # until everything is there, this is no method's folder
+    for path in (out / "clips").glob("*.safetensors"):
+        if path.stem not in ids:
+            path.unlink()
+    for id in ids:
+        made = clip_path(out / "import", id).read_bytes()
+        at = clip_path(out, id)
+        if not at.is_file() or at.read_bytes() != made:
+            write_atomic(at, made)
 
 
 def read_index_rows(out: Path, report: pd.DataFrame, row: str, split: str) -> pd.DataFrame:

@@ -21,6 +21,7 @@ __all__ = [
     "IMAGE_NETWORKS",
     "COMPARED",
     "Methods",
+    "clip_scores",
     "synchrony_table",
     "dynamics_of",
     "residual_of",
@@ -235,6 +236,7 @@ def _scored(methods: Methods, method: str, T: int, split: str) -> tuple[Tensor, 
     return motion, shuffled_audio(a, methods.seed) if exchanged else a
 
 
+# %% ../../nbs/study/65_evaluation.ipynb #ec643cdd
 SCORINGS = dict(overlap=False, padded=True)  # what is said of a scoring, and whether it is padded
 AT_ONCE = 64  # clips that are embedded at once
 
@@ -245,8 +247,13 @@ def _embedded(found: list) -> Callable:
 
 
 @torch.no_grad()
-def _scores(motion: Tensor, a: Tensor, ids, metric: SyncerPyramid) -> dict[str, list[dict]]:
-    "scoring -> one row a clip and level: AV-Off in steps of that level, AV-Conf."
+def clip_scores(
+    motion: Tensor,  # (B, T+1, 68, 2), the given frame first
+    a: Tensor,  # (B, 4(T+1), D) the sound, as the syncers take it
+    ids,  # B names of clips
+    metric: SyncerPyramid,  # the metric syncers
+) -> dict[str, list[dict]]:  # scoring -> rows: id, level, offset, confidence
+    "AV-Off, in steps of the level, and AV-Conf of every clip, in both ways of scoring."
     rows = {scoring: [] for scoring in SCORINGS}
     for k in range(0, len(ids), AT_ONCE):
         some = slice(k, k + AT_ONCE)
@@ -276,7 +283,7 @@ def synchrony_table(
         for method in scored:
             ids = methods.of(method, T, split)[2]
             motion, sound = _scored(methods, method, T, split)
-            for scoring, found in _scores(motion, sound, ids, metric).items():
+            for scoring, found in clip_scores(motion, sound, ids, metric).items():
                 about = dict(split=split, method=method, scoring=scoring)
                 rows += [about | r for r in found]
     return pd.DataFrame(rows).merge(methods.speakers, on="id")

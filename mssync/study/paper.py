@@ -29,6 +29,7 @@ __all__ = [
     "lips_of",
     "table5",
     "PaperTable",
+    "left_out_text",
     "paper_tables",
     "tables_text",
     "what_was_run",
@@ -156,11 +157,12 @@ MEASURES = {"AV-Conf": "AV-Conf, higher is better", "AV-Off": "|AV-Off|, lower i
 def synchrony_tables(
     study: Study,
     n: int,  # 3: VoxCeleb2 (II), of this run's own; 4: HDTF, of generators trained elsewhere
+    own: bool = True,  # with this run's rows
 ) -> dict[str, pd.DataFrame]:
     "AV-Conf and |AV-Off| at four scales; ours in both ways of scoring."
     p = paper_table(n)
     name = {3: "table3", 4: "table4"}[n]
-    t = own_table(study, name) if (study.results / f"{name}.csv").is_file() else None
+    t = own_table(study, name) if own else None
     out = {}
     for m, title in MEASURES.items():
         mine = []
@@ -203,7 +205,7 @@ ALONE = (
     "on, judged by syncers of the test corpus. This run's generators were trained on the "
     "corpus that they are tested on, so they have no row here, and the paper's figures stand "
     "alone (mean ± standard deviation over clips, 80 frames). Finished runs on other corpora bring "
-    "theirs: others=FOLDER,... (10_transfer)."
+    "theirs: others=FOLDER,... (14_table4)."
 )
 ABOUT4 = (
     "As the paper's Table 4: generators of other runs, trained on another corpus, on this "
@@ -233,7 +235,17 @@ class PaperTable(NamedTuple):
 
 
 # %% ../../nbs/study/75_paper.ipynb #f86195ee
-def paper_tables(study: Study) -> list[PaperTable]:
+def left_out_text(study: Study) -> str:
+    "Which runs and networks have no row in Table 4, and why."
+    rows = pd.read_csv(study.results / "table4_left_out.csv")
+    found = [f"{r.what}: {r.why}" for r in rows.itertuples()]
+    return f" Left out: {'; '.join(found)}." if found else ""
+
+
+def paper_tables(
+    study: Study,
+    lent: bool = False,  # the run has tested generators of others (14_table4)
+) -> list[PaperTable]:
     "Tables 1 to 5."
     frames = f"{study.lengths['sync']} frames"
     about3 = (
@@ -242,10 +254,11 @@ def paper_tables(study: Study) -> list[PaperTable]:
     )
     about2 = ABOUT2 + legend(own_table(study, "table2"))
     synchrony = synchrony_tables(study, 3)
-    four = synchrony_tables(study, 4)
+    four = synchrony_tables(study, 4, own=lent)
     about4 = ALONE
-    if (study.results / "table4.csv").is_file():
+    if lent:
         about4 = ABOUT4.format(title=study.title) + legend(own_table(study, "table4"))
+        about4 += left_out_text(study)
     own = lips_of(study)
     scaled = own.method.str.contains(", scaled by", regex=False).any()
     lips = ABOUT5 + (ABOUT_SCALED if scaled else "") + legend(own)
@@ -258,6 +271,7 @@ def paper_tables(study: Study) -> list[PaperTable]:
     ]
 
 
+# %% ../../nbs/study/75_paper.ipynb #0eb8a76c
 def tables_text(tables: list[PaperTable]) -> str:  # Markdown
     "All tables in one text."
     parts = ["# Tables 1 to 5, the paper's figures beside ours"]

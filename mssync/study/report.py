@@ -242,7 +242,7 @@ def ratio_rows(
     dynamics: pd.DataFrame,  # whole clips: seed, method, frames, id, speaker, and KINDS
 ) -> pd.DataFrame:  # dynamics_ratios.csv
     "Speeds, amplitudes and residuals as ratios to real."
-    return summary(dynamics, list(KINDS), ["frames"])
+    return summary(dynamics, list(KINDS), ["frames"], of="Ground truth")
 
 
 # %% ../../nbs/study/67_report.ipynb #77994093

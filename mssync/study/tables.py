@@ -27,6 +27,7 @@ __all__ = [
 
 # %% ../../nbs/study/64_tables.ipynb #fc9411db
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -123,10 +124,12 @@ def _rows(
     speakers: np.ndarray,  # (clips,)
     level: float,
     resamples: int,
+    lines: np.ndarray | None = None,  # as v: what the intervals are of, where it is not v itself
 ) -> list[dict]:  # k
     "Mean, interval and deviations of k measures of the same clips."
     groups = by_speaker(speakers)
-    mean, low, high, _ = intervals(v.mean(2), groups, level, resamples=resamples)
+    spread = v if lines is None else lines
+    mean, low, high, _ = intervals(spread.mean(2), groups, level, resamples=resamples)
     std, of_seeds = np.sqrt(v.var(0).mean(1)), v.mean(0)
     facts = dict(
         clips=len(v),
@@ -141,6 +144,16 @@ def _rows(
             row["seeds_std"] = of_seeds[k].std(ddof=1)
         out.append(row | facts | {f"seed_{n}": x for n, x in zip(seeds, of_seeds[k])})
     return out
+
+
+# %% ../../nbs/study/64_tables.ipynb #6e3458eb
+def _as_ratios(
+    v: np.ndarray,  # (clips, methods, seeds, values), ratios to a mean
+    b: np.ndarray,  # (clips, seeds, values) of the clips that it is the mean of
+) -> np.ndarray:  # as v, of the same means
+    "Numbers that scatter as the ratios of the means do when clips are drawn again."
+    moved = b / b.mean(0) - 1
+    return v - v.mean(0) * moved[:, None]
 
 
 # %% ../../nbs/study/64_tables.ipynb #8cbdc390
@@ -167,6 +180,7 @@ def summary(
     method: str = "method",  # the column of the methods
     level: float = 0.95,  # of the interval
     resamples: int = 9999,
+    of: str = "",  # a method: the values are ratios to its mean, which is as uncertain as theirs
 ) -> pd.DataFrame:
     """Means over clips and seeds, one row a method, cell and metric: mean, std, low, high,
     seeds_std (from two seeds on), clips, speakers, seeds, drawn (the resampling unit), and the mean
@@ -179,12 +193,17 @@ def summary(
     for cell in found:
         rows, where = _cell_of(df, cells, cell)
         for part in _same_clips(rows, method):
-            v, methods, speakers = _array(part, seeds, values, method, where)
-            flat = v.transpose(0, 1, 3, 2).reshape(len(v), -1, len(seeds))
-            made = iter(_rows(flat, seeds, speakers, level, resamples))
-            for m in methods:
-                for n in values:
-                    out.append({method: m} | dict(zip(cells, cell)) | dict(metric=n) | next(made))
+            beside = rows[(rows[method] == of) & rows["id"].isin(part["id"])]
+            both = pd.concat([part[part[method] != of], beside])
+            v, methods, speakers = _array(both, seeds, values, method, where)
+            if of and of not in methods:
+                raise ValueError(f"tables: no rows of {of!r}, which the values are ratios to")
+            lines = _as_ratios(v, v[:, methods.index(of)]) if of else v
+            flat = [x.transpose(0, 1, 3, 2).reshape(len(x), -1, len(seeds)) for x in (v, lines)]
+            made = iter(_rows(flat[0], seeds, speakers, level, resamples, flat[1]))
+            for m, n in product(methods, values):
+                row = {method: m} | dict(zip(cells, cell)) | dict(metric=n) | next(made)
+                out += [row] * (m in set(part[method]))
     order = {m: k for k, m in enumerate(dict.fromkeys(df[method]))}
     table = pd.DataFrame(out)
     return table.sort_values(method, key=lambda c: c.map(order), kind="stable", ignore_index=True)

@@ -18,7 +18,7 @@
 # # From one corpus to another
 # > Generators of other runs on this run's test clips: trained on simulated faces and tested on real ones, the reverse, and one talker's model on other people
 #
-# Every generator gets the first frame and the sound of each test clip, the sound standardised as in its own training, and is judged
+# Every generator gets the first frame and the sound of each test clip, the sound at the level of its own corpus and standardised as in its own training, and is judged
 # by this run's metric syncers and by the shape space of this run's training faces. The rows to compare with are this corpus' own
 # model, its ground truth, a frozen face, and the foreign model's motion for another clip's sound: what it gains over that, it
 # conditions on.
@@ -39,16 +39,13 @@ variant: str = "short"  # which generator of every run
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from mssync.baselines.fit import remade
 from mssync.baselines.reference import shuffled_audio, static
-from mssync.baselines.systems import BASELINES  # noqa: F401  (what `load_model` reads)
 from mssync.data.files import listed_folders
 from mssync.data.packed import Packed
 from mssync.metrics.dynamics import dynamics_table, shape_space
-from mssync.metrics.synchrony import av_scores
+from mssync.metrics.synchrony import av_scores, levelled_windows
 from mssync.model.generator import generate
 from mssync.model.weights import load_model
-from mssync.study.evaluation import SCORINGS
 from mssync.study.outputs import markdown
 from mssync.study.run import Study, finished_run
 from mssync.study.tables import legend, plot_seeds, summary, wide
@@ -111,13 +108,20 @@ def motions(s):
             )
             continue
         stats = G.audio_mean.cpu(), G.audio_std.cpu()
-        heard = Packed(study.corpus, "test", stats, device).windows(T)[1]
+        clips = Packed(study.corpus, "test", stats, device=device, reference=G.cfg.reference)
+        heard = levelled_windows(clips, T)[1]
         name = f"trained on {name_of(facts[run])}" + (" (here)" if run == study.results else "")
         if name in made:
             name += f", {run.resolve().name}"
         made[name] = generate(G, x[:, 0], heard, s)
         made[f"{name}, shuffled audio"] = generate(G, x[:, 0], shuffled_audio(heard, s), s)
     return made
+
+
+def order_of(rows):
+    "Sorts methods as they come in rows."
+    order = {m: k for k, m in enumerate(dict.fromkeys(rows.method))}
+    return lambda column: column.map(order)
 
 
 def measured(y, metric):
@@ -137,7 +141,11 @@ for s in seeds:
 clips = pd.concat(rows, ignore_index=True)
 clips = clips.assign(speaker=clips.id.map(speaker))
 names = [c for c in clips if c not in ("seed", "method", "id", "speaker")]
-table = summary(clips, names).assign(tested_on=here, variant=variant)
+ratios = ["lip_speed", "head_speed", "shape_residual"]
+heard = [n for n in names if n not in ratios]
+parts = summary(clips, heard), summary(clips, ratios, of="Ground truth")
+table = pd.concat(parts).sort_values("method", key=order_of(clips), kind="stable")
+table = table.reset_index(drop=True).assign(tested_on=here, variant=variant)
 study.table(table, "transfer.csv")
 shown = wide(table)
 study.text(
@@ -158,57 +166,3 @@ for ax, n in zip(axes, (names[0], names[3], "shape_residual")):
     ax.set_title(n.replace("_", " "))
     ax.grid(axis="x", alpha=0.3)
 study.figure(fig, "transfer.png")
-
-
-# %% [markdown]
-# ## The paper's Table 4
-#
-# Generators that were trained on another corpus than they are tested on, judged by metric syncers of the test corpus: every variant and
-# every baseline of every other run, offsets and confidences, in both ways of scoring. This run's own generators have no row here: they were trained on the
-# corpus that they are tested on.
-
-# %%
-def elsewhere(s):
-    "Motion of every variant and baseline of the other runs with the networks of one seed."
-    made = {"Ground truth": x, "Static": static(x[:, 0], T)}
-    for run in sources:
-        if name_of(facts[run]) == here:
-            print(f"{run.name}: not in Table 4, its generators were trained on the {here} too")
-            continue
-        one = finished_run(run)
-        files = {label: f"generator_{v}" for v, label in one.labels.items()}
-        files |= {label: f"baseline_{b}" for b, label in one.compared.items()}
-        for label, file in files.items():
-            path = run / f"seed_{s}" / f"{file}.safetensors"
-            if not path.is_file():
-                continue
-            G = load_model(path, device)
-            here_too = G.cfg.features, G.cfg.audio_dim, G.cfg.reference
-            if here_too != (test.features, test.width, test.reference):
-                continue  # said above
-            stats = G.audio_mean.cpu(), G.audio_std.cpu()
-            heard = Packed(study.corpus, "test", stats, device).windows(T)[1]
-            name = f"{label}, trained on {name_of(facts[run])}"
-            name += f", {run.resolve().name}" if name in made else ""
-            made[name] = remade(G, x, heard, s)
-    return made
-
-
-rows = []
-for s in seeds:
-    metric = study.at(s).network("syncers_metric")
-    for method, y in elsewhere(s).items():
-        for scoring, padded in SCORINGS.items():
-            r = av_scores(metric, y[:, 1:], a[:, 4:], padded)
-            for level, (off, conf) in enumerate(zip(r["offset"].T, r["confidence"].T), 1):
-                at = dict(seed=s, method=method, scoring=scoring, level=level, id=ids)
-                scores = dict(off=off.abs().tolist(), confidence=conf.tolist())
-                rows.append(pd.DataFrame(at | scores))
-clips = pd.concat(rows, ignore_index=True)
-clips = clips.assign(speaker=clips.id.map(speaker))
-names = dict(off="AV-Off", confidence="AV-Conf")
-four = summary(clips, list(names), ["scoring", "level"]).replace(dict(metric=names))
-if set(four.method) > {"Ground truth", "Static"}:
-    study.table(four.assign(source="this run", data=here), "table4.csv")
-shown = four[four.scoring == "overlap"]
-shown.pivot(index="method", columns=["metric", "level"], values="mean").round(2)

@@ -28,6 +28,7 @@ corpus: str = ""  # folder of an ingested corpus; empty: simulate one
 seeds: str = ""  # 0,1,2: which have been trained; empty: those of the profile
 device: str = "cpu"  # cpu, cuda, cuda:1, ...
 transfer: bool = False  # the run has tested generators of others (10_transfer)
+table4: bool = False  # and those that may stand in Table 4 (14_table4)
 # show what 06_report has drawn of the people of a given corpus (Figure 4, videos); leave that out
 # of what you publish
 draw_people: bool = False
@@ -74,7 +75,7 @@ for n, fig in ((1, figure1(syncers, T)), (2, figure2(G, D, T))):
 # compared between the paper's rows and ours: other data, other syncers, other units.
 
 # %%
-tables = paper_tables(study)
+tables = paper_tables(study, table4)
 study.text(tables_text(tables), "tables.md")
 display(*tables[0].parts.values(), next(iter(tables[2].parts.values())))
 
