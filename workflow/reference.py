@@ -96,7 +96,8 @@ def texts(run):
     write_text(report.lips_text(lips, run.title, why_no_pauses(lips), note), folder / "lips.md")
     write_text(report.heads_text(heads, run.title, note), folder / "heads.md")
     if (folder / "tables.md").is_file():
-        write_text(tables_text(paper_tables(run)), folder / "tables.md")
+        lent = (folder / "table4.csv").is_file()
+        write_text(tables_text(paper_tables(run, lent)), folder / "tables.md")
 
 
 def pictures(run):

@@ -182,12 +182,19 @@ adversarial = [c for c in log if c.startswith("L_D") or c.startswith("L_G_")]
 synchrony = [c for c in log if c.startswith("L_AV_")]
 motion = ["lip_speed", "head_speed", "shape_residual"]
 
+
+def draw(ax, columns, title):
+    there = [c for c in columns if log[c].notna().any()]  # none without adversarial steps
+    if there:
+        log.plot("step", there, ax=ax)
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)  # off the curves
+    ax.set_title(title)
+
+
 fig, axes = plt.subplots(1, 3, figsize=(13, 3.2))
-log.plot("step", adversarial, ax=axes[0], title="Discriminators and generator, Eq. 9-13")
-log.plot("step", synchrony, ax=axes[1], title="Synchrony loss at each level, Eq. 4")
-log.plot("step", motion, ax=axes[2], title="Ratio to real (1 = real)")
+draw(axes[0], adversarial, "Discriminators and generator, Eq. 9-13")
+draw(axes[1], synchrony, "Synchrony loss at each level, Eq. 4")
+draw(axes[2], motion, "Ratio to real (1 = real)")
 axes[2].axhline(1, color="grey", lw=0.8, ls=":")
 axes[2].set_ylim(0)
-for ax in axes:
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)  # off the curves
 study.figure(fig, f"{name}.png")
