@@ -16,7 +16,7 @@ import torch
 from mssync.baselines.fit import remade
 from mssync.data.files import write_atomic
 from mssync.metrics.dynamics import shape_space
-from mssync.metrics.frechet import frame_axes, frechet, frechet_features
+from mssync.metrics.frechet import frechet
 from mssync.study.evaluation import progress_row
 from mssync.study.run import Study
 
@@ -25,31 +25,39 @@ GUIDANCE = 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0  # 0: without sound; 1: none
 FRAMES = 80  # that are scored
 
 
+class Judge:
+    "What measures the networks of a seed, on the test clips."
+
+    def __init__(self, study: Study):  # of one seed
+        train = study.packed("train")
+        self.x, self.a, _ = study.packed("test").windows(FRAMES)
+        self.seed = study.seed
+        self.metric = study.network("syncers_metric")
+        self.encoder = study.encoders()[40]
+        self.space = shape_space(train)
+        self.real = self.encoder(self.x)
+
+    def measured(self, G) -> dict[str, float]:
+        "Synchrony, speeds, residual and FMD_40 of a network."
+        row = progress_row(G, self.x, self.a, self.metric, self.space, FRAMES, self.seed)
+        kept = {k: v for k, v in row.items() if not k.startswith("AV-Off")}
+        made = self.encoder(remade(G, self.x, self.a, self.seed))
+        return kept | dict(FMD_40=frechet(self.real, made))
+
+
 @torch.no_grad()
-def measured(study: Study, G, seed: int) -> dict[str, float]:
-    "Synchrony, speeds, residual and FMD_40 of a network, on the test clips."
-    train, test = study.packed("train"), study.packed("test")
-    x, a, _ = test.windows(FRAMES)
-    metric = study.at(seed).network("syncers_metric")
-    row = progress_row(G, x, a, metric, shape_space(train), FRAMES, seed)
-    encoders = {40: study.at(seed).encoders()[40]}
-    axes = frame_axes(train)
-    real, made = (frechet_features(v, axes, encoders) for v in (x, remade(G, x, a, seed)))
-    kept = {k: v for k, v in row.items() if not k.startswith("AV-Off")}
-    return kept | dict(FMD_40=frechet(real["FMD_40"], made["FMD_40"]))
-
-
 def main(results: Path):
     study = Study("baselines", results)
     rows = []
     for seed in study.seeds:
         one = study.at(seed)
+        judge = Judge(one)
         G = one.network("baseline_flow")
         for w in GUIDANCE:
             G.cfg.guidance = w
-            rows.append(dict(method="Flow-style", guidance=w, seed=seed) | measured(study, G, seed))
+            rows.append(dict(method="Flow-style", guidance=w, seed=seed) | judge.measured(G))
             print(rows[-1], flush=True)
-        short = measured(study, one.network("generator_short"), seed)
+        short = judge.measured(one.network("generator_short"))
         rows.append(dict(method="MS-Sync-short", seed=seed) | short)
     df = pd.DataFrame(rows)
     write_atomic(TABLE, df.to_csv(index=False, float_format="%.3f").encode())

@@ -469,13 +469,11 @@ def _value(tables: dict, m: dict, cell: dict, a: str, b: str, how: _How) -> dict
         r = over_seeds(_rows(tables, m, cell, [a]))
     elif b:
         r = differences(_rows(tables, m, cell, [a, b]), [(a, b)], [m["column"]], **draws)
-    elif m["table"] == "dynamics":
-        both = summary(
-            _rows(tables, m, cell, [a, "Ground truth"]), [m["column"]], of="Ground truth", **draws
-        )
-        r = both[both.method == a]
     else:
-        r = summary(_rows(tables, m, cell, [a]), [m["column"]], **draws)
+        of = "Ground truth" if m["table"] == "dynamics" else ""  # what ratios are to
+        rows = _rows(tables, m, cell, [a, of] if of else [a])
+        r = summary(rows, [m["column"]], of=of, **draws)
+        r = r[r.method == a]
     r = r.iloc[0].to_dict()
     low, high = how.over_trainings([x for k, x in r.items() if k.startswith("seed_")])
     return r | dict(low_trainings=low, high_trainings=high)

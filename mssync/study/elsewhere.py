@@ -8,15 +8,18 @@ __all__ = [
     "left_out",
     "lent_networks",
     "takes",
+    "clips_for",
     "brought",
     "elsewhere_scores",
     "elsewhere_table",
 ]
 
 # %% ../../nbs/study/74b_elsewhere.ipynb #74b00004
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+from torch import Tensor, nn
 
 from ..baselines.fit import remade
 from ..baselines.reference import static
@@ -89,18 +92,26 @@ def takes(
 
 
 # %% ../../nbs/study/74b_elsewhere.ipynb #74b0000b
+def clips_for(
+    network,  # a generator or a baseline
+    study: Study,
+    T: int,  # frames
+) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2), a (B, 4(T+1), D)
+    "The test clips of a study as a foreign network takes them."
+    how = dict(device=study.device, reference=network.cfg.reference)
+    test = Packed(study.corpus, "test", audio_stats_of(network), **how)
+    x, a, _ = levelled_windows(test, T)
+    return x, a
+
+
 def brought(
     network,  # a generator or a baseline
     study: Study,
     T: int,  # frames
     seed: int,  # of what it draws
-):  # (B, T+1, 68, 2)
+) -> Tensor:  # (B, T+1, 68, 2)
     "Motion of a foreign network for the test clips of a study."
-    stats = audio_stats_of(network)
-    how = dict(device=study.device, reference=network.cfg.reference)
-    heard = Packed(study.corpus, "test", stats, **how)
-    x, a, _ = levelled_windows(heard, T)
-    return remade(network, x, a, seed)
+    return remade(network, *clips_for(network, study, T), seed)
 
 
 def _scored(motion, a, ids, metric, **about) -> list[dict]:
@@ -114,6 +125,13 @@ def _scored(motion, a, ids, metric, **about) -> list[dict]:
 
 
 # %% ../../nbs/study/74b_elsewhere.ipynb #567170ff
+def _foreign(runs: dict[str, Study], seed: int, device: str) -> Iterator[tuple[str, nn.Module]]:
+    "Row and network of everything that runs lend of a seed."
+    for name, run in runs.items():
+        for label, files in lent_networks(run, (seed,)).items():
+            yield f"{label}, trained on {name}", load_model(files[seed], device)
+
+
 def elsewhere_scores(
     study: Study,  # where they are tested
     runs: dict[str, Study],  # name of a corpus -> finished run, of those that may stand in it
@@ -126,19 +144,14 @@ def elsewhere_scores(
     why = {}
     for s in study.seeds:
         metric = study.at(s).network("syncers_metric")
-        made = {"Ground truth": lambda: x, "Static": lambda: static(x[:, 0], T)}
-        for name, run in runs.items():
-            for label, files in lent_networks(run, study.seeds).items():
-                if s not in files:
-                    continue
-                network = load_model(files[s], study.device)
-                row = f"{label}, trained on {name}"
-                if reason := takes(network, test):
-                    why[row] = reason
-                else:
-                    made[row] = lambda G=network: brought(G, study, T, s)
-        for method, motion in made.items():
-            rows += _scored(motion(), a, ids, metric, method=method, seed=s)
+        for method, y in (("Ground truth", x), ("Static", static(x[:, 0], T))):
+            rows += _scored(y, a, ids, metric, method=method, seed=s)
+        for method, network in _foreign(runs, s, study.device):
+            if reason := takes(network, test):
+                why[method] = reason
+                continue
+            y = brought(network, study, T, s)
+            rows += _scored(y, a, ids, metric, method=method, seed=s)
     who = dict(zip(test.index.id, test.index.speaker))
     return pd.DataFrame(rows).assign(speaker=lambda d: d.id.map(who)), why
 

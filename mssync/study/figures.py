@@ -223,8 +223,8 @@ def _log(ax):
     "A logarithmic axis with plain numbers."
     ax.set_yscale("log")
     low, high = ax.get_ylim()
-    low = max(low, high / 1e5)  # what stands still to the last digit would take the rest
-    ax.set_ylim(low, high)
+    if low < high / 1e5:  # what stands still to the last digit would take the rest
+        ax.set_ylim(bottom=high / 1e5)
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 100 else (1,)))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())

@@ -200,10 +200,11 @@ def summary(
                 raise ValueError(f"tables: no rows of {of!r}, which the values are ratios to")
             lines = _as_ratios(v, v[:, methods.index(of)]) if of else v
             flat = [x.transpose(0, 1, 3, 2).reshape(len(x), -1, len(seeds)) for x in (v, lines)]
-            made = iter(_rows(flat[0], seeds, speakers, level, resamples, flat[1]))
-            for m, n in product(methods, values):
-                row = {method: m} | dict(zip(cells, cell)) | dict(metric=n) | next(made)
-                out += [row] * (m in set(part[method]))
+            made = _rows(flat[0], seeds, speakers, level, resamples, flat[1])
+            asked = set(part[method])
+            for (m, n), numbers in zip(product(methods, values), made):
+                if m in asked:
+                    out.append({method: m} | dict(zip(cells, cell)) | dict(metric=n) | numbers)
     order = {m: k for k, m in enumerate(dict.fromkeys(df[method]))}
     table = pd.DataFrame(out)
     return table.sort_values(method, key=lambda c: c.map(order), kind="stable", ignore_index=True)

@@ -43,12 +43,13 @@ from mssync.baselines.reference import shuffled_audio, static
 from mssync.data.files import listed_folders
 from mssync.data.packed import Packed
 from mssync.metrics.dynamics import dynamics_table, shape_space
-from mssync.metrics.synchrony import av_scores, levelled_windows
 from mssync.model.generator import generate
 from mssync.model.weights import load_model
+from mssync.study.elsewhere import clips_for, takes
+from mssync.study.evaluation import clip_scores
 from mssync.study.outputs import markdown
 from mssync.study.run import Study, finished_run
-from mssync.study.tables import legend, plot_seeds, summary, wide
+from mssync.study.tables import legend, plot_seeds, scale, summary, wide
 
 plt.style.use("mssync.style")
 
@@ -79,6 +80,7 @@ if not seeds:
 
 # %%
 T, space = study.lengths["sync"], shape_space(Packed(study.corpus, "train"))
+ratios = ["lip_speed", "head_speed", "shape_residual"]  # to real
 test = study.packed("test")
 x, a, ids = test.windows(T)
 speaker = dict(zip(test.index.id, test.index.speaker))
@@ -95,21 +97,10 @@ def motions(s):
     made = {"Ground truth": x, "Static": static(x[:, 0], T)}
     for run in runs:
         G = load_model(generator(run, s), device)
-        if (G.cfg.features, G.cfg.audio_dim) != (test.features, test.width):
-            print(
-                f"{run.name}: left out, its generators take features {G.cfg.features!r}, "
-                f"the clips here have {test.features!r}"
-            )
+        if why := takes(G, test):
+            print(f"{run.name}: left out: {why}")
             continue
-        if G.cfg.reference != test.reference:
-            print(
-                f"{run.name}: left out, its generators take landmarks in the frame of reference "
-                f"{G.cfg.reference!r}, those of this run {test.reference!r}"
-            )
-            continue
-        stats = G.audio_mean.cpu(), G.audio_std.cpu()
-        clips = Packed(study.corpus, "test", stats, device=device, reference=G.cfg.reference)
-        heard = levelled_windows(clips, T)[1]
+        _, heard = clips_for(G, study, T)
         name = f"trained on {name_of(facts[run])}" + (" (here)" if run == study.results else "")
         if name in made:
             name += f", {run.resolve().name}"
@@ -118,19 +109,13 @@ def motions(s):
     return made
 
 
-def order_of(rows):
-    "Sorts methods as they come in rows."
-    order = {m: k for k, m in enumerate(dict.fromkeys(rows.method))}
-    return lambda column: column.map(order)
-
-
 def measured(y, metric):
     "AV-Conf at every scale, speeds and residual, one row a clip."
-    confidence = av_scores(metric, y[:, 1:], a[:, 4:])["confidence"].cpu().double().numpy()
-    columns = [f"AV-Conf, {100 * 2 ** (k + 1)} ms" for k in range(confidence.shape[1])]
+    scores = pd.DataFrame(clip_scores(y, a, ids, metric)["overlap"])
+    scores = scores.pivot(index="id", columns="level", values="confidence").loc[ids]
+    scores = scores.rename(columns=lambda k: f"AV-Conf, {scale(k)}").reset_index(drop=True)
     moved = dynamics_table(y.cpu().numpy(), x.cpu().numpy(), space, ids)
-    moved = moved[["lip_speed", "head_speed", "shape_residual"]].reset_index(drop=True)
-    return pd.concat([pd.DataFrame(confidence, columns=columns), moved], axis=1)
+    return pd.concat([scores, moved[ratios].reset_index(drop=True)], axis=1)
 
 
 rows = []
@@ -141,11 +126,9 @@ for s in seeds:
 clips = pd.concat(rows, ignore_index=True)
 clips = clips.assign(speaker=clips.id.map(speaker))
 names = [c for c in clips if c not in ("seed", "method", "id", "speaker")]
-ratios = ["lip_speed", "head_speed", "shape_residual"]
 heard = [n for n in names if n not in ratios]
 parts = summary(clips, heard), summary(clips, ratios, of="Ground truth")
-table = pd.concat(parts).sort_values("method", key=order_of(clips), kind="stable")
-table = table.reset_index(drop=True).assign(tested_on=here, variant=variant)
+table = pd.concat(parts, ignore_index=True).assign(tested_on=here, variant=variant)
 study.table(table, "transfer.csv")
 shown = wide(table)
 study.text(
