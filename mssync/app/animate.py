@@ -9,11 +9,17 @@ __all__ = [
     "GENERATOR",
     "SENTENCE",
     "FOLLOWED",
+    "FACE",
+    "HEADS",
+    "STAY",
+    "RECORDED",
     "STYLES",
     "read_portrait",
     "speech_motion",
     "load_generator",
     "confidence",
+    "load_heads",
+    "recorded_motion",
     "film",
     "animate",
 ]
@@ -23,6 +29,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -267,7 +274,7 @@ def load_generator(
 
 # %% ../../nbs/app/80_animate.ipynb #a50f0002
 SENTENCE = "Speech moves more than the lips: the whole head keeps time with what is being said."
-FOLLOWED = 1.2  # AV-Conf at 200 ms
+FOLLOWED = 1.9  # AV-Conf at 200 ms
 
 
 def confidence(
@@ -295,13 +302,14 @@ def confidence(
 
 # %% ../../nbs/app/80_animate.ipynb #a50f0004
 def _rested(
-    motion: np.ndarray,  # (T+1, 68, 2) of the package's generator
-    wave: np.ndarray,  # (samples,) its sound
+    motion: np.ndarray,  # (T+1, 68, 2) what is to be shown
+    judged: np.ndarray,  # (T+1, 68, 2) what `simulated/generator` or its short sister made of it
+    wave: np.ndarray,  # (samples,) the sound
     sr: int,  # Hz
     name,  # of the sound
-) -> np.ndarray:  # the same, or its first frame at all times, with a warning
-    "A face at rest where the motion does not follow the sound."
-    c = confidence(motion, wave, sr, load_model("simulated/metric_syncers"))
+) -> np.ndarray:  # the motion, or its first frame at all times, with a warning
+    "A face at rest where generated motion does not follow the sound."
+    c = confidence(judged, wave, sr, load_model("simulated/metric_syncers"))
     if c >= FOLLOWED:
         return motion
     warnings.warn(
@@ -310,6 +318,33 @@ def _rested(
         stacklevel=3,
     )
     return np.repeat(motion[:1], len(motion), 0)
+
+
+# %% ../../nbs/app/80_animate.ipynb #8ec0rd02
+FACE, HEADS = "people/generator", "simulated/generator_short"
+STAY = 0.02  # of the way back to the first frame, at every frame
+RECORDED = dict(lips=1.4, head=1.3)  # see `steer`
+
+
+def load_heads(
+    path: str | Path = HEADS,  # as in `load_generator`
+) -> Generator:
+    "Read a generator whose head another face will get; it stays in place."
+    model = load_generator(path)
+    model.cfg = replace(model.cfg, stay=STAY)
+    return model
+
+
+def recorded_motion(
+    x0: np.ndarray,  # (68, 2); these as in `speech_motion`
+    wave: np.ndarray,
+    sr: int,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:  # (T+1, 68, 2) the motion, and that whose head it has
+    "Motion for a recorded voice. Raises as `speech_motion`."
+    heads = speech_motion(load_heads(), x0, wave, sr, seed)
+    face = speech_motion(load_generator(FACE), x0, wave, sr, seed)
+    return steer(face, x0, **RECORDED, heads=heads), heads
 
 
 # %% ../../nbs/app/80_animate.ipynb #a5e00009
@@ -352,7 +387,8 @@ def animate(
     portrait: str | Path | None = None,  # picture; by default scikit-image's astronaut
     speech: str | Path | None = None,  # any file with sound; by default a synthesised sentence
     out: str | Path = "animate.mp4",  # video to write
-    # a generator by `save_model`; by default the one shipped with the package
+    # a generator by `save_model`; by default those of the package: see `recorded_motion` for
+    # recordings, `simulated/generator` for the synthesised sentence
     weights: str | Path | None = None,
     landmarker: str = "mesh",  # see `mssync.data.track.LANDMARKERS`
     seed: int = 0,  # of the generator's initial state
@@ -378,10 +414,13 @@ def animate(
     else:
         wave, sr = read_audio(speech), SR
     try:
-        motion = speech_motion(model, x0, wave, sr, seed, kind)
+        if weights is None and speech is not None:
+            motion, heads = recorded_motion(x0, wave, sr, seed)
+        else:
+            motion = heads = speech_motion(model, x0, wave, sr, seed, kind)
     except ValueError as e:
         raise IngestError(speech or "sentence", str(e)) from e
     if weights is None:
-        motion = _rested(motion, wave, sr, speech or "sentence")
+        motion = _rested(motion, heads, wave, sr, speech or "sentence")
     frames = film(style, picture, x0, steer(motion, x0, head, lips), reenactor)
     return write_video(out, frames, FPS, wave, sr)

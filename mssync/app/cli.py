@@ -134,7 +134,7 @@ class IngestOptions:
     max_frames: says(int, "a longer tube is cut (default 1024)") = None
     min_side: says(int, "least side of the reference square, pixels (default 0)") = None
     features: says(
-        str, "audio features: mfcc (default, the paper's) or fbank (the authors' code)"
+        str, "audio features: mfcc (default, the paper's), fbank (the authors' code) or cmvn"
     ) = None
 
 
@@ -377,7 +377,7 @@ def _simulate(
     speakers: says(int, "how many (default 120)") = 120,
     jitter: says(float, "noise of a landmark detector, in frame widths (default 0)") = 0.0,
     features: says(
-        str, "audio features: mfcc (default, the paper's) or fbank (the authors' code)"
+        str, "audio features: mfcc (default, the paper's), fbank (the authors' code) or cmvn"
     ) = "mfcc",
     jobs: says(int, "processes (default 2)") = 2,
     seed: says(int, "(default 0)") = 0,

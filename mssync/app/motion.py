@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .animate import load_generator, read_portrait, speech_motion
+from .animate import load_generator, read_portrait, recorded_motion, speech_motion
 from ..data.audio import SR
 from ..data.files import write_atomic
 from ..data.ingest import Settings, read_clips
@@ -50,7 +50,7 @@ def first_face(
 def generate_motion(
     source: str | Path | None = None,  # see `first_face`
     speech: str | Path | None = None,  # a file with sound; that of the source by default
-    weights: str | Path | None = None,  # a generator; the one shipped with the package by default
+    weights: str | Path | None = None,  # a generator; by default see `recorded_motion`
     landmarker: str = "mesh",
     seed: int = 0,  # of the generator's initial state
 ) -> (
@@ -64,6 +64,8 @@ def generate_motion(
     wave = read_audio(speech or source, SR)
     x0 = first_face(source, landmarker)
     try:
+        if weights is None:
+            return recorded_motion(x0, wave, SR, seed)[0]
         return speech_motion(model, x0, wave, SR, seed)
     except ValueError as e:
         raise IngestError(speech or source, str(e)) from e

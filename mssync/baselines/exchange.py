@@ -31,7 +31,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from .official import NOTE, MethodError, method_note, official_name
-from ..data.audio import COLUMNS, KINDS, SR, energy, features
+from ..data.audio import COLUMNS, LOUD, SR, energy, features
 from ..data.corpus import Clip, clip_path, read_clip, read_index, write_clip, write_index
 from ..data.files import write_atomic
 from ..data.ingest import Settings
@@ -322,10 +322,10 @@ def _begins(path: Path, track: Track, wave, why: str, clip: Clip, alike: float) 
             )
         return 0, dict(sound=np.nan, note=f"{why}: taken to begin with its clip")
     n = COLUMNS * max(1, len(wave) * FPS // SR)
-    if clip.features in KINDS:
+    if clip.features in LOUD:
         heard = features(wave, SR, n // COLUMNS, clip.features)
         known = clip.audio
-    else:  # a speech model is not at hand: how loud it is
+    else:  # a speech model is not at hand, cmvn are of a whole clip: how loud it is
         heard, known = energy(wave, n)[:, None], clip.extras["energy"][:, None]
     lag, r = sound_lag(heard, known)
     if r < alike:

@@ -11,14 +11,17 @@ __all__ = [
     "COLUMNS",
     "LOUDEST",
     "KINDS",
+    "LOUD",
     "kind_name",
     "features",
     "ModuleFeatures",
     "energy",
     "pitch",
     "loudness",
+    "is_loud",
     "speech_level",
     "at_level",
+    "cmvn",
 ]
 
 # %% ../../nbs/data/01_audio.ipynb #9b8595c9
@@ -42,7 +45,8 @@ WINDOW = 400  # samples of sound that a column sees
 D = 26  # features a column
 COLUMNS = 4  # columns a video frame
 LOUDEST = 4.0  # sample of a waveform in [-1, 1], codecs overshoot; integers are larger
-KINDS = ("mfcc", "fbank")  # the paper's, the authors' code's; both have D features
+KINDS = ("mfcc", "fbank", "cmvn")  # the paper's, the authors' code's, ours; all have D features
+LOUD = ("mfcc", "fbank")  # those that tell how loud it is
 
 
 def _mono(
@@ -78,7 +82,7 @@ def _mono(
 
 # %% ../../nbs/data/01_audio.ipynb #e6e004ca
 def kind_name(
-    kind: "str|Callable",  # "mfcc", "fbank" or a `ModuleFeatures`
+    kind: "str|Callable",  # of KINDS, or a `ModuleFeatures`
 ) -> str:  # what a corpus and a model call these features
     "The name of a kind of features. Raises ValueError on an unknown one."
     if kind in KINDS:
@@ -86,7 +90,8 @@ def kind_name(
     name = getattr(kind, "name", None) if callable(kind) else None
     if name is None:
         raise ValueError(
-            f"unknown audio features {kind!r}: choose 'mfcc' or 'fbank', or give a ModuleFeatures"
+            f"unknown audio features {kind!r}: choose {' or '.join(map(repr, KINDS))}, "
+            "or give a ModuleFeatures"
         )
     return name
 
@@ -95,7 +100,7 @@ def features(
     wave: np.ndarray,  # (samples,) or (channels, samples) float waveform
     sr: int,  # its sampling rate, Hz
     frames: int | None = None,  # video frames T; by default as many as the sound fills at 25 fps
-    # "mfcc" (the paper), "fbank" (the authors' code) or a `ModuleFeatures`
+    # "mfcc" (the paper), "fbank" (the authors' code), "cmvn" or a `ModuleFeatures`
     kind: "str|Callable" = "mfcc",
 ) -> np.ndarray:  # (4T, 26) float32, column 4t centred on frame t; (4T, width) of a module
     "Audio features of Section 4.1. Raises ValueError on empty sound or an unknown kind."
@@ -103,8 +108,9 @@ def features(
     n = COLUMNS * (len(w) * 25 // SR if frames is None else frames)
     if name not in KINDS:
         return kind(w, n)
-    f = _mfcc(w) if kind == "mfcc" else _fbank(w)
-    return f[:n] if len(f) >= n else np.pad(f, ((0, n - len(f)), (0, 0)), mode="edge")
+    f = _fbank(w) if kind == "fbank" else _mfcc(w)
+    f = f[:n] if len(f) >= n else np.pad(f, ((0, n - len(f)), (0, 0)), mode="edge")
+    return cmvn(f) if kind == "cmvn" else f
 
 
 # %% ../../nbs/data/01_audio.ipynb #6f8ea4e0
@@ -363,10 +369,10 @@ def loudness(
 ) -> np.ndarray:  # (..., 4n) mean level of the mel bands, dB
     """Loudness along time. For a waveform give it its `features`. Raises ValueError on a kind that
     does not hold it, on one of `mean` and `std` without the other, on nothing and on NaN."""
-    if kind not in KINDS:
+    if kind not in LOUD:
         raise ValueError(
             f"loudness: features {kind!r} do not hold the loudness; "
-            f"give those of {' or '.join(map(repr, KINDS))} of the same sound"
+            f"give those of {' or '.join(map(repr, LOUD))} of the same sound"
         )
     if (mean is None) != (std is None):
         raise ValueError("loudness: standardised features need both their mean and their std")
@@ -382,12 +388,19 @@ def loudness(
 
 
 # %% ../../nbs/data/01_audio.ipynb #0117ea7e
+def is_loud(
+    c0: np.ndarray,  # (n,) the first MFCC along time
+) -> np.ndarray:  # (n,) bool
+    "What lies at most 45 dB below the loud parts."
+    return c0 > np.percentile(c0, 95) - 45 * 40**0.5
+
+
 def speech_level(
     c0: np.ndarray,  # (n,) the first MFCC along time
 ) -> float:  # its mean without pauses
     "The level of the speech, in the unit of the first MFCC: sqrt(40) dB."
     c0 = as_array(c0, np.float64)
-    return float(c0[c0 > np.percentile(c0, 95) - 45 * 40**0.5].mean())
+    return float(c0[is_loud(c0)].mean())
 
 
 def at_level(
@@ -396,3 +409,14 @@ def at_level(
 ) -> np.ndarray:  # (n, 26)
     "The MFCC of the same sound at another level."
     return np.c_[a[:, :1] + np.float32(level - speech_level(a[:, 0])), a[:, 1:]]
+
+
+# %% ../../nbs/data/01_audio.ipynb #c0mvn002
+def cmvn(
+    a: np.ndarray,  # (n, 26) MFCC of a recording
+) -> np.ndarray:  # (n, 26) float32, of mean 0 and deviation 1 over its speech
+    "Cepstral mean and variance normalisation."
+    a = as_array(a, np.float64)
+    speech = a[is_loud(a[:, 0])]
+    swing = np.maximum(speech.std(0), 1.0)  # what hardly moves is not blown up
+    return ((a - speech.mean(0)) / swing).astype(np.float32)

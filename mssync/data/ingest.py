@@ -90,7 +90,7 @@ class Settings:
     min_frames: int = 25  # a shorter clip is not kept
     max_frames: int = 1024  # a longer tube is cut into equal clips
     min_side: int = 0  # least side of the reference square, pixels of the video
-    # audio features: "mfcc" (the paper), "fbank" (the authors' code), or a `ModuleFeatures`
+    # audio features: "mfcc" (the paper), "fbank" (the authors' code), "cmvn", or a `ModuleFeatures`
     features: str = "mfcc"
 
     def __post_init__(self):

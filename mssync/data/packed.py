@@ -42,7 +42,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .audio import COLUMNS, KINDS, D, speech_level
+from .audio import COLUMNS, LOUD, D, speech_level
 from .augment import VOICES, another_voice, jittered, swayed
 from .corpus import Clip, CorpusError, clip_path, read_clip, read_index
 from .files import write_atomic
@@ -710,9 +710,9 @@ def _check_request(
         raise CorpusError(
             f"{min(voices)!r} is known for mfcc, and this corpus has the features {p.features!r}"
         )
-    if "gain" in names and p.features not in KINDS:
+    if "gain" in names and p.features not in LOUD:
         raise CorpusError(
-            f"'gain' is known for {' and '.join(KINDS)}, "
+            f"'gain' is known for {' and '.join(LOUD)}, "
             f"and this corpus has the features {p.features!r}"
         )
 

@@ -255,7 +255,7 @@ def simulate_clip(
     seconds: float = 8.6,
     coupling: Coupling = Coupling(),  # how motion follows speech
     jitter: float = 0.0,  # noise of a landmark detector: standard deviation, in frame widths
-    kind="mfcc",  # audio features: "mfcc", "fbank" or a `ModuleFeatures`
+    kind="mfcc",  # audio features: one of `KINDS` or a `ModuleFeatures`
     return_wave: bool = False,  # also give the waveform
 ) -> "Clip|tuple[Clip, np.ndarray]":  # no split yet; with the waveform (samples,) at 16 kHz
     "Simulate one clip, with the truth about it in `extras`. Raises ValueError below 1 s."
@@ -447,7 +447,7 @@ def simulate_corpus(
     speakers: int = 120,  # clip i is spoken by speaker i modulo this
     coupling: Coupling = Coupling(),  # how motion follows speech
     jitter: float = 0.0,  # noise of a landmark detector, in frame widths
-    features="mfcc",  # audio features: "mfcc", "fbank" or a `ModuleFeatures` (with jobs=1)
+    features="mfcc",  # audio features: one of `KINDS` or a `ModuleFeatures` (with jobs=1)
     jobs: int = 1,  # processes
     progress: bool = True,  # show a bar
 ):  # the index, a DataFrame

@@ -78,7 +78,7 @@ from mssync.baselines.reference import (
     shuffled_audio,
     static,
 )
-from ..data.audio import loudness
+from ..data.audio import LOUD, loudness
 from ..data.landmarks import normalise, referred
 from ..data.packed import Packed
 from ..metrics.damage import DAMAGES, damage, monotone, planted_shift, rank_stability
@@ -361,7 +361,7 @@ class Ruler:
         a: Tensor,  # (B, 4(T+1), width) standardised
     ) -> np.ndarray | None:  # (B, 4(T+1)) dB; None where the features do not hold it
         "Loudness of the sound."
-        known = self.train.features in ("mfcc", "fbank")
+        known = self.train.features in LOUD
         return loudness(a, self.train.features, *self.train.stats) if known else None
 
 

@@ -59,7 +59,7 @@ from mssync.baselines.reference import (
     shuffled_audio,
     static,
 )
-from ..data.audio import KINDS, loudness
+from ..data.audio import LOUD, loudness
 from ..data.landmarks import head_speed, lip_speed
 from ..data.packed import Packed
 from ..metrics.dynamics import ShapeSpace, measures, named, real_means, residual_curve
@@ -383,7 +383,7 @@ def drift_of(
 # %% ../../nbs/study/65_evaluation.ipynb #442658eb
 def has_loudness(methods: Methods) -> bool:
     "Whether the corpus' audio features hold the loudness."
-    return methods.splits["test"].features in KINDS
+    return methods.splits["test"].features in LOUD
 
 
 def sound_of(

@@ -5,25 +5,37 @@
 # %% auto #0
 __all__ = [
     "GENERATOR_TALKERS",
-    "with_head",
+    "PEOPLE",
+    "WORDS",
+    "face_alone",
     "mixed_corpus",
+    "generator_corpus",
+    "judge_corpora",
     "level_stats",
-    "generator_corpora",
-    "train_mixed",
+    "train_judge",
     "train_follower",
+    "without_level",
+    "taken_by",
     "heard_by",
     "unseen_windows",
+    "Speaking",
     "followed_rows",
     "followed_table",
     "motion_facts",
     "followed_measures",
+    "grid_sentence",
+    "closure_times",
     "shut_at",
+    "closed_share",
+    "closures_measured",
     "strayed",
+    "lasting",
 ]
 
-# %% ../../nbs/study/79_followed.ipynb #f0110004
-import zlib
-from dataclasses import asdict, replace
+# %% ../../nbs/study/79_followed.ipynb #f0790003
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +43,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..data.audio import COLUMNS, at_level
+from ..data.audio import SR, at_level, cmvn
 from ..data.corpus import Clip, CorpusError, read_clip, read_index, write_clip, write_index
-from ..data.landmarks import FPS, head_speed, lip_speed, mouth_opening
+from ..data.landmarks import FPS, head_speed, lip_speed, mouth_opening, normalise
 from ..data.packed import Packed, corpus_level, landmarkers, with_level
 from ..metrics.dynamics import ShapeSpace, residual_ratios, within_head
 from ..metrics.synchrony import av_scores, levelled_windows
@@ -41,9 +53,7 @@ from ..model.generator import Generator, generate
 from ..model.layers import audio_stats_of
 from ..model.pyramid import SCALES
 from ..model.syncer import SyncerPyramid
-from ..model.weights import load_model
-from ..simulate.clips import draw_speaker, speech_pose
-from ..simulate.head import project
+from ..render.steer import steer
 from .notebooks import checkpoint
 from .people import other_sounds
 from .profiles import gan_configs, syncer_config, syncer_training
@@ -51,58 +61,79 @@ from ..training.gan import train_gan
 from ..training.syncers import train_syncers
 
 
-# %% ../../nbs/study/79_followed.ipynb #f0110022
-def with_head(
-    clip: Clip,  # recorded, with the extras energy, pitch and z of ingestion by the face mesh
-    seed: int = 0,
-) -> Clip:
-    "The clip with a simulated head that follows its sound. Raises CorpusError without the extras."
-    if missing := {"energy", "pitch", "z"} - clip.extras.keys():
-        raise CorpusError(f"clip {clip.id}: no extra tensor {min(missing)!r} to move a head by")
-    number = zlib.crc32(clip.id.encode())
-    rng = np.random.default_rng([seed, 3, number])
-    speaker = draw_speaker(number % 1000, seed)
-    x = within_head(clip.landmarks)
-    half = np.ptp(x[0, :17, 0]) / 2
-    middle = x[0].mean(0)
-    z = clip.extras["z"]
-    depth = (z - z.mean(1, keepdims=True)) / half
-    points = np.concatenate(((x - middle) / half + [0, 0.6], depth[..., None]), -1)
-    e, f0 = (clip.extras[k].astype(float) for k in ("energy", "pitch"))
-    pose = speech_pose(e, f0, speaker, rng)[::COLUMNS]
-    return replace(clip, landmarks=project(points, pose, 2 * half, middle))
+# %% ../../nbs/study/79_followed.ipynb #f0790006
+def face_alone(clip: Clip) -> Clip:
+    "The clip with its head held in place, and its MFCC in nobody's voice."
+    x = within_head(clip.landmarks).astype(np.float32)
+    return replace(clip, landmarks=x, audio=cmvn(clip.audio), features="cmvn")
 
 
-# %% ../../nbs/study/79_followed.ipynb #f0110007
+# %% ../../nbs/study/79_followed.ipynb #f0790008
 GENERATOR_TALKERS = ("s1", "s4")  # of GRID
 
 
 def mixed_corpus(
     folder: str | Path,  # where it goes
     parts: list[tuple],  # folders of corpora, and the rows of their indices that are wanted
-    level: float,  # of the speech of every clip, see `mssync.data.audio.speech_level`
-    heads=(),  # folders whose clips get simulated heads, see `with_head`
+    change: Callable[[Clip], Clip],  # what is done to every clip
 ) -> Path:  # the folder
-    "Write clips of several corpora as one corpus, with MFCC of one level."
+    "Write clips of several corpora, changed, as one corpus."
     rows = []
     for source, wanted in parts:
         for row in wanted.to_dict("records"):
-            c = read_clip(source, row)
-            c = with_head(c) if source in heads else c
-            audio = at_level(c.audio, level)
-            about = c.id, c.speaker, c.source, c.split, c.licence
-            made = write_clip(folder, Clip(*about, c.landmarks, audio))
-            rows.append(made | dict(landmarker=row.get("landmarker", "")))
+            made = write_clip(folder, change(replace(read_clip(source, row), extras={})))
+            rows.append(made | dict(landmarker=row.get("landmarker", ""), split=row["split"]))
     if not rows:
         raise CorpusError(f"{folder}: no clip to mix")
     write_index(folder, rows)
     return Path(folder)
 
 
-# %% ../../nbs/study/79_followed.ipynb #f0110025
+def generator_corpus(
+    folder: str | Path,  # where it goes
+    grid: str | Path,  # of `deal_people`
+    simulated: str | Path,
+) -> Path:  # the folder
+    "What the generator and the syncers of its loss learn from."
+    g = read_index(grid)
+    s = read_index(simulated)
+    learnt = g[g.speaker.isin(GENERATOR_TALKERS)]
+    held_out = [(grid, g[g.split == "val"]), (simulated, s[s.split == "val"].head(20))]
+    parts = [(grid, learnt), (simulated, s[s.split == "train"]), *held_out]
+    return mixed_corpus(folder, parts, face_alone)
+
+
+# %% ../../nbs/study/79_followed.ipynb #f0790010
+def judge_corpora(
+    out: str | Path,  # gets folders `judge_0` and `judge_1`
+    grid: str | Path,  # of `deal_people`
+    others: str | Path,  # of `deal_people`
+    without: tuple = GENERATOR_TALKERS,  # talkers of GRID who teach no judge
+    name: str = "judge",
+) -> tuple[list[Path], float]:  # the folders; the level of their speech
+    "What each judge learns from (split `train`) and is tried on (split `test`)."
+    level = corpus_level(grid)
+    g = read_index(grid)
+    g = g[(g.split != "") & ~g.speaker.isin(without)]
+    o = read_index(others)
+    names = sorted(o.speaker[o.split == "test"].unique())
+    folders = []
+    for k in (0, 1):
+        tried = o.speaker.isin(names[k::2])
+        dealt = o.assign(split=np.where(tried, "test", "train"))
+
+        def louder(clip):
+            return replace(clip, audio=at_level(clip.audio, level))
+
+        folders.append(
+            mixed_corpus(Path(out) / f"{name}_{k}", [(grid, g), (others, dealt)], louder)
+        )
+    return folders, level
+
+
 def level_stats(
-    folder: str | Path,  # of `mixed_corpus`
-    level: float,
+    folder: str | Path,  # of a corpus of MFCC
+    level: float,  # of its speech
     splits="train",
 ) -> tuple[np.ndarray, np.ndarray]:  # mean and deviation, for `Packed`
     "Statistics of the audio whose first mean is the level of the speech, pauses left out."
@@ -110,95 +141,91 @@ def level_stats(
     return with_level(mean, level), std
 
 
-# %% ../../nbs/study/79_followed.ipynb #f0110008
-def generator_corpora(
-    out: str | Path,  # gets folders `learnt` and, with other people, `judge`
-    grid: str | Path,  # of `deal_people`
-    simulated: str | Path,
-    others: str | Path | None = None,  # of `deal_people`
-) -> float:  # the level
-    "What generator and judge learn from and are tried on."
-    level = corpus_level(grid)
-    g = read_index(grid)
-    s = read_index(simulated)
-    unseen = g[g.split.isin(("val", "test"))]
-    learnt = g[g.speaker.isin(GENERATOR_TALKERS)]
-    s_val = s[s.split == "val"].head(20)
-    parts = [(grid, learnt), (grid, unseen), (simulated, s[s.split == "train"]), (simulated, s_val)]
-    mixed_corpus(Path(out) / "learnt", parts, level, heads=(grid,))
-    if others is not None:
-        o = read_index(others)
-        swapped = o.split.map(dict(test="train", val="test"))
-        rest = g[(g.split == "train") & ~g.speaker.isin(GENERATOR_TALKERS)]
-        apart = s[s.split == "metric"].head(120)
-        parts = [(grid, rest), (grid, unseen), (others, o.assign(split=swapped))]
-        mixed_corpus(Path(out) / "judge", [*parts, (simulated, apart)], level)
-    return level
-
-
-# %% ../../nbs/study/79_followed.ipynb #f0110012
-def _packed(folder: Path, level: float) -> tuple[Packed, Packed]:
-    "Clips to learn from and validation clips."
-    stats = level_stats(folder, level)
-    return Packed(folder, "train", stats), Packed(folder, "val", stats)
-
-
-def train_mixed(
-    corpus: str | Path,  # `learnt` of `generator_corpora`
+# %% ../../nbs/study/79_followed.ipynb #f0790014
+def train_judge(
+    corpus: str | Path,  # of `judge_corpora`
     level: float,
     settings: dict,  # a profile
-    role: str = "loss",  # or "metric": the judge
     seed: int = 0,
     progress: bool = True,
 ) -> SyncerPyramid:
-    "Syncers of a mixed corpus. Raises as `train_syncers`."
-    train, held_out = _packed(Path(corpus), level)
-    shape = syncer_config(settings, role, train)
+    "A judge: metric syncers that do not see the head. Raises as `train_syncers`."
+    stats = level_stats(corpus, level)
+    packs = Packed(corpus, "train", stats), Packed(corpus, "test", stats)
+    return _syncers(packs, corpus, settings, "metric", seed, progress)
+
+
+def _syncers(
+    packs: tuple[Packed, Packed],  # to learn from, and held out
+    corpus: str | Path,  # their folder, which gets the checkpoint
+    settings: dict,
+    role: str,  # "loss" or "metric"
+    seed: int,
+    progress: bool,
+) -> SyncerPyramid:
+    "Syncers of a mixed corpus."
+    judges = role == "metric"
+    shape = syncer_config(settings, role, packs[0])
+    shape = replace(shape, steady=judges, less_mean=judges)  # lips alone, and how they move
     cfg = syncer_training(settings, role)
-    shape = replace(shape, steady=role == "metric")
-    depends = vars(shape), vars(cfg), seed, train.content, Path(corpus) / "clips.csv"
+    depends = vars(shape), vars(cfg), seed, packs[0].content, Path(corpus) / "clips.csv"
     where = checkpoint(corpus, role, *depends)
     where.parent.mkdir(parents=True, exist_ok=True)
-    return train_syncers(train, held_out, shape, cfg, seed, where, progress)[0]
+    return train_syncers(*packs, shape, cfg, seed, where, progress)[0]
 
 
-# %% ../../nbs/study/79_followed.ipynb #f0110026
+# %% ../../nbs/study/79_followed.ipynb #f0790015
 def train_follower(
-    corpus: str | Path,  # `learnt` of `generator_corpora`
-    level: float,
+    corpus: str | Path,  # of `generator_corpus`
     settings: dict,  # a profile
-    syncers: SyncerPyramid,  # its loss
-    start: str | Path = "simulated/generator",  # what it begins with
     seed: int = 0,
     progress: bool = True,
 ) -> tuple[Generator, dict]:  # the generator, and what its file should remember
-    "The generator. Raises as `train_gan`."
-    begin = load_model(start, wanted="Generator")
-    mean, std = audio_stats_of(begin)
-    train = Packed(corpus, "train", (with_level(mean, level), std))
+    "The generator, after the syncers of its loss. Raises as `train_syncers` and `train_gan`."
+    train = Packed(corpus, "train")
+    packs = train, Packed(corpus, "val", train.stats)
+    syncers = _syncers(packs, corpus, settings, "loss", seed, progress)
     shape, disc, cfg = gan_configs(settings, "short", train)
-    begin.cfg = shape = replace(begin.cfg, stay=shape.stay)
     depends = vars(shape), vars(disc), vars(cfg), seed, train.content, Path(corpus) / "clips.csv"
     where = checkpoint(corpus, "generator", *depends)
-    G, _ = train_gan(train, syncers, shape, disc, cfg, seed, where, progress=progress, start=begin)
+    G, _ = train_gan(train, syncers, shape, disc, cfg, seed, where, progress=progress)
     index = train.index
     about = dict(corpus=", ".join(sorted(set(index.source))), clips=len(train))
     about |= dict(frames=int(train.lengths.sum()), landmarker=", ".join(landmarkers(train)))
     people = sorted(set(index.speaker[index.source != "simulated"]))
-    about |= dict(talkers=people, training=asdict(cfg), start=str(start), seed=seed)
+    about |= dict(talkers=people, training=asdict(cfg), seed=seed)
     return G, about
 
 
-# %% ../../nbs/study/79_followed.ipynb #f0110014
+# %% ../../nbs/study/79_followed.ipynb #f0790017
+def without_level(
+    a: Tensor,  # (B, 4(T+1), 26) MFCC standardised for a judge, at its level
+    judge: SyncerPyramid,
+) -> Tensor:  # (B, 4(T+1), 26) MFCC whose speech has the level 0
+    "The sound of a judge's windows."
+    raw = a * judge.audio_std + judge.audio_mean
+    return raw - judge.audio_mean[0] * (torch.arange(raw.shape[-1]) == 0)
+
+
+def taken_by(
+    model,  # a generator
+    raw: Tensor,  # (B, 4(T+1), 26) MFCC whose speech has the level 0
+) -> Tensor:  # the same sound, standardised for the model, at its level or in nobody's voice
+    "What a generator gets to hear."
+    if model.cfg.features == "cmvn":
+        heard = torch.stack([torch.from_numpy(cmvn(w.cpu().numpy())) for w in raw])
+    else:
+        heard = raw + model.audio_mean[0] * (torch.arange(raw.shape[-1]) == 0)
+    return (heard - model.audio_mean) / model.audio_std
+
+
 def heard_by(
     model,  # a generator
-    a: Tensor,  # (B, 4(T+1), 26) standardised for the judge, at the judge's level
+    a: Tensor,  # these as in `without_level`
     judge: SyncerPyramid,
-) -> Tensor:  # the same sound, standardised for the model, at its level
+) -> Tensor:  # as `taken_by`
     "What a generator hears of a judge's windows."
-    raw = a * judge.audio_std + judge.audio_mean
-    raw[..., 0] += model.audio_mean[0] - judge.audio_mean[0]
-    return (raw - model.audio_mean) / model.audio_std
+    return taken_by(model, without_level(a, judge))
 
 
 def unseen_windows(
@@ -217,13 +244,39 @@ def unseen_windows(
     return x[df.index], a[df.index], df.reset_index(drop=True)
 
 
-# %% ../../nbs/study/79_followed.ipynb #f0110027
+# %% ../../nbs/study/79_followed.ipynb #f0790018
+@dataclass(frozen=True)
+class Speaking:
+    "What speaks: a generator, or the face of one on the head of another."
+
+    face: Generator
+    heads: Generator | None = None  # by default the face's own
+    lips: float = 1.0  # how much the face moves, and the head: see `steer`
+    head: float = 1.0
+
+    def motion(
+        self,
+        x0: Tensor,  # (N, 68, 2) first frames
+        raw: Tensor,  # (N, 4T, 26) as in `taken_by`
+        seed: int = 0,  # of the initial states
+    ) -> Tensor:  # (N, T, 68, 2)
+        "Motion for windows of sound."
+        y = generate(self.face, x0, taken_by(self.face, raw), seed)
+        if self.heads is None:
+            return y
+        h = generate(self.heads, x0, taken_by(self.heads, raw), seed)
+        each = zip(y.numpy(), x0.numpy(), h.numpy())
+        moved = [steer(m, first, self.head, self.lips, heads=o) for m, first, o in each]
+        return torch.from_numpy(np.stack(moved))
+
+
+# %% ../../nbs/study/79_followed.ipynb #f0790019
 def followed_rows(
     motion: Tensor,  # (N, T, 68, 2)
     a: Tensor,  # (N, 4T, 26) the sound it was made for, as the judge takes it
     speakers,  # N labels
     judge: SyncerPyramid,
-    turns: int = 3,  # other sounds for every window
+    turns: int = 8,  # other sounds for every window
 ) -> pd.DataFrame:  # speaker, level, own, other (AV-Conf), near, near_other
     "Motion scored with its own and with other sound."
     others = [torch.as_tensor(p) for p in other_sounds(list(speakers), turns)]
@@ -238,7 +291,7 @@ def followed_rows(
     return pd.concat(rows, ignore_index=True)
 
 
-# %% ../../nbs/study/79_followed.ipynb #f0110015
+# %% ../../nbs/study/79_followed.ipynb #f0790020
 def followed_table(
     rows: pd.DataFrame,  # of `followed_rows`
     draws: int = 2000,  # sets of redrawn speakers
@@ -274,29 +327,83 @@ def motion_facts(
     return dict(lips=lips, head=head, residual=ratio)
 
 
-# %% ../../nbs/study/79_followed.ipynb #f0110024
+# %% ../../nbs/study/79_followed.ipynb #f0790021
+PEOPLE = {True: "other talkers of GRID", False: "people of other corpora"}
+
+
 def followed_measures(
-    corpus: str | Path,  # `judge` of `generator_corpora`
-    judge: SyncerPyramid,
+    judges: list[tuple],  # folder of `judge_corpora`, its judge
     space: ShapeSpace,
-    models: dict,  # name -> generator
+    speaking: dict[str, Speaking],  # by name
+    draws: int = 4,  # motions for every window
 ) -> pd.DataFrame:  # generator, people, the columns of `followed_table` and of `motion_facts`
-    "The data and generators, on people whom neither generator nor judge has seen."
-    stats = audio_stats_of(judge)
-    x, a, about = unseen_windows(Packed(corpus, ("val", "test"), stats))
-    motions = {"data": x} | {
-        k: generate(G, x[:, 0], heard_by(G, a, judge)) for k, G in models.items()
-    }
-    grid = (about.source == "GRID").to_numpy()
-    tables = []
-    for who, m in (("other talkers of GRID", grid), ("people of other corpora", ~grid)):
-        for name, y in motions.items():
-            t = followed_table(followed_rows(y[m], a[m], about.speaker[m], judge))
-            tables.append(t.assign(generator=name, people=who, **motion_facts(y[m], x[m], space)))
+    "The data and generators, on people whom neither generator nor judge has heard."
+    rows = []
+    facts = []
+    for folder, judge in judges:
+        x, a, about = unseen_windows(Packed(folder, "test", audio_stats_of(judge)))
+        raw = without_level(a, judge)
+        grid = (about.source == "GRID").to_numpy()
+        for name in ("data", *speaking):
+            who = speaking.get(name)
+            for seed in range(draws if who else 1):
+                y = who.motion(x[:, 0], raw, seed) if who else x
+                for known in sorted(set(grid), reverse=True):
+                    m = grid == known
+                    at = dict(generator=name, people=PEOPLE[known])
+                    rows.append(followed_rows(y[m], a[m], about.speaker[m], judge).assign(**at))
+                    facts.append(at | motion_facts(y[m], x[m], space))
+    keys = ["generator", "people"]
+    facts = pd.DataFrame(facts).groupby(keys).mean()
+    tables = [
+        followed_table(d).assign(**dict(zip(keys, key)), **facts.loc[key])
+        for key, d in pd.concat(rows).groupby(keys, sort=False)
+    ]
     return pd.concat(tables, ignore_index=True)
 
 
-# %% ../../nbs/study/79_followed.ipynb #f0110019
+# %% ../../nbs/study/79_followed.ipynb #f0790027
+WORDS = (
+    dict(b="bin", l="lay", p="place", s="set"),
+    dict(b="blue", g="green", r="red", w="white"),
+    dict(a="at", b="by", i="in", w="with"),
+    {c: c for c in "abcdefghijklmnopqrstuvxyz"},
+    dict(zip("z123456789", "zero one two three four five six seven eight nine".split())),
+    dict(a="again", n="now", p="please", s="soon"),
+)
+
+
+def grid_sentence(
+    id: str,  # of a clip of GRID
+) -> str:  # "bin green with n eight soon"; "" where the id holds no sentence
+    "What is said in a clip of GRID."
+    letters = "".join(f"[{''.join(d)}]" for d in WORDS)
+    found = re.search(rf"(?<![a-z0-9]){letters}(?![a-z0-9])", id.lower())
+    return " ".join(d[c] for d, c in zip(WORDS, found[0])) if found else ""
+
+
+def closure_times(
+    wave: np.ndarray,  # (samples,) at 16 kHz
+    sentence: str,  # what is said
+) -> list[float]:  # s, the middles of all /p/, /b/ and /m/
+    """When lips must meet, by pocketsphinx's forced alignment. Raises ModuleNotFoundError without
+    it."""
+    from pocketsphinx import Decoder
+
+    decoder = Decoder(lm=None, loglevel="FATAL", bestpath=False)
+    decoder.set_align_text(sentence)
+    sound = (np.clip(wave, -1, 1) * 32767).astype("<i2").tobytes()
+    for first in (True, False):  # words, then their phones
+        if not first:
+            decoder.set_alignment()
+        decoder.start_utt()
+        decoder.process_raw(sound, full_utt=True)
+        decoder.end_utt()
+    phones = [p for word in decoder.get_alignment() for p in word]
+    return [(p.start + p.duration / 2) / 100 for p in phones if p.name in ("P", "B", "M")]
+
+
+# %% ../../nbs/study/79_followed.ipynb #f0790029
 def shut_at(
     x: np.ndarray,  # (T, 68, 2) motion of a clip
     times: list[float],  # s, of closures
@@ -310,6 +417,49 @@ def shut_at(
     return [bool(least[k - 2] < shut) for k in at if 2 <= k < n - 2], float((least < shut).mean())
 
 
+def closed_share(
+    motions: list[np.ndarray],  # (T, 68, 2) each
+    times: list[list[float]],  # s, of closures, one list a motion
+    speakers: list[str],
+    draws: int = 2000,  # sets of redrawn speakers
+    seed: int = 0,
+) -> dict:  # shut, shut_low, shut_high (95 %, over speakers), shut_chance, closures
+    "How often the lips meet when they should."
+    found = [shut_at(x, t) for x, t in zip(motions, times)]
+    names, who = np.unique(speakers, return_inverse=True)
+    met = np.bincount(who, [sum(f) for f, _ in found], len(names))
+    of = np.bincount(who, [len(f) for f, _ in found], len(names))
+    w = np.random.default_rng(seed).multinomial(
+        len(names), np.full(len(names), 1 / len(names)), draws
+    )
+    low, high = np.nanquantile((w @ met) / np.maximum(w @ of, 1), [0.025, 0.975])
+    chance = float(np.mean([c for _, c in found]))
+    at = dict(shut=met.sum() / of.sum(), shut_low=low, shut_high=high, shut_chance=chance)
+    return at | dict(closures=int(of.sum()))
+
+
+# %% ../../nbs/study/79_followed.ipynb #f0790030
+def closures_measured(
+    clips: list[Clip],  # of talkers whom the generator has not heard, MFCC
+    times: list[list[float]],  # s, of closures
+    speaking: dict[str, Speaking],
+    draws: int = 4,  # motions for every clip
+) -> pd.DataFrame:  # generator, the columns of `closed_share`
+    "The data's lips, and those of generators."
+    who = [c.speaker for c in clips]
+    rows = [dict(generator="data") | closed_share([c.landmarks for c in clips], times, who)]
+    each = [t for t in times for _ in range(draws)]
+    for name, s in speaking.items():
+        made = []
+        for c in clips:
+            x0 = torch.from_numpy(normalise(c.landmarks, c.landmarks[0])[:1].astype(np.float32))
+            raw = torch.from_numpy(at_level(c.audio, 0.0))[None]
+            made += [s.motion(x0, raw, k)[0].numpy() for k in range(draws)]
+        rows.append(dict(generator=name) | closed_share(made, each, np.repeat(who, draws)))
+    return pd.DataFrame(rows)
+
+
+# %% ../../nbs/study/79_followed.ipynb #f0790032
 def strayed(
     motion: np.ndarray,  # (N, T, 68, 2)
     part: int = 100,  # frames
@@ -320,3 +470,30 @@ def strayed(
     gone = np.linalg.norm(motion.mean(2) - start.mean(2), axis=-1) / size[:, None]
     n = gone.shape[1] // part
     return gone[:, : n * part].reshape(len(gone), n, part).max(2)
+
+
+def lasting(
+    x: Tensor,  # (N, T, 68, 2) windows of strangers
+    raw: Tensor,  # (N, 4T, 26) their sound, as in `taken_by`
+    space: ShapeSpace,
+    speaking: dict[str, Speaking],
+    frames: int = 1000,
+    people: int = 12,
+    seed: int = 0,  # of the order of the sounds
+) -> pd.DataFrame:  # generator; residual_first, residual_last, strayed
+    "Shape residual over the data's, and the way from where the face began, in sizes of it."
+    first = np.linspace(0, len(x) - 1, min(people, len(x))).astype(int)
+    rng = np.random.default_rng(seed)
+    orders = [np.r_[i, rng.permutation(len(raw))] for i in first]
+    many = -(-4 * frames // raw.shape[1])
+    sounds = torch.stack([torch.cat(list(raw[o[:many]]))[: 4 * frames] for o in orders])
+    rows = []
+    for name, s in speaking.items():
+        y = s.motion(x[first, 0], sounds).numpy()
+        parts = dict(residual_first=y[:, :100], residual_last=y[:, -100:])
+        ends = {
+            k: float(np.sqrt((residual_ratios(v, x.numpy(), space) ** 2).mean()))
+            for k, v in parts.items()
+        }
+        rows.append(dict(generator=name) | ends | dict(strayed=float(strayed(y).max())))
+    return pd.DataFrame(rows)
