@@ -10,13 +10,13 @@ made in OUT/simulated and mixed with two talkers of GRID (notebook 79_followed),
 OUT/generator.safetensors is written.
 
 `--others CORPUS` measures on the people of another ingested corpus too. Nothing that ships learns
-from them; two judges of the generator do, which do not ship (OUT/followed.csv, OUT/lasting.csv),
-and, with `--ceiling`, two sets of metric syncers that say what more people would be worth
-(OUT/ceiling.csv). How often lips meet is counted by pocketsphinx (OUT/closures.csv). `--ship` puts
-the weights into the package.
+from them; two judges of the generator do, which do not ship (OUT/followed.csv, OUT/lasting.csv) and
+which say, too, what more people would be worth to the metric syncers (OUT/ceiling.csv). How often
+lips meet is counted by pocketsphinx (OUT/closures.csv). `--ship` puts the weights into the package.
 """
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -35,6 +35,7 @@ from mssync.model.weights import load_model, save_model
 from mssync.simulate.clips import simulate_corpus
 from mssync.study.followed import (
     GENERATOR_TALKERS,
+    PEOPLE,
     Speaking,
     closure_times,
     closures_measured,
@@ -71,7 +72,6 @@ def options() -> argparse.Namespace:
     p.add_argument("--profile", default="people")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--generator", action="store_true", help="train the generator too")
-    p.add_argument("--ceiling", action="store_true", help="what more people would be worth")
     p.add_argument("--ship", action="store_true", help="write mssync/weights/people too")
     return p.parse_args()
 
@@ -95,11 +95,25 @@ def make_generator(out: Path, seed: int) -> tuple[Generator, dict]:
     return G, about
 
 
+def measure_ceiling(judges: list[tuple], out: Path):
+    "How well syncers do on people that they have not heard where many people teach them."
+    rows = [unseen_rows(judge, f).assign(network=k) for k, (f, judge) in enumerate(judges)]
+    both = pd.concat(rows)
+    grid = set(read_index(out / "grid").speaker)
+    table = pd.concat(
+        people_table(both[both.speaker.isin(grid) == known]).assign(people=who)
+        for known, who in PEOPLE.items()
+    )
+    table.to_csv(out / "ceiling.csv", index=False, float_format="%.4f")
+    print(table.to_string())
+
+
 def measure_generator(G: Generator, out: Path, others: str, seed: int):
     "What the generator is worth with strangers' voices."
     settings = load_profile("people_generator")
     folders, level = judge_corpora(out, out / "grid", others)
     judges = [(f, train_judge(f, level, settings, seed)) for f in folders]
+    measure_ceiling(judges, out)
     space = shape_space(Packed(folders[0], "train"))
     compared = speaking(G)
     followed = followed_measures(judges, space, compared)
@@ -158,25 +172,6 @@ def measure_syncers(syncers: SyncerPyramid, corpora: dict[str, Path], out: Path)
     return table
 
 
-def measure_ceiling(a: argparse.Namespace):
-    "The same syncers where half of the other people teach too: judged on the other half."
-    settings = load_profile(a.profile)
-    folders, _ = judge_corpora(a.out, a.out / "grid", a.others, without=(), name="ceiling")
-    rows = []
-    for k, folder in enumerate(folders):
-        syncers, _ = train_people(folder, settings, a.seed, folder)
-        rows.append(unseen_rows(syncers, folder).assign(network=k))
-    grid = set(read_index(a.out / "grid").speaker)
-    both = pd.concat(rows)
-    parts = {True: "other talkers of GRID", False: "people of other corpora"}
-    table = pd.concat(
-        people_table(both[both.speaker.isin(grid) == known]).assign(people=who)
-        for known, who in parts.items()
-    )
-    table.to_csv(a.out / "ceiling.csv", index=False, float_format="%.4f")
-    print(table.to_string())
-
-
 def ship(syncers: SyncerPyramid, about: dict, table: pd.DataFrame):
     "Put the metric syncers and what their scores mean into the package."
     shipped = ROOT / "mssync" / "weights"
@@ -196,16 +191,14 @@ if __name__ == "__main__":
     how = {k: v for k, v in how.items() if k not in ("layout", "options", "shards")}
     ingest(a.videos, a.out / "grid", a.layout, **how)
     deal_people(a.out / "grid", grid=True)
-    corpora = {"other talkers of GRID": a.out / "grid"}
+    corpora = {PEOPLE[True]: a.out / "grid"}
     if a.others:
         deal_people(a.others, grid=False)
-        corpora["people of other corpora"] = a.others
+        corpora[PEOPLE[False]] = a.others
     syncers, about = make_syncers(a)
     table = measure_syncers(syncers, corpora, a.out)
     if a.ship:
         ship(syncers, about, table)
-    if a.ceiling:
-        measure_ceiling(a)
     if a.generator:
         G, about = make_generator(a.out, a.seed)
         if a.ship:
@@ -213,4 +206,7 @@ if __name__ == "__main__":
             save_model(path, G, half=True, **about)
         if a.others:
             measure_generator(G, a.out, a.others, a.seed)
-        measure_closures(G, a.videos, a.out)
+        if find_spec("pocketsphinx"):
+            measure_closures(G, a.videos, a.out)
+        else:
+            print("pocketsphinx is not installed: how often lips meet is not counted")

@@ -409,10 +409,7 @@ def animate(
     model = load_generator(weights)
     _check_reference(model)
     picture, x0 = read_portrait(portrait, landmarker, size)
-    if speech is None:
-        wave, sr, _ = speak(SENTENCE)
-    else:
-        wave, sr = read_audio(speech), SR
+    wave, sr = speak(SENTENCE)[:2] if speech is None else (read_audio(speech), SR)
     try:
         if weights is None and speech is not None:
             motion, heads = recorded_motion(x0, wave, sr, seed)

@@ -20,6 +20,7 @@ from ..metrics.dynamics import measures, shape_space
 from ..metrics.synchrony import MultiScaleSync, check_kind, levelled_windows
 from ..model.generator import generate
 from ..model.layers import audio_stats_of
+from ..study.followed import taken_by
 
 
 # %% ../../nbs/app/86_evaluate.ipynb #274782cb
@@ -31,6 +32,9 @@ def _windows(
     "The first window of every test clip, as a model takes it."
     stats = audio_stats_of(model)
     packed = Packed(corpus, "test", stats, reference=model.cfg.reference)
+    if (packed.features, model.cfg.features) == ("mfcc", "cmvn"):
+        x, a, ids = packed.windows(frames)
+        return x, taken_by(model, a * model.audio_std + model.audio_mean), ids
     check_kind(packed, model, f"{corpus}: holds")
     return levelled_windows(packed, frames)
 

@@ -76,6 +76,7 @@ def carried(
     return growth * own @ np.swapaxes(turn[:, :2, :2], -1, -2)
 
 
+# %% ../../nbs/render/56_steer.ipynb #57eer005
 PAIRS = ((61, 67), (62, 66), (63, 65))  # of the inner lips, upper and lower
 OUTER = ((50, 58), (51, 57), (52, 56))  # of the outer lips, above and below them
 
@@ -106,6 +107,7 @@ def uncrossed(
     return out
 
 
+# %% ../../nbs/render/56_steer.ipynb #57eer006
 BLOCK = 1000  # frames at once, which bounds the memory of a long recording
 
 

@@ -43,7 +43,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..data.audio import SR, at_level, cmvn
+from ..data.audio import at_level, cmvn
 from ..data.corpus import Clip, CorpusError, read_clip, read_index, write_clip, write_index
 from ..data.landmarks import FPS, head_speed, lip_speed, mouth_opening, normalise
 from ..data.packed import Packed, corpus_level, landmarkers, with_level
@@ -108,13 +108,11 @@ def judge_corpora(
     out: str | Path,  # gets folders `judge_0` and `judge_1`
     grid: str | Path,  # of `deal_people`
     others: str | Path,  # of `deal_people`
-    without: tuple = GENERATOR_TALKERS,  # talkers of GRID who teach no judge
-    name: str = "judge",
 ) -> tuple[list[Path], float]:  # the folders; the level of their speech
     "What each judge learns from (split `train`) and is tried on (split `test`)."
     level = corpus_level(grid)
     g = read_index(grid)
-    g = g[(g.split != "") & ~g.speaker.isin(without)]
+    g = g[(g.split != "") & ~g.speaker.isin(GENERATOR_TALKERS)]
     o = read_index(others)
     names = sorted(o.speaker[o.split == "test"].unique())
     folders = []
@@ -125,9 +123,7 @@ def judge_corpora(
         def louder(clip):
             return replace(clip, audio=at_level(clip.audio, level))
 
-        folders.append(
-            mixed_corpus(Path(out) / f"{name}_{k}", [(grid, g), (others, dealt)], louder)
-        )
+        folders.append(mixed_corpus(Path(out) / f"judge_{k}", [(grid, g), (others, dealt)], louder))
     return folders, level
 
 
@@ -228,6 +224,7 @@ def heard_by(
     return taken_by(model, without_level(a, judge))
 
 
+# %% ../../nbs/study/79_followed.ipynb #f0790090
 def unseen_windows(
     packed: Packed,  # with the statistics of the judge's audio
     frames: int = 72,  # of a window
