@@ -226,8 +226,8 @@ def _ingest(
 # %% ../../nbs/app/88_cli.ipynb #63c3dc68
 _WEIGHTS = says(
     str,
-    "a trained generator, or a name such as people/generator (default: the one that comes with "
-    "the package)",
+    "a trained generator, or a name such as people/generator (default: what comes with the "
+    "package)",
     metavar="FILE",
 )
 
