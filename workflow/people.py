@@ -143,9 +143,7 @@ def measure_closures(G: Generator, videos: str, out: Path):
             wave = read_audio(Path(videos) / files[row["recording"]])
             times.append(closure_times(wave, sentence))
     table = closures_measured(clips, times, speaking(G))
-    table.assign(speakers=index.speaker.nunique()).to_csv(
-        out / "closures.csv", index=False, float_format="%.4f"
-    )
+    table.to_csv(out / "closures.csv", index=False, float_format="%.4f")
     print(table.to_string())
 
 

@@ -387,8 +387,7 @@ def animate(
     portrait: str | Path | None = None,  # picture; by default scikit-image's astronaut
     speech: str | Path | None = None,  # any file with sound; by default a synthesised sentence
     out: str | Path = "animate.mp4",  # video to write
-    # a generator by `save_model`; by default those of the package: see `recorded_motion` for
-    # recordings, `simulated/generator` for the synthesised sentence
+    # a generator by `save_model`; by default see `recorded_motion`; `GENERATOR` for the sentence
     weights: str | Path | None = None,
     landmarker: str = "mesh",  # see `mssync.data.track.LANDMARKERS`
     seed: int = 0,  # of the generator's initial state
@@ -406,12 +405,14 @@ def animate(
     read = dict(portrait=portrait, recording=speech, weights=weights)
     check_output(out, "video", "animate.mp4", **read)
     _check_look(style, size, head, lips)
-    model = load_generator(weights)
-    _check_reference(model)
+    recorded = weights is None and speech is not None
+    model = None if recorded else load_generator(weights)
+    if not recorded:
+        _check_reference(model)
     picture, x0 = read_portrait(portrait, landmarker, size)
     wave, sr = speak(SENTENCE)[:2] if speech is None else (read_audio(speech), SR)
     try:
-        if weights is None and speech is not None:
+        if recorded:
             motion, heads = recorded_motion(x0, wave, sr, seed)
         else:
             motion = heads = speech_motion(model, x0, wave, sr, seed, kind)

@@ -60,11 +60,11 @@ def generate_motion(
     CheckpointError on weights, ValueError on a generator that no single face suits."""
     if speech is None and (source is None or Path(source).suffix.lower() not in VIDEO):
         raise ValueError("the source is no video, which would have sound: give a recording too")
-    model = load_generator(weights)
+    model = None if weights is None else load_generator(weights)
     wave = read_audio(speech or source, SR)
     x0 = first_face(source, landmarker)
     try:
-        if weights is None:
+        if model is None:
             return recorded_motion(x0, wave, SR, seed)[0]
         return speech_motion(model, x0, wave, SR, seed)
     except ValueError as e:

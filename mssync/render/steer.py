@@ -7,7 +7,7 @@ __all__ = [
     "PAIRS",
     "OUTER",
     "BLOCK",
-    "head_turn",
+    "head_way",
     "head_motion",
     "check_amount",
     "carried",
@@ -25,16 +25,17 @@ from ..metrics.lips import fit_head, frontalise, rotation
 
 
 # %% ../../nbs/render/56_steer.ipynb #31641941
-def head_turn(
+def head_way(
     x: np.ndarray,  # (n, 68, 2) motion
     x0: np.ndarray,  # (68, 2) the face at rest
     share: float = 1.0,  # of the way that the pose goes
-) -> tuple[np.ndarray, np.ndarray]:  # (n, 3, 3) rotations from x0, (n, 1, 1) sizes over that of x0
-    "How far the head has turned and grown."
-    rows, size, _ = fit_head(x)
-    rows0, size0, _ = fit_head(x0)
+) -> tuple:  # (n, 3, 3) rotations from x0, (n, 1, 1) sizes over that of x0, (n, 1, 2) shifts
+    "How far the head has turned, grown and gone."
+    rows, size, place = fit_head(x)
+    rows0, size0, place0 = fit_head(x0)
     way = Rotation.from_matrix(rotation(rows) @ rotation(rows0).T).as_rotvec() * share
-    return Rotation.from_rotvec(way).as_matrix(), (size / size0) ** share
+    turn = Rotation.from_rotvec(way).as_matrix()
+    return turn, (size / size0) ** share, share * (place - place0)
 
 
 def head_motion(
@@ -43,15 +44,14 @@ def head_motion(
     share: float = 1.0,  # of the way that the pose goes
 ) -> np.ndarray:  # (n, 68, 2) displacements of the points of x0
     "What the head's motion does to a face."
-    place = fit_head(x)[2]
     rows0, size0, place0 = fit_head(x0)
     z = neutral_face()[:, 2]
     flat = (frontalise(x0, x0, "pose") - place0) / size0
     solid = np.c_[flat, z - z.mean()]
 
-    turn, growth = head_turn(x, x0, share)
+    turn, growth, shift = head_way(x, x0, share)
     now = (turn @ rotation(rows0))[:, :2]
-    moved = size0 * growth * solid @ np.swapaxes(now, -1, -2) + place0 + share * (place - place0)
+    moved = size0 * growth * solid @ np.swapaxes(now, -1, -2) + place0 + shift
     return moved - (size0 * solid @ rows0.T + place0)
 
 
@@ -72,7 +72,7 @@ def carried(
     share: float = 1.0,
 ) -> np.ndarray:  # (n, 68, 2)
     "The same displacements on a head that turns and comes nearer."
-    turn, growth = head_turn(x, x0, share)
+    turn, growth, _ = head_way(x, x0, share)
     return growth * own @ np.swapaxes(turn[:, :2, :2], -1, -2)
 
 

@@ -115,13 +115,14 @@ def judge_corpora(
     g = g[(g.split != "") & ~g.speaker.isin(GENERATOR_TALKERS)]
     o = read_index(others)
     names = sorted(o.speaker[o.split == "test"].unique())
+
+    def louder(clip):
+        return replace(clip, audio=at_level(clip.audio, level))
+
     folders = []
     for k in (0, 1):
         tried = o.speaker.isin(names[k::2])
         dealt = o.assign(split=np.where(tried, "test", "train"))
-
-        def louder(clip):
-            return replace(clip, audio=at_level(clip.audio, level))
 
         folders.append(mixed_corpus(Path(out) / f"judge_{k}", [(grid, g), (others, dealt)], louder))
     return folders, level
@@ -289,6 +290,20 @@ def followed_rows(
 
 
 # %% ../../nbs/study/79_followed.ipynb #f0790020
+def _over_speakers(
+    total: np.ndarray,  # (n,) a sum of each window or clip
+    count: np.ndarray,  # (n,) of how many
+    who: np.ndarray,  # (n,) numbers of the speakers, from 0 on
+    draws: int,  # sets of redrawn speakers
+    seed: int,
+) -> tuple[float, float]:  # the 95 % interval of the mean
+    "Speakers are redrawn."
+    n = who.max() + 1
+    w = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws)
+    means = (w @ np.bincount(who, total)) / np.maximum(w @ np.bincount(who, count), 1)
+    return tuple(np.quantile(means, [0.025, 0.975]))
+
+
 def followed_table(
     rows: pd.DataFrame,  # of `followed_rows`
     draws: int = 2000,  # sets of redrawn speakers
@@ -297,18 +312,17 @@ def followed_table(
     "Means at every scale; `more` with its 95 % interval over speakers."
     names, who = np.unique(rows.speaker, return_inverse=True)
     rows = rows.assign(who=who, more=rows.own - rows.other)
-    n = len(names)
-    w = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws)
     out = []
     for i, d in rows.groupby("level"):
-        total = w @ np.bincount(d.who, d.more, n)
-        low, high = np.quantile(total / (w @ np.bincount(d.who, minlength=n)), [0.025, 0.975])
+        one = np.ones(len(d))
+        low, high = _over_speakers(d.more.to_numpy(), one, d.who.to_numpy(), draws, seed)
         means = d[["own", "other", "more", "near", "near_other"]].mean().to_dict()
         at = dict(scale_ms=SCALES[i - 1], **means, low=low, high=high)
-        out.append(at | dict(speakers=n, windows=len(d)))
+        out.append(at | dict(speakers=len(names), windows=len(d)))
     return pd.DataFrame(out)
 
 
+# %% ../../nbs/study/79_followed.ipynb #f0790091
 def motion_facts(
     motion: Tensor,  # (N, T, 68, 2) generated
     real: Tensor,  # (M, T', 68, 2) data
@@ -420,19 +434,16 @@ def closed_share(
     speakers: list[str],
     draws: int = 2000,  # sets of redrawn speakers
     seed: int = 0,
-) -> dict:  # shut, shut_low, shut_high (95 %, over speakers), shut_chance, closures
+) -> dict:  # shut, shut_low, shut_high (95 %, over speakers), shut_chance, closures, speakers
     "How often the lips meet when they should."
     found = [shut_at(x, t) for x, t in zip(motions, times)]
     names, who = np.unique(speakers, return_inverse=True)
-    met = np.bincount(who, [sum(f) for f, _ in found], len(names))
-    of = np.bincount(who, [len(f) for f, _ in found], len(names))
-    w = np.random.default_rng(seed).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), draws
-    )
-    low, high = np.nanquantile((w @ met) / np.maximum(w @ of, 1), [0.025, 0.975])
+    met = np.array([sum(f) for f, _ in found])
+    of = np.array([len(f) for f, _ in found])
+    low, high = _over_speakers(met, of, who, draws, seed)
     chance = float(np.mean([c for _, c in found]))
     at = dict(shut=met.sum() / of.sum(), shut_low=low, shut_high=high, shut_chance=chance)
-    return at | dict(closures=int(of.sum()))
+    return at | dict(closures=int(of.sum()), speakers=len(names))
 
 
 # %% ../../nbs/study/79_followed.ipynb #f0790030
