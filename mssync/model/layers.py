@@ -263,6 +263,16 @@ class Axes(_Basis):
         with unrounded(z):
             return z.to(self.mean.dtype) @ self.colour + self.mean
 
+    @torch.no_grad()
+    def narrow(
+        self,
+        onto: Tensor,  # (d, d) projection on a subspace
+    ) -> "Axes":  # itself
+        "From here on what `inverse` gives lies in the subspace, around the mean."
+        self.colour.copy_(self.colour @ onto)
+        self._plain = False
+        return self
+
 
 # %% ../../nbs/model/11_layers.ipynb #b7e00002
 class Pretrained:

@@ -20,6 +20,7 @@ __all__ = [
     "reconstruction",
     "adversarial_rate",
     "generator_loss",
+    "moving_directions",
     "GANNetworks",
     "GANState",
     "leave_taught",
@@ -96,6 +97,9 @@ class GANTraining:
     clip: float = 0.0
     ema: float = 0.0
     r1: float = 0.0  # gamma of the discriminators' gradient penalty
+    # share of the data's motion outside of the directions that the generator keeps to, from the
+    # first adversarial step on; 0: it may move along all
+    span: float = 0.0
     augment: tuple = ()  # names of packed.AUGMENTATIONS or PRESETS
     # where windows start: every one of the "frames" as often, or all "clips" (`Packed.sample`)
     draw: str = "frames"
@@ -311,6 +315,22 @@ def generator_loss(
     return loss, logged | {"lambda": torch.ones_like(av) * lam}
 
 
+# %% ../../nbs/training/24_gan.ipynb #f1e7a002
+def moving_directions(
+    packed: Packed,  # training clips
+    frames: int,  # T of the windows
+    span: float,  # s, share of the velocities' variance that is left out
+    samples: int = 2048,  # windows to measure on
+    seed: int = 0,
+) -> Tensor:  # (136, 136) P, projection on the fewest directions that hold the rest
+    "Along which directions faces move."
+    x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
+    v = torch.diff(x, dim=1).flatten(2).flatten(0, 1).double().cpu()
+    variance, u = torch.linalg.eigh(v.T @ v)  # the least first
+    kept = u[:, variance.cumsum(0) > span * variance.sum()]
+    return (kept @ kept.T).to(x)
+
+
 # %% ../../nbs/training/24_gan.ipynb #3e02cdeb
 class _Held:
     "The modules, optimisers and the watch of a GAN training."
@@ -334,6 +354,21 @@ class _Held:
         # what changes from step to step, where the device reads it: lambda, the fading of the
         # reconstruction, and the share of the way that the average follows
         self.lam, self.fade, self.share = torch.zeros(3, device=device).unbind()
+        self.starts = G.axes_x  # axes along which starts are moved off
+        self.onto = None  # (136, 136) what velocities are projected on when the opposing begins
+
+    def keep_to(
+        self,
+        onto: Tensor,  # (136, 136), of `moving_directions`
+    ):
+        "Starts are moved off along these directions alone, and when `narrow` is called faces are."
+        self.onto = onto.to(self.watch.bad.device)
+        self.starts = copy.deepcopy(self.G.axes_x).narrow(self.onto)
+
+    def narrow(self):
+        "The generator moves faces only along the directions of `keep_to`, if there are any."
+        for g in (self.G, self.average) if self.onto is not None else ():
+            g.axes_v.narrow(self.onto)
 
 
 # %% ../../nbs/training/24_gan.ipynb #d65247ca
@@ -380,7 +415,7 @@ class _Bodies(GANNetworks):
         "Generated motion, and the data from the same starts."
         G, team, x0 = self.G, self.processes, real[:, 0]
         if self.cfg.perturb:
-            x0 = perturbed_start(x0, G.axes_x, self.cfg.perturb, draws, team)
+            x0 = perturbed_start(x0, self.starts, self.cfg.perturb, draws, team)
         with team.autocast():
             fake = G(x0, a, state=start_states(G, len(x0), draws, team))
         return full(fake), torch.cat([x0[:, None], real[:, 1:]], 1)
@@ -578,6 +613,8 @@ def new_gan(
     gan = GANState(G, D, syncers, cfg, processes, capture=capture)
     for model in (gan.G, gan.average):
         set_audio_stats(model, packed)
+    if cfg.span:
+        gan.keep_to(moving_directions(packed, cfg.frames, cfg.span))
     return gan
 
 
@@ -624,6 +661,8 @@ def _gan_steps(
 
     while run.step < bar.total:
         teach = run.step < cfg.teacher_steps
+        if run.step == cfg.teacher_steps:
+            gan.narrow()
         (gan.teacher_step if teach else gan.adversarial_step)(packed, run)
         if (run.step + 1) % cfg.eval_every == 0 or run.step + 1 == bar.total:
             row = gan.watch.read()

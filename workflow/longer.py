@@ -1,0 +1,154 @@
+"""Trials of longer trainings, listed in workflow/longer.yaml (notebook 24b_longer).
+
+    make study PROFILE=baselines
+    python workflow/longer.py results/baselines             what data/longer.csv does not have yet
+    python workflow/longer.py results/baselines span ...    only of these
+
+Corpus, syncers and motion encoders are those of the study's first seed. A trial that is in the table
+is not run again. The judges' clips are those of split `val`, chained to 1000 frames, and for distances
+those of the split of other clips: no generator was trained or tested on either.
+"""
+
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+from torch import Tensor
+
+from mssync.data.files import write_atomic
+from mssync.data.landmarks import head_speed, lip_speed
+from mssync.metrics.dynamics import residual_ratios, shape_space
+from mssync.metrics.frechet import frame_axes, frechet, frechet_features
+from mssync.metrics.heads import drift_curve
+from mssync.metrics.synchrony import MultiScaleSync
+from mssync.model.generator import Generator, generate
+from mssync.study.evaluation import sound_chain
+from mssync.study.profiles import gan_configs
+from mssync.study.run import Study
+from mssync.training.gan import train_gan
+
+ROOT = Path(__file__).resolve().parent.parent
+LIST = ROOT / "workflow/longer.yaml"
+TABLE = ROOT / "data/longer.csv"
+FRAMES = 1000  # that are generated
+CLIP = 200  # frames of a real clip
+LOOKED = 40, 80, 200, 400, 1000  # frames at which faces and places are looked at
+SPANS = dict(first=(0, 80), last=(800, 1000))  # frames whose synchrony and speeds are measured
+
+
+class Judge:
+    "What measures a generator, 40 to 1000 frames from the first."
+
+    def __init__(self, study: Study):  # of one seed
+        train = study.packed("train")
+        self.x, a, _ = study.packed("val").windows(CLIP)
+        self.sound, first = sound_chain(a, len(self.x), FRAMES + 1)
+        self.x0 = self.x[first, 0]
+        self.others, self.heard, _ = study.packed(study.others).windows(CLIP)
+        self.metric = study.network("syncers_metric")
+        self.space = shape_space(train)
+        self.axes = frame_axes(train)
+        self.encoders = {80: study.encoders()[80]}
+        self.seed = study.seed
+        self.far = self._places(self.x)[CLIP]
+
+    def _places(self, y: Tensor) -> np.ndarray:  # (n,) RMS way of the head, % of face size
+        return drift_curve(y.numpy(), self.x.numpy(), self.space, draws=1).position.to_numpy()
+
+    def _sync(self, y: Tensor, start: int, stop: int) -> list[float]:
+        scores = MultiScaleSync(self.metric)
+        frames = slice(start + 1, stop + 1)
+        scores.update(y[:, frames], self.sound[:, 4 * frames.start : 4 * frames.stop])
+        return scores.summary().conf_mean.tolist()
+
+    def _motion(self, y: Tensor) -> dict[str, float]:
+        "Synchrony and speeds near the start and far from it, faces and places along the way."
+        row = {}
+        for name, (start, stop) in SPANS.items():
+            part = y[:, start : stop + 1].numpy()
+            for what, speed in (("lip_speed", lip_speed), ("head_speed", head_speed)):
+                row[f"{what}_{name}"] = speed(part).mean() / speed(self.x.numpy()).mean()
+            confidence = self._sync(y, start, stop)
+            row |= {f"AV-Conf_{i}_{name}": v for i, v in enumerate(confidence, 1)}
+        residual = residual_ratios(y.numpy(), self.x.numpy(), self.space)
+        places = self._places(y)
+        for t in LOOKED:
+            row[f"residual_{t}"] = np.sqrt((residual[:, t - 20 : t + 1] ** 2).mean())
+            row[f"place_{t}"] = places[t] / self.far
+        return row
+
+    def _distances(self, y: Tensor) -> dict[str, float]:
+        "Fréchet distances to the real motion of the same clips."
+        row = {}
+        for t in (80, CLIP):
+            of = partial(frechet_features, axes=self.axes, encoders=self.encoders)
+            made, real = of(y[:, : t + 1]), of(self.others[:, : t + 1])
+            row |= {f"{k}_at_{t}": frechet(made[k], real[k]) for k in made}
+        return row
+
+    @torch.no_grad()
+    def __call__(self, G: Generator) -> dict[str, float]:
+        "One look."
+        long = generate(G, self.x0, self.sound, self.seed)
+        short = generate(G, self.others[:, 0], self.heard, self.seed)
+        return self._motion(long) | self._distances(short)
+
+    def real(self) -> dict[str, float]:
+        "Synchrony of the real clips."
+        return {
+            f"AV-Conf_{i}_first": v for i, v in enumerate(self._sync(self.x, *SPANS["first"]), 1)
+        }
+
+
+def looks(judge: Judge, every: int, first: int, last: int, found: list) -> callable:
+    "What `train_gan` calls: measures `every` so many steps, and at the last three evaluations."
+    seen = dict(step=first)
+
+    def evaluate(G: Generator) -> dict:
+        seen["step"] += every // 2
+        step = seen["step"]
+        if step >= 0 and (step % every == 0 or step > last - 3 * every // 2):
+            found.append(dict(step=step) | judge(G))
+        return {}
+
+    return evaluate
+
+
+def run(study: Study, judge: Judge, plan: dict, changes: dict, work: Path) -> pd.DataFrame:
+    "A trial: one row a look, steps counted from the first adversarial one."
+    shape, disc, cfg = gan_configs(study.settings, "short", study.packed("train"))
+    cfg = replace(cfg, **changes, eval_every=plan["every"] // 2)
+    taught = work / ("taught-" + "-".join(map(str, (cfg.floor, cfg.whiten))) + ".safetensors")
+    found = []
+    first = 0 if taught.exists() else -cfg.teacher_steps
+    evaluate = looks(judge, plan["every"], first, cfg.steps + cfg.decay_steps, found)
+    syncers = study.network("syncers_loss")
+    kw = dict(evaluate=evaluate, taught=taught, progress=False)
+    train_gan(study.packed("train"), syncers, shape, disc, cfg, study.seed, **kw)
+    return pd.DataFrame(found)
+
+
+def main(results: Path, names: list[str]):
+    plan = yaml.safe_load(LIST.read_text())
+    study = Study(plan["profile"], results, seed=plan["seed"])
+    judge = Judge(study)
+    known = pd.read_csv(TABLE) if TABLE.is_file() else pd.DataFrame()
+    work = results / "longer"
+    work.mkdir(exist_ok=True)
+    for name in names or plan["trials"]:
+        if len(known) and name in set(known.trial):
+            continue
+        rows = run(study, judge, plan, plan["trials"][name], work)
+        known = pd.concat([known, rows.assign(trial=name)], ignore_index=True)
+        known = known[["trial", *known.columns.drop("trial")]]
+        write_atomic(TABLE, known.to_csv(index=False, float_format="%.4f").encode())
+        print(rows.tail(3).mean().round(2).to_string(), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
