@@ -105,6 +105,7 @@ class GANTraining:
     draw: str = "frames"
     whiten: bool = False  # positions and velocities along principal axes
     floor: float = 1e-4  # see Axes.fit
+    floor_d: float = 0.0  # the same, of the velocities that D sees; 0: as `floor`
     clips: int = 0  # train on the first so many clips; 0: on all
     eval_every: int = 500
     precision: str = "float32"  # of `processes.PRECISIONS`
@@ -605,10 +606,13 @@ def new_gan(
     torch.manual_seed(seed)
     device = packed.x.device
     axes = fit_axes(packed, cfg.frames, cfg.floor) if cfg.whiten else (None, None)
+    judged = axes
+    if cfg.whiten and cfg.floor_d:
+        judged = axes[0], fit_axes(packed, cfg.frames, cfg.floor_d)[1]
     check_start(start, dict(cfg=shape))
     G = copy.deepcopy(start).train().requires_grad_(True) if start else Generator(shape, *axes)
     G = G.to(device)
-    D = Discriminators(disc, *axes).to(device)
+    D = Discriminators(disc, *judged).to(device)
     syncers = rescaled(syncers.to(device), packed)
     gan = GANState(G, D, syncers, cfg, processes, capture=capture)
     for model in (gan.G, gan.average):

@@ -1,0 +1,69 @@
+"""How much synchrony lies where faces do not move (notebook 24b_longer).
+
+    make study PROFILE=baselines
+    python workflow/bought.py results/baselines baselines
+
+Motion of the test clips is scored as it is, and again when only its part along the directions that
+hold all but a share of real motion is left (`moving_directions`). Its
+rows of data/bought.csv are written anew: numbers alone.
+"""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from mssync.baselines.fit import remade
+from mssync.baselines.systems import BASELINES  # noqa: F401  (what `study.baselines` loads)
+from mssync.data.files import write_atomic
+from mssync.metrics.synchrony import av_scores
+from mssync.study.evaluation import TRUTH
+from mssync.study.run import Study
+from mssync.training.gan import moving_directions
+
+TABLE = Path(__file__).resolve().parent.parent / "data/bought.csv"
+FRAMES = 80  # that are scored
+SHARE = 1e-5  # of the motion of the data, left out
+
+
+@torch.no_grad()
+def rows_of(study: Study) -> pd.DataFrame:
+    "AV-Conf of a seed's methods by speaker, with and without the directions of the share."
+    packed = study.packed("test")
+    x, a, ids = packed.windows(FRAMES)
+    speakers = packed.index.set_index("id").speaker.loc[ids].to_numpy()
+    onto = moving_directions(study.packed("train"), 40, SHARE)
+    metric = study.network("syncers_metric")
+    made = {TRUTH: x}
+    for name, G in (study.generators() | study.baselines()).items():
+        made[name] = remade(G, x, a, study.seed)
+    rows = []
+    for method, y in made.items():
+        moved = (y - y[:, :1]).flatten(2)
+        along = y[:, :1] + (moved @ onto).view_as(y)
+        for kept, motion in (("all", y), ("moving", along)):
+            scores = av_scores(metric, motion[:, 1:], a[:, 4:])["confidence"].numpy()
+            table = pd.DataFrame(scores, columns=[f"AV-Conf_{i}" for i in range(1, 5)])
+            table = table.assign(speaker=speakers)
+            table = table.groupby("speaker").mean().reset_index()
+            rows.append(table.assign(method=method, directions=kept, seed=study.seed))
+    print(study.seed, "directions", round(onto.trace().item()), flush=True)
+    return pd.concat(rows)
+
+
+def main(results: Path, profile: str):
+    study = Study(profile, results)
+    found = pd.concat([rows_of(study.at(seed)) for seed in study.seeds]).assign(run=profile)
+    first = ["run", "seed", "method", "directions", "speaker"]
+    found = found[[*first, *found.columns.drop(first)]]
+    shown = found.drop(columns="seed").groupby(["method", "directions"])
+    print(shown.mean(numeric_only=True).round(2).to_string())
+    if TABLE.is_file():
+        known = pd.read_csv(TABLE)
+        found = pd.concat([known[known.run != profile], found])
+    write_atomic(TABLE, found.to_csv(index=False, float_format="%.3f").encode())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])
