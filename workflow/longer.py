@@ -4,9 +4,9 @@
     python workflow/longer.py results/baselines             what data/longer.csv does not have yet
     python workflow/longer.py results/baselines span ...    only of these
 
-Corpus, syncers and motion encoders are those of the study's first seed. A trial that is in the table
-is not run again. The judges' clips are those of split `val`, chained to 1000 frames, and for distances
-those of the split of other clips: no generator was trained or tested on either.
+Corpus, syncers and motion encoders are those of the study's first seed. A trial that is in the
+table is not run again. The judges' clips are those of split `val`, chained to 1000 frames, and for
+distances those of the split of other clips: no generator was trained or tested on either.
 """
 
 import sys

@@ -477,7 +477,8 @@ class _MultiScale(_Conditioned):
         for block in self.trunk:
             y = block(y, linear)
         v, w = self.head(F.layer_norm(y, y.shape[-1:]), linear).split([2 * L, L], -1)
-        return merge(self.axes_v.inverse(v) if loop.colour else v, w), w
+        merged = merge(self.axes_v.inverse(v) if loop.colour else v, w)
+        return self.axes_v.keep(merged), w
 
 
 # %% ../../nbs/model/13_generator.ipynb #ca08b4f7

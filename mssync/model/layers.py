@@ -209,6 +209,15 @@ def _principal_axes(
 
 
 # %% ../../nbs/model/11_layers.ipynb #63556414
+def _reached(colour: Tensor) -> Tensor | None:  # (d, d); None where everything is reached
+    "Projection on the directions that the rows of a matrix span."
+    if colour.is_meta:
+        return None
+    _, size, directions = torch.linalg.svd(colour.double().cpu())
+    kept = directions[size > 1e-5 * size[0]]
+    return None if len(kept) == len(colour) else (kept.T @ kept).to(colour)
+
+
 class _Basis(nn.Module):
     "A mean and a basis; its buffers travel with the weights."
 
@@ -217,11 +226,14 @@ class _Basis(nn.Module):
         self.register_buffer("mean", torch.zeros(d))
         self.register_buffer("white", torch.eye(d))  # U Lambda^(-1/2)
         self.register_buffer("colour", torch.eye(d))  # Lambda^(1/2) U^T
+        # projection on what `inverse` reaches, which the basis tells; None: everything
+        self.register_buffer("onto", None, persistent=False)
         self._plain = None  # whether they change nothing; None: not looked yet
 
     def _load_from_state_dict(self, *args, **kw):
         self._plain = None
         super()._load_from_state_dict(*args, **kw)
+        self.onto = _reached(self.colour)
 
     def is_identity(self) -> bool:
         "Read from the device once; what is loaded is looked at anew."
@@ -270,8 +282,16 @@ class Axes(_Basis):
     ) -> "Axes":  # itself
         "From here on what `inverse` gives lies in the subspace, around the mean."
         self.colour.copy_(self.colour @ onto)
+        self.onto = _reached(self.colour)
         self._plain = False
         return self
+
+    def keep(self, v: Tensor) -> Tensor:  # (..., 136) -> the same, float32 where narrowed
+        "What of velocities lies in the subspace, if these axes were narrowed to one."
+        if self.onto is None:
+            return v
+        with unrounded(v):
+            return v.to(self.onto.dtype) @ self.onto
 
 
 # %% ../../nbs/model/11_layers.ipynb #b7e00002
