@@ -315,7 +315,8 @@ def branch_parts(
     if not G.axes_v.is_identity():
         v = G.axes_v.inverse(v)
     v = v.unflatten(-1, (L, 2)).permute(1, 2, 0, 3, 4)
-    return x, w, w[..., None] * v
+    parts = G.axes_v.keep((w[..., None] * v).flatten(-2))
+    return x, w, parts.unflatten(-1, (L, 2))
 
 
 # %% ../../nbs/metrics/39_probes.ipynb #87a1f0e1
