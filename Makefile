@@ -102,7 +102,12 @@ rehearsal: install  ## The paper's study, its steps cut to a few, on corpora of 
 	    $(STUDY) 'corpus=results/rehearsal/'$$name
 	done
 
-bench: install  ## Measure speed on this machine, which should be idle: results/bench/
+bench: install  ## Measure speed on this machine, which should be idle: results/bench/ (with DEVICE=cuda results/bench_gpu/)
+	if [[ "$(DEVICE)" == cuda* ]]; then
+	    $(PY) -m mssync.study.notebooks run nbs/experiments/15_benchmark_gpu.ipynb results/bench_gpu/15_benchmark_gpu.ipynb results="$(CURDIR)/results/bench_gpu" device="$(DEVICE)"
+	    cat results/bench_gpu/benchmark.md || echo "nothing was measured: is there a CUDA device?"
+	    exit
+	fi
 	OMP_WAIT_POLICY=active $(PY) -m mssync.study.notebooks run nbs/experiments/08_benchmark.ipynb results/bench/08_benchmark.ipynb results="$(CURDIR)/results/bench"
 	cat results/bench/benchmark.md
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import jupytext
 import pandas as pd
 import pytest
+import torch
 from conftest import BIN, ROOT, quick_python, run
 from execnb.nbio import read_nb
 
@@ -330,6 +331,30 @@ def test_benchmark(tmp_path):
     assert (tmp_path / "metrics.md").read_text().count("|")
     assert len(pd.read_csv(tmp_path / "tried.csv")) in (7, 8)
     assert (tmp_path / "benchmark.png").stat().st_size
+
+
+TINY = """
+tiny=true batch=4 crops=32 lengths=40 precisions=float32 many=2 frames=20 runs=1 calls=1
+""".split()
+
+
+def test_benchmark_gpu(tmp_path):
+    "The benchmark of a GPU runs on the CPU, in small and eager; without a GPU it writes nothing."
+    command = (quick_python(), "-m", "mssync.study.notebooks", "run")
+    notebook = "nbs/experiments/15_benchmark_gpu.ipynb"
+    where = tmp_path / "15.ipynb", f"results={tmp_path}"
+    done = run(*command, notebook, *where, "device=cpu", *TINY)
+    assert done.returncode == 0, done.stdout[-8000:]
+    t = pd.read_csv(tmp_path / "benchmark.csv")
+    tasks = ["GAN step", "teacher-forced step", "syncer step", "generation", "generation"]
+    assert [*t.task.str.split(",").str[0]] == [*tasks, "AV-Off"]
+    assert (t.version == "eager").all()
+    assert (t["it over the floor"] > 0).all()
+    if not torch.cuda.is_available():
+        (tmp_path / "benchmark.csv").unlink()
+        done = run(*command, notebook, *where, *TINY)
+        assert done.returncode == 0, done.stdout[-8000:]
+        assert not (tmp_path / "benchmark.csv").exists()
 
 
 # --- order and tidiness

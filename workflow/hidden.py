@@ -1,11 +1,11 @@
-"""How much synchrony lies where faces do not move (notebook 24b_longer).
+"""How much of a score lies where faces do not move (notebook 24b_longer).
 
     make study PROFILE=baselines
-    python workflow/bought.py results/baselines baselines
+    python workflow/hidden.py results/baselines baselines
 
 Motion of the test clips is scored as it is, and again when only its part along the directions that
 hold all but a share of real motion is left (`moving_directions`). Its
-rows of data/bought.csv are written anew: numbers alone.
+rows of data/hidden.csv are written anew: numbers alone.
 """
 
 import sys
@@ -22,7 +22,7 @@ from mssync.study.evaluation import TRUTH
 from mssync.study.run import Study
 from mssync.training.gan import moving_directions
 
-TABLE = Path(__file__).resolve().parent.parent / "data/bought.csv"
+TABLE = Path(__file__).resolve().parent.parent / "data/hidden.csv"
 FRAMES = 80  # that are scored
 SHARE = 1e-5  # of the motion of the data, left out
 
