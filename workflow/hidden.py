@@ -1,7 +1,7 @@
 """How much of a score lies where faces do not move (notebook 24b_longer).
 
     make study PROFILE=baselines
-    python workflow/hidden.py results/baselines baselines
+    python workflow/hidden.py results/baselines baselines          of a given corpus its folder too
 
 Motion of the test clips is scored as it is, and again when only its part along the directions that
 hold all but a share of real motion is left (`moving_directions`). Its
@@ -23,7 +23,6 @@ from mssync.study.run import Study
 from mssync.training.gan import moving_directions
 
 TABLE = Path(__file__).resolve().parent.parent / "data/hidden.csv"
-FRAMES = 80  # that are scored
 SHARE = 1e-5  # of the motion of the data, left out
 
 
@@ -31,7 +30,7 @@ SHARE = 1e-5  # of the motion of the data, left out
 def rows_of(study: Study) -> pd.DataFrame:
     "AV-Conf of a seed's methods by speaker, with and without the directions of the share."
     packed = study.packed("test")
-    x, a, ids = packed.windows(FRAMES)
+    x, a, ids = packed.windows(study.lengths["sync"])
     speakers = packed.index.set_index("id").speaker.loc[ids].to_numpy()
     onto = moving_directions(study.packed("train"), 40, SHARE)
     metric = study.network("syncers_metric")
@@ -52,8 +51,8 @@ def rows_of(study: Study) -> pd.DataFrame:
     return pd.concat(rows)
 
 
-def main(results: Path, profile: str):
-    study = Study(profile, results)
+def main(results: Path, profile: str, corpus: str = ""):
+    study = Study(profile, results, corpus)
     found = pd.concat([rows_of(study.at(seed)) for seed in study.seeds]).assign(run=profile)
     first = ["run", "seed", "method", "directions", "speaker"]
     found = found[[*first, *found.columns.drop(first)]]
@@ -66,4 +65,4 @@ def main(results: Path, profile: str):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -119,8 +119,18 @@ def looks(judge: Judge, every: int, first: int, last: int, found: list) -> calla
     return evaluate
 
 
-def run(study: Study, judge: Judge, plan: dict, changes: dict, work: Path) -> pd.DataFrame:
+def drawn_back(judge: Judge, G: Generator, plan: dict) -> pd.DataFrame:
+    "One row a `stay`."
+    rows = []
+    for stay in plan["drawn_back"]["stay"]:
+        G.cfg = replace(G.cfg, stay=stay)
+        rows.append(dict(trial=f"and drawn back by {stay}") | judge(G))
+    return pd.DataFrame(rows)
+
+
+def run(study: Study, judge: Judge, plan: dict, name: str, work: Path) -> pd.DataFrame:
     "A trial: one row a look, steps counted from the first adversarial one."
+    changes = plan["trials"][name]
     shape, disc, cfg = gan_configs(study.settings, "short", study.packed("train"))
     cfg = replace(cfg, **changes, eval_every=plan["every"] // 2)
     taught = work / ("taught-" + "-".join(map(str, (cfg.floor, cfg.whiten))) + ".safetensors")
@@ -129,8 +139,12 @@ def run(study: Study, judge: Judge, plan: dict, changes: dict, work: Path) -> pd
     evaluate = looks(judge, plan["every"], first, cfg.steps + cfg.decay_steps, found)
     syncers = study.network("syncers_loss")
     kw = dict(evaluate=evaluate, taught=taught, progress=False)
-    train_gan(study.packed("train"), syncers, shape, disc, cfg, study.seed, **kw)
-    return pd.DataFrame(found)
+    G, _ = train_gan(study.packed("train"), syncers, shape, disc, cfg, study.seed, **kw)
+    found = pd.DataFrame(found).assign(trial=name)
+    if name == plan["drawn_back"]["after"]:
+        more = drawn_back(judge, G, plan)
+        found = pd.concat([found, more.assign(step=found.step.max())])
+    return found
 
 
 def main(results: Path, names: list[str]):
@@ -143,11 +157,13 @@ def main(results: Path, names: list[str]):
     for name in names or plan["trials"]:
         if len(known) and name in set(known.trial):
             continue
-        rows = run(study, judge, plan, plan["trials"][name], work)
-        known = pd.concat([known, rows.assign(trial=name)], ignore_index=True)
+        rows = run(study, judge, plan, name, work)
+        known = pd.concat([known, rows], ignore_index=True)
         known = known[["trial", *known.columns.drop("trial")]]
         write_atomic(TABLE, known.to_csv(index=False, float_format="%.4f").encode())
-        print(rows.tail(3).mean().round(2).to_string(), flush=True)
+        print(
+            rows.groupby("trial").tail(3).groupby("trial").mean().round(2).T.to_string(), flush=True
+        )
 
 
 if __name__ == "__main__":
