@@ -3,6 +3,8 @@
     make study PROFILE=baselines
     python workflow/longer.py results/baselines             what data/longer.csv does not have yet
     python workflow/longer.py results/baselines span ...    only of these
+    make study PROFILE=longer
+    python workflow/longer.py results/longer seeds          data/longer_seeds.csv
 
 Corpus, syncers and motion encoders are those of the study's first seed. A trial that is in the
 table is not run again. The judges' clips are those of split `val`, chained to 1000 frames, and for
@@ -27,7 +29,7 @@ from mssync.metrics.frechet import frame_axes, frechet, frechet_features
 from mssync.metrics.heads import drift_curve
 from mssync.metrics.synchrony import MultiScaleSync
 from mssync.model.generator import Generator, generate
-from mssync.study.evaluation import sound_chain
+from mssync.study.evaluation import TRUTH, sound_chain
 from mssync.study.profiles import gan_configs
 from mssync.study.run import Study
 from mssync.training.gan import train_gan
@@ -35,6 +37,7 @@ from mssync.training.gan import train_gan
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "workflow/longer.yaml"
 TABLE = ROOT / "data/longer.csv"
+SEEDS = ROOT / "data/longer_seeds.csv"
 FRAMES = 1000  # that are generated
 CLIP = 200  # frames of a real clip
 LOOKED = 40, 80, 200, 400, 1000  # frames at which faces and places are looked at
@@ -147,7 +150,24 @@ def run(study: Study, judge: Judge, plan: dict, name: str, work: Path) -> pd.Dat
     return found
 
 
+def trained(results: Path):
+    "What the same judge says of all generators of profile `longer`, and of real clips."
+    study = Study("longer", results)
+    rows = []
+    for seed in study.seeds:
+        one = study.at(seed)
+        judge = Judge(one)
+        rows.append(dict(method=TRUTH, seed=seed) | judge.real())
+        for name, G in one.generators().items():
+            rows.append(dict(method=name, seed=seed) | judge(G))
+    found = pd.DataFrame(rows)
+    write_atomic(SEEDS, found.to_csv(index=False, float_format="%.4f").encode())
+    print(found.groupby("method").mean().round(2).T.to_string())
+
+
 def main(results: Path, names: list[str]):
+    if names == ["seeds"]:
+        return trained(results)
     plan = yaml.safe_load(LIST.read_text())
     study = Study(plan["profile"], results, seed=plan["seed"])
     judge = Judge(study)

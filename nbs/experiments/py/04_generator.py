@@ -116,7 +116,8 @@ evaluate = partial(progress_row, x=x_val, a=a_val, **on_the_way, seed=seed)
 #    teacher-forced and 280 adversarial steps at these rates, and a disturbance of its own for every sequence.
 # 3. *Confidence above the ground truth's comes early* and falls towards it as the motion gets its natural variety.
 #
-# Two more ideas, the cut gradient and the kept teacher loss, did not help; their code is gone.
+# Two more ideas, the cut gradient and the kept teacher loss, did not help; their code is gone. Longer trainings, what keeps
+# a face for 1000 frames and what the judges hear where no face moves stand in [24b_longer](../training/24b_longer.ipynb).
 
 # %% [markdown]
 # ## Training
