@@ -4,18 +4,20 @@
     python workflow/longer.py results/baselines             what data/longer.csv does not have yet
     python workflow/longer.py results/baselines span ...    only of these
     make study PROFILE=longer
-    python workflow/longer.py results/longer seeds          data/longer_seeds.csv
+    python workflow/longer.py results/longer seeds          data/longer_seeds.csv, and a picture
 
 Corpus, syncers and motion encoders are those of the study's first seed. A trial that is in the
 table is not run again. The judges' clips are those of split `val`, chained to 1000 frames, and for
 distances those of the split of other clips: no generator was trained or tested on either.
 """
 
+import copy
 import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
@@ -23,7 +25,7 @@ import yaml
 from torch import Tensor
 
 from mssync.data.files import write_atomic
-from mssync.data.landmarks import head_speed, lip_speed
+from mssync.data.landmarks import head_speed, lip_speed, plot_face
 from mssync.metrics.dynamics import residual_ratios, shape_space
 from mssync.metrics.frechet import frame_axes, frechet, frechet_features
 from mssync.metrics.heads import drift_curve
@@ -38,6 +40,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "workflow/longer.yaml"
 TABLE = ROOT / "data/longer.csv"
 SEEDS = ROOT / "data/longer_seeds.csv"
+FACES = ROOT / "results/reference/longer/faces.png"
+SHOWN = 0, 40, 80, 200, 400, 600, 800, 1000  # frames of the picture
 FRAMES = 1000  # that are generated
 CLIP = 200  # frames of a real clip
 LOOKED = 40, 80, 200, 400, 1000  # frames at which faces and places are looked at
@@ -122,15 +126,6 @@ def looks(judge: Judge, every: int, first: int, last: int, found: list) -> calla
     return evaluate
 
 
-def drawn_back(judge: Judge, G: Generator, plan: dict) -> pd.DataFrame:
-    "One row a `stay`."
-    rows = []
-    for stay in plan["drawn_back"]["stay"]:
-        G.cfg = replace(G.cfg, stay=stay)
-        rows.append(dict(trial=f"and drawn back by {stay}") | judge(G))
-    return pd.DataFrame(rows)
-
-
 def run(study: Study, judge: Judge, plan: dict, name: str, work: Path) -> pd.DataFrame:
     "A trial: one row a look, steps counted from the first adversarial one."
     changes = plan["trials"][name]
@@ -142,12 +137,26 @@ def run(study: Study, judge: Judge, plan: dict, name: str, work: Path) -> pd.Dat
     evaluate = looks(judge, plan["every"], first, cfg.steps + cfg.decay_steps, found)
     syncers = study.network("syncers_loss")
     kw = dict(evaluate=evaluate, taught=taught, progress=False)
-    G, _ = train_gan(study.packed("train"), syncers, shape, disc, cfg, study.seed, **kw)
-    found = pd.DataFrame(found).assign(trial=name)
-    if name == plan["drawn_back"]["after"]:
-        more = drawn_back(judge, G, plan)
-        found = pd.concat([found, more.assign(step=found.step.max())])
-    return found
+    train_gan(study.packed("train"), syncers, shape, disc, cfg, study.seed, **kw)
+    return pd.DataFrame(found).assign(trial=name)
+
+
+def draw_faces(judge: Judge, networks: dict[str, Generator], clips=(0, 18, 27)):
+    "Faces of some chains along the way."
+    fig, axs = plt.subplots(len(networks) * len(clips), len(SHOWN), figsize=(7.5, 5.6))
+    at = 0
+    for name, G in networks.items():
+        with torch.no_grad():
+            y = generate(G, judge.x0, judge.sound, judge.seed)
+        for k in clips:
+            for ax, t in zip(axs[at], SHOWN):
+                plot_face(y[k, t], ax, color="C1" if name.endswith("longer") else "C0")
+                ax.set(xlim=(-2.2, 2.2), ylim=(2.4, -2.2))
+                ax.set_title(f"{t / 25:g} s" if at == 0 else "", fontsize=8)
+            axs[at][0].text(-3, 0, name if k == clips[0] else "", fontsize=9, ha="right")
+            at += 1
+    fig.subplots_adjust(0, 0, 1, 1, 0, 0)
+    fig.savefig(FACES, dpi=80, bbox_inches="tight")
 
 
 def trained(results: Path):
@@ -158,8 +167,15 @@ def trained(results: Path):
         one = study.at(seed)
         judge = Judge(one)
         rows.append(dict(method=TRUTH, seed=seed) | judge.real())
-        for name, G in one.generators().items():
+        networks = one.generators()
+        for name, G in networks.items():
             rows.append(dict(method=name, seed=seed) | judge(G))
+            if G.cfg.stay:
+                free = copy.deepcopy(G)
+                free.cfg = replace(G.cfg, stay=0.0)
+                rows.append(dict(method=f"{name}, not drawn back", seed=seed) | judge(free))
+        if seed == study.seeds[0]:
+            draw_faces(judge, {k: G for k, G in networks.items() if "short" not in k})
     found = pd.DataFrame(rows)
     write_atomic(SEEDS, found.to_csv(index=False, float_format="%.4f").encode())
     print(found.groupby("method").mean().round(2).T.to_string())
