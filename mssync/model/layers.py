@@ -244,8 +244,31 @@ class _Basis(nn.Module):
         return self._plain
 
 
+# %% ../../nbs/model/11_layers.ipynb #b7e0a001
+class _Narrow(_Basis):
+    "What `inverse` gives can be narrowed to a subspace."
+
+    @torch.no_grad()
+    def narrow(
+        self,
+        onto: Tensor,  # (d, d) projection on a subspace
+    ) -> "_Narrow":  # itself
+        "From here on what `inverse` gives lies in the subspace, around the mean."
+        self.colour.copy_(self.colour @ onto)
+        self.onto = _reached(self.colour)
+        self._plain = False
+        return self
+
+    def keep(self, v: Tensor) -> Tensor:  # (..., 136) -> the same, float32 where narrowed
+        "What of velocities lies in the subspace, if these axes were narrowed to one."
+        if self.onto is None:
+            return v
+        with unrounded(v):
+            return v.to(self.onto.dtype) @ self.onto
+
+
 # %% ../../nbs/model/11_layers.ipynb #afea77e0
-class Axes(_Basis):
+class Axes(_Narrow):
     "Whitening along principal axes of flattened landmarks."
 
     @classmethod
@@ -274,24 +297,6 @@ class Axes(_Basis):
     def inverse(self, z: Tensor) -> Tensor:  # (..., 136) -> in landmark coordinates, float32
         with unrounded(z):
             return z.to(self.mean.dtype) @ self.colour + self.mean
-
-    @torch.no_grad()
-    def narrow(
-        self,
-        onto: Tensor,  # (d, d) projection on a subspace
-    ) -> "Axes":  # itself
-        "From here on what `inverse` gives lies in the subspace, around the mean."
-        self.colour.copy_(self.colour @ onto)
-        self.onto = _reached(self.colour)
-        self._plain = False
-        return self
-
-    def keep(self, v: Tensor) -> Tensor:  # (..., 136) -> the same, float32 where narrowed
-        "What of velocities lies in the subspace, if these axes were narrowed to one."
-        if self.onto is None:
-            return v
-        with unrounded(v):
-            return v.to(self.onto.dtype) @ self.onto
 
 
 # %% ../../nbs/model/11_layers.ipynb #b7e00002

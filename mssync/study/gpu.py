@@ -143,6 +143,7 @@ def gan_task(
     return Task(name, versions, *work, device)
 
 
+# %% ../../nbs/study/72b_gpu.ipynb #72b0a001
 def syncer_task(packed: Packed, shape: SyncerConfig, cfg: SyncerTraining) -> Task:
     "A step of the syncers' training."
     device = packed.x.device
