@@ -4,8 +4,8 @@
     python workflow/hidden.py results/baselines baselines          of a given corpus its folder too
 
 Motion of the test clips is scored as it is, and again when only its part along the directions that
-hold all but a share of real motion is left (`moving_directions`). Its
-rows of data/hidden.csv are written anew: numbers alone.
+hold all but a share of real motion is left (`moving_directions`). The run's rows of data/hidden.csv
+are written anew: numbers alone.
 """
 
 import sys
