@@ -16,7 +16,14 @@ from mssync.model.generator import GeneratorConfig, generate
 from mssync.model.losses import discriminator_hinge, generator_hinge
 from mssync.model.syncer import SyncerConfig, SyncerPyramid, info_nce, margin_loss
 from mssync.model.weights import load_model, read_tensors, save_model, write_tensors
-from mssync.training.gan import TEACHING, GANTraining, new_gan, teacher_loss, train_gan
+from mssync.training.gan import (
+    TEACHING,
+    GANTraining,
+    moving_directions,
+    new_gan,
+    teacher_loss,
+    train_gan,
+)
 from mssync.training.runs import Run
 from mssync.training.syncers import (
     SyncerTraining,
@@ -43,7 +50,7 @@ SYNC = SyncerTraining(
 KNOWN = {
     "gan": "frames steps decay_steps batch lr_g lr_d betas decay lam loss_levels teacher_steps "
     "teacher_batch teacher_lr teacher_noise l2 l2_steps l2_velocity ramp perturb clip ema r1 "
-    "augment draw whiten floor clips eval_every precision limit",
+    "span augment draw whiten floor floor_d clips eval_every precision limit",
     "syncers": "steps batch frames lr weight_decay negatives same loss log temperature margin "
     "levels augment draw whiten floor eval_every precision limit",
 }
@@ -467,6 +474,40 @@ def test_whitening(data, judge, step):
     assert not torch.equal(low.syncers[0].axes.white, high.syncers[0].axes.white)
 
 
+def test_span(data, judge, step):
+    "Motion and moved starts keep to the directions, from the first adversarial step on."
+    onto = moving_directions(data[0], 10, 0.1)
+    x, a = data[1].sample(4, 10, torch.Generator().manual_seed(0))
+
+    def outside(v):
+        return ((v - v @ onto).norm() / v.norm()).item()
+
+    def moved(**kw):
+        cfg = replace(GAN, teacher_steps=2, teacher_batch=4, ema=0.5, **kw)
+        G, _ = train_gan(data[0], judge, *SMALL, cfg, progress=False)
+        with torch.no_grad():
+            return outside(torch.diff(G(x[:, 0], a), dim=1).flatten(2))
+
+    assert moved(span=0.1) < 1e-4
+    assert moved(span=0.1, steps=0) > 1e-2  # teacher-forced steps alone
+    assert moved() > 1e-2
+    one = step(batch=32, perturb=0.5, span=0.1)
+    fake, real = one.seen["generator_loss"][3:5]
+    off = (fake[:, 0] - real[:, 0]).flatten(1).detach()
+    assert off.abs().max() > 1e-3
+    assert outside(off) < 1e-4
+
+
+def test_finer_discriminators(step):
+    "Their velocities have a floor of their own, where one is asked for; nothing else changes."
+    plain, finer = (step(whiten=True, floor=0.03, floor_d=f).gan for f in (0.0, 1e-4))
+    assert torch.equal(plain.D.D_s.axes_v.white, plain.G.axes_v.white)
+    assert not torch.equal(finer.D.D_s.axes_v.white, finer.G.axes_v.white)
+    assert not torch.equal(finer.D.D_sj.axes_v.white, finer.G.axes_v.white)
+    assert torch.equal(finer.D.D_s.axes_x.white, plain.D.D_s.axes_x.white)
+    assert torch.equal(finer.G.axes_v.white, plain.G.axes_v.white)
+
+
 def test_precision(data, judge):
     "bfloat16 rounds: the terms are near those of float32, and not the same."
     logs = []
@@ -486,7 +527,7 @@ def test_precision(data, judge):
 def test_teaching_names_what_the_start_depends_on():
     "Two trainings share a taught start only where all of this is the same."
     apart = set("steps decay_steps batch lr_g lr_d betas decay lam loss_levels".split())
-    apart |= set("l2 l2_steps l2_velocity ramp perturb ema r1 limit".split())
+    apart |= set("l2 l2_steps l2_velocity ramp perturb ema r1 span floor_d limit".split())
     assert set(TEACHING) == {f.name for f in fields(GANTraining)} - apart
 
 
