@@ -105,7 +105,7 @@ rehearsal: install  ## The paper's study, its steps cut to a few, on corpora of 
 bench: install  ## Measure speed on this machine, which should be idle: results/bench/ (with DEVICE=cuda results/bench_gpu/)
 	if [[ "$(DEVICE)" == cuda* ]]; then
 	    $(PY) -m mssync.study.notebooks run nbs/experiments/15_benchmark_gpu.ipynb results/bench_gpu/15_benchmark_gpu.ipynb results="$(CURDIR)/results/bench_gpu" device="$(DEVICE)"
-	    cat results/bench_gpu/benchmark.md || echo "nothing was measured: is there a CUDA device?"
+	    cat results/bench_gpu/benchmark.md 2>/dev/null || echo "nothing was measured: is there a CUDA device?"
 	    exit
 	fi
 	OMP_WAIT_POLICY=active $(PY) -m mssync.study.notebooks run nbs/experiments/08_benchmark.ipynb results/bench/08_benchmark.ipynb results="$(CURDIR)/results/bench"
