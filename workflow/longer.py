@@ -13,6 +13,7 @@ distances those of the split of other clips: no generator was trained or tested 
 
 import copy
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -67,11 +68,13 @@ class Judge:
     def _places(self, y: Tensor) -> np.ndarray:  # (n,) RMS way of the head, % of face size
         return drift_curve(y.numpy(), self.x.numpy(), self.space, draws=1).position.to_numpy()
 
-    def _sync(self, y: Tensor, start: int, stop: int) -> list[float]:
+    def _confidences(self, y: Tensor, name: str) -> dict[str, float]:
+        "AV-Conf at each scale in the frames of SPANS."
+        start, stop = (t + 1 for t in SPANS[name])
         scores = MultiScaleSync(self.metric)
-        frames = slice(start + 1, stop + 1)
-        scores.update(y[:, frames], self.sound[:, 4 * frames.start : 4 * frames.stop])
-        return scores.summary().conf_mean.tolist()
+        scores.update(y[:, start:stop], self.sound[:, 4 * start : 4 * stop])
+        means = scores.summary().conf_mean
+        return {f"AV-Conf_{i}_{name}": v for i, v in enumerate(means, 1)}
 
     def _motion(self, y: Tensor) -> dict[str, float]:
         "Synchrony and speeds near the start and far from it, faces and places along the way."
@@ -80,8 +83,7 @@ class Judge:
             part = y[:, start : stop + 1].numpy()
             for what, speed in (("lip_speed", lip_speed), ("head_speed", head_speed)):
                 row[f"{what}_{name}"] = speed(part).mean() / speed(self.x.numpy()).mean()
-            confidence = self._sync(y, start, stop)
-            row |= {f"AV-Conf_{i}_{name}": v for i, v in enumerate(confidence, 1)}
+            row |= self._confidences(y, name)
         residual = residual_ratios(y.numpy(), self.x.numpy(), self.space)
         places = self._places(y)
         for t in LOOKED:
@@ -107,12 +109,10 @@ class Judge:
 
     def real(self) -> dict[str, float]:
         "Synchrony of the real clips."
-        return {
-            f"AV-Conf_{i}_first": v for i, v in enumerate(self._sync(self.x, *SPANS["first"]), 1)
-        }
+        return self._confidences(self.x, "first")
 
 
-def looks(judge: Judge, every: int, first: int, last: int, found: list) -> callable:
+def looks(judge: Judge, every: int, first: int, last: int, found: list) -> Callable:
     "What `train_gan` calls: measures `every` so many steps, and at the last three evaluations."
     seen = dict(step=first)
 
@@ -131,7 +131,7 @@ def run(study: Study, judge: Judge, plan: dict, name: str, work: Path) -> pd.Dat
     changes = plan["trials"][name]
     shape, disc, cfg = gan_configs(study.settings, "short", study.packed("train"))
     cfg = replace(cfg, **changes, eval_every=plan["every"] // 2)
-    taught = work / ("taught-" + "-".join(map(str, (cfg.floor, cfg.whiten))) + ".safetensors")
+    taught = work / f"taught-{cfg.floor}-{cfg.whiten}.safetensors"
     found = []
     first = 0 if taught.exists() else -cfg.teacher_steps
     evaluate = looks(judge, plan["every"], first, cfg.steps + cfg.decay_steps, found)
