@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -42,15 +43,18 @@ def run(*cmd, cwd=ROOT, env=None, timeout=PATIENCE) -> subprocess.CompletedProce
     "Run a command of the environment that runs pytest; stdout and stderr together in `.stdout`."
     env = {**os.environ, **ENV, **(env or {})}
     env.pop("IN_TEST", None)
-    return subprocess.run(
-        [str(c) for c in cmd],
-        cwd=cwd,
-        env=env,
-        timeout=timeout,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    cmd = [str(c) for c in cmd]
+    # a file and no pipe: what a failed command leaves running would hold a pipe open
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
+        where = dict(cwd=cwd, env=env, stdout=out, stderr=subprocess.STDOUT)
+        try:
+            done = subprocess.run(cmd, timeout=timeout, text=True, **where)
+        except subprocess.TimeoutExpired:
+            out.seek(0)
+            pytest.fail(f"{cmd} hangs; it said:\n{out.read()[-8000:]}")
+        out.seek(0)
+        done.stdout = out.read()
+    return done
 
 
 # --- starts without their imports, which are nearly all of them

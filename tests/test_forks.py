@@ -63,3 +63,21 @@ def test_ends_with_its_stand_in():
         while os.path.exists(f"/proc/{pid}") and time.monotonic() < ended:
             time.sleep(0.02)
         assert not os.path.exists(f"/proc/{pid}")
+
+
+def test_kernel_ends_with_who_started_it():
+    "As a kernel of Python's own does: one of a notebook that was killed would run on for ever."
+    code = f"""
+import subprocess, sys, time
+subprocess.Popen([{quick_python()!r}, "-m", "ipykernel_launcher"])
+print("started", flush=True)
+time.sleep(600)
+"""
+    command = [sys.executable, "-c", code]
+    process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    for line in process.stdout:
+        if "--existing" in line:  # the kernel is up
+            break
+    process.kill()
+    process.communicate(timeout=300)  # ends when nobody has its output open any more
+    assert process.returncode == -signal.SIGKILL

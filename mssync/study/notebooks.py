@@ -30,6 +30,7 @@ import platform
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -301,19 +302,23 @@ _ENVIRONMENT = dict(
 def _execute(notebook: str | Path, running: Path, parameters: dict, first: bool):
     "papermill, with its output shown where this is the first process."
     import papermill
+    from traitlets.config import Config
 
     for k, v in _ENVIRONMENT.items():
         os.environ.setdefault(k, v)
-    papermill.execute_notebook(
-        str(notebook),
-        str(running),
-        parameters,
-        kernel_name="python3",
-        progress_bar=False,
-        extra_arguments=["--log-level=CRITICAL"],
-        stdout_file=_Bars(sys.stdout if first else io.StringIO()),
-        stderr_file=_Bars(sys.stderr),
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        connection = dict(transport="ipc", connection_file=f"{folder}/kernel.json")
+        papermill.execute_notebook(
+            str(notebook),
+            str(running),
+            parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            extra_arguments=["--log-level=CRITICAL"],
+            stdout_file=_Bars(sys.stdout if first else io.StringIO()),
+            stderr_file=_Bars(sys.stderr),
+            config=Config(KernelManager=connection),
+        )
 
 
 # %% ../../nbs/study/61_notebooks.ipynb #ba390cc2
