@@ -2743,6 +2743,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                      'mssync.training.gan.leave_taught': ('training/gan.html#leave_taught', 'mssync/training/gan.py'),
                                      'mssync.training.gan.moving_directions': ( 'training/gan.html#moving_directions',
                                                                                 'mssync/training/gan.py'),
+                                     'mssync.training.gan.moving_part': ('training/gan.html#moving_part', 'mssync/training/gan.py'),
                                      'mssync.training.gan.new_gan': ('training/gan.html#new_gan', 'mssync/training/gan.py'),
                                      'mssync.training.gan.perturbed_start': ('training/gan.html#perturbed_start', 'mssync/training/gan.py'),
                                      'mssync.training.gan.reconstruction': ('training/gan.html#reconstruction', 'mssync/training/gan.py'),

@@ -21,6 +21,7 @@ __all__ = [
     "adversarial_rate",
     "generator_loss",
     "moving_directions",
+    "moving_part",
     "GANNetworks",
     "GANState",
     "leave_taught",
@@ -330,6 +331,15 @@ def moving_directions(
     variance, u = torch.linalg.eigh(v.T @ v)  # the least first
     kept = u[:, variance.cumsum(0) > span * variance.sum()]
     return (kept @ kept.T).to(x)
+
+
+def moving_part(
+    x: Tensor,  # (B, T+1, 68, 2) motion
+    onto: Tensor,  # (136, 136) P, of `moving_directions`
+) -> Tensor:  # (B, T+1, 68, 2) x_0 + (x_t - x_0) P
+    "Motion without what of it lies in other directions."
+    moved = (x - x[:, :1]).flatten(2)
+    return x[:, :1] + (moved @ onto).view_as(x)
 
 
 # %% ../../nbs/training/24_gan.ipynb #3e02cdeb
