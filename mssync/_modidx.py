@@ -2352,6 +2352,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                                                                 'mssync/study/notebooks.py'),
                                         'mssync.study.notebooks._Bars.write': ( 'study/notebooks.html#_bars.write',
                                                                                 'mssync/study/notebooks.py'),
+                                        'mssync.study.notebooks._connection': ( 'study/notebooks.html#_connection',
+                                                                                'mssync/study/notebooks.py'),
                                         'mssync.study.notebooks._content': ('study/notebooks.html#_content', 'mssync/study/notebooks.py'),
                                         'mssync.study.notebooks._execute': ('study/notebooks.html#_execute', 'mssync/study/notebooks.py'),
                                         'mssync.study.notebooks._files': ('study/notebooks.html#_files', 'mssync/study/notebooks.py'),

@@ -299,6 +299,13 @@ _ENVIRONMENT = dict(
 )  # of a notebook's process, where not set
 
 
+def _connection(folder: str) -> dict[str, str]:
+    "Sockets that are files of a folder; ports where its name is longer than a socket's may be."
+    file = f"{folder}/kernel.json"
+    short = len(os.fsencode(file)) <= 90  # systems take some hundred bytes
+    return dict(transport="ipc", connection_file=file) if short else {}
+
+
 def _execute(notebook: str | Path, running: Path, parameters: dict, first: bool):
     "papermill, with its output shown where this is the first process."
     import papermill
@@ -307,7 +314,6 @@ def _execute(notebook: str | Path, running: Path, parameters: dict, first: bool)
     for k, v in _ENVIRONMENT.items():
         os.environ.setdefault(k, v)
     with tempfile.TemporaryDirectory() as folder:
-        connection = dict(transport="ipc", connection_file=f"{folder}/kernel.json")
         papermill.execute_notebook(
             str(notebook),
             str(running),
@@ -317,7 +323,7 @@ def _execute(notebook: str | Path, running: Path, parameters: dict, first: bool)
             extra_arguments=["--log-level=CRITICAL"],
             stdout_file=_Bars(sys.stdout if first else io.StringIO()),
             stderr_file=_Bars(sys.stderr),
-            config=Config(KernelManager=connection),
+            config=Config(KernelManager=_connection(folder)),
         )
 
 
