@@ -15,25 +15,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-import torch
-from torch import Tensor
+from hidden import confidences
 
 from mssync.baselines.fit import remade
 from mssync.data.files import write_atomic
-from mssync.metrics.synchrony import av_scores
 from mssync.model.generator import Generator
 from mssync.model.syncer import SyncerPyramid
 from mssync.model.weights import load_model, save_model
 from mssync.study.evaluation import TRUTH
 from mssync.study.profiles import gan_configs, syncer_config, syncer_training
 from mssync.study.run import Study
-from mssync.training.gan import moving_directions, moving_part, train_gan
+from mssync.training.gan import train_gan
 from mssync.training.syncers import held_out_row, train_syncers
 
 TABLE = Path(__file__).resolve().parent.parent / "data/floors.csv"
 FLOORS = 1e-4, 3e-3, 0.03, 0.3
 COMPARED = 1e-4, 0.03  # with all seeds, and by generators
-SHARE = 1e-5  # of the motion of the data, in directions that do not count as moving
 
 
 def syncers(study: Study, role: str, floor: float) -> tuple[SyncerPyramid, dict]:
@@ -62,19 +59,6 @@ def generator(study: Study, judged_by: SyncerPyramid, floor: float) -> Generator
     return load_model(file)
 
 
-@torch.no_grad()
-def heard(study: Study, metric: SyncerPyramid, motions: dict[str, Tensor], a: Tensor) -> list[dict]:
-    "AV-Conf of motions, and of what of them lies along the moving directions."
-    onto = moving_directions(study.packed("train"), 40, SHARE)
-    rows = []
-    for name, y in motions.items():
-        for kept, motion in (("all", y), ("moving", moving_part(y, onto))):
-            found = av_scores(metric, motion[:, 1:], a[:, 4:])["confidence"].mean(0)
-            row = {f"AV-Conf_{i}": v for i, v in enumerate(found.tolist(), 1)}
-            rows.append(dict(motion=name, directions=kept) | row)
-    return rows
-
-
 def rows_of(study: Study, floors: tuple) -> list[dict]:
     "Of a seed."
     loss = {f: syncers(study, "loss", f) for f in floors}
@@ -89,7 +73,9 @@ def rows_of(study: Study, floors: tuple) -> list[dict]:
         G = generator(study, loss[floor][0], floor)
         motions[f"loss syncers of {floor:g}"] = remade(G, x, a, study.seed)
     for floor, (network, _) in metric.items():
-        rows += [dict(floor=floor) | row for row in heard(study, network, motions, a)]
+        for motion, kept, scores in confidences(study, network, motions, a):
+            row = {f"AV-Conf_{i}": v for i, v in enumerate(scores.mean(0), 1)}
+            rows.append(dict(floor=floor, motion=motion, directions=kept) | row)
     return [dict(seed=study.seed) | row for row in rows]
 
 

@@ -10,12 +10,12 @@ or by those of the same seeds of another run on the same corpus; `floor` is that
 The rows of data/hidden.csv with this run and this floor are written anew: numbers alone.
 """
 
-import json
 import sys
 from pathlib import Path
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from mssync.baselines.fit import remade
 from mssync.baselines.systems import BASELINES  # noqa: F401  (what `study.baselines` loads)
@@ -23,12 +23,20 @@ from mssync.data.files import write_atomic
 from mssync.metrics.synchrony import av_scores
 from mssync.model.syncer import SyncerPyramid
 from mssync.study.evaluation import TRUTH
-from mssync.study.run import Study
+from mssync.study.run import Study, finished_run
 from mssync.training.gan import moving_directions, moving_part
-from mssync.training.syncers import SyncerTraining
 
 TABLE = Path(__file__).resolve().parent.parent / "data/hidden.csv"
 SHARE = 1e-5  # of the motion of the data, left out
+
+
+@torch.no_grad()
+def confidences(study: Study, metric: SyncerPyramid, motions: dict[str, Tensor], a: Tensor):
+    "Method, directions and AV-Conf (clips, 4), of motions and of what of them moves as faces do."
+    onto = moving_directions(study.packed("train"), 40, SHARE)
+    for method, y in motions.items():
+        for kept, motion in (("all", y), ("moving", moving_part(y, onto))):
+            yield method, kept, av_scores(metric, motion[:, 1:], a[:, 4:])["confidence"].numpy()
 
 
 @torch.no_grad()
@@ -37,27 +45,21 @@ def rows_of(study: Study, metric: SyncerPyramid) -> pd.DataFrame:
     packed = study.packed("test")
     x, a, ids = packed.windows(study.lengths["sync"])
     speakers = packed.index.set_index("id").speaker.loc[ids].to_numpy()
-    onto = moving_directions(study.packed("train"), 40, SHARE)
     made = {TRUTH: x}
     for name, G in (study.generators() | study.baselines()).items():
         made[name] = remade(G, x, a, study.seed)
     rows = []
-    for method, y in made.items():
-        for kept, motion in (("all", y), ("moving", moving_part(y, onto))):
-            scores = av_scores(metric, motion[:, 1:], a[:, 4:])["confidence"].numpy()
-            table = pd.DataFrame(scores, columns=[f"AV-Conf_{i}" for i in range(1, 5)])
-            table = table.assign(speaker=speakers)
-            table = table.groupby("speaker").mean().reset_index()
-            rows.append(table.assign(method=method, directions=kept, seed=study.seed))
-    print(study.seed, "directions", round(onto.trace().item()), flush=True)
+    for method, kept, scores in confidences(study, metric, made, a):
+        table = pd.DataFrame(scores, columns=[f"AV-Conf_{i}" for i in range(1, 5)])
+        table = table.assign(speaker=speakers).groupby("speaker").mean().reset_index()
+        rows.append(table.assign(method=method, directions=kept, seed=study.seed))
     return pd.concat(rows)
 
 
 def main(results: Path, profile: str, judges: str = "", corpus: str = ""):
     study = Study(profile, results, corpus)
-    others = Study(profile, judges or results, corpus)
-    record = json.loads((others.results / "run.json").read_text(encoding="utf-8"))
-    floor = record["settings"]["metric_syncers"].get("floor", SyncerTraining().floor)
+    others = finished_run(judges or results, corpus)
+    floor = others.record["settings"]["metric_syncers"]["floor"]
     rows = [rows_of(study.at(s), others.at(s).network("syncers_metric")) for s in study.seeds]
     found = pd.concat(rows).assign(run=profile, floor=floor)
     first = ["run", "floor", "seed", "method", "directions", "speaker"]
