@@ -122,6 +122,7 @@ def _record(
     G: Generator,
     loop,  # of `Generator.loop`
     x: Tensor,  # (B, 136) buffer: the face, overwritten by the next one
+    x0: Tensor,  # (B, 136) buffer: the first face
     f: Tensor,  # (B, ...) buffer: audio features of the next frame
     state: tuple,  # buffers, overwritten too
 ):  # a CUDA graph
@@ -135,7 +136,7 @@ def _record(
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         v, _, after = G.step(x, f, state, loop)
-        x.add_(v)  # Eq. 7
+        x.copy_(G.advance(x, v, x0))  # Eq. 7
         for kept, new in zip(state, after):
             kept.copy_(new)
     return graph
@@ -157,13 +158,11 @@ class GraphedGenerator:
             raise ValueError(
                 f"GraphedGenerator needs a generator on a CUDA device, this one is on {device}"
             )
-        if G.cfg.stay:
-            raise ValueError("GraphedGenerator: a generator with stay is none of Eq. 7 alone")
         self.G, self.loop, self.state = G, G.loop(), G.start(batch)
-        self.x = G.head.bias.new_zeros(batch, 2 * L)
+        self.x, self.x0 = G.head.bias.new_zeros(2, batch, 2 * L)
         silence = self.x.new_zeros(batch, COLUMNS, G.cfg.audio_dim)
         self.f = torch.zeros_like(G.audio_features(silence, self.loop)[0])
-        self.graph = _record(G, self.loop, self.x, self.f, self.state)
+        self.graph = _record(G, self.loop, self.x, self.x0, self.f, self.state)
 
     @torch.no_grad()
     def __call__(
@@ -183,6 +182,7 @@ class GraphedGenerator:
 def _replay(g: GraphedGenerator, x0: Tensor, a: Tensor, state: tuple) -> Tensor:
     "Fill the buffers, then a frame a replay."
     g.x.copy_(x0.flatten(1))
+    g.x0.copy_(g.x)
     for kept, new in zip(g.state, state):
         kept.copy_(new)
     out = [g.x.clone()]
@@ -212,9 +212,9 @@ class _Step(nn.Module):
         super().__init__()
         self.G, self.loop = G, loop
 
-    def forward(self, x, f, *state):
+    def forward(self, x, x0, f, *state):
         v, w, state = self.G.step(x, f, state, self.loop)
-        return (x + v, w.softmax(0).transpose(0, 1), *state)
+        return (self.G.advance(x, v, x0), w.softmax(0).transpose(0, 1), *state)
 
 
 # %% ../../nbs/model/16_stream.ipynb #e10fb354
@@ -227,8 +227,6 @@ def _check_export(G: Generator):
         raise ImportError(
             "export_onnx needs the packages onnx and onnxscript: pip install 'mssync[export]'"
         ) from e
-    if G.cfg.stay:
-        raise ValueError("export_onnx: a generator with stay is none of Eq. 7 alone")
     if G.cfg.audio and G.cfg.interpolation != "fixed":
         raise ValueError(
             f"interpolation {G.cfg.interpolation!r} depends on the length of the sequence: "
@@ -307,9 +305,10 @@ def export_onnx(
     shapes = ({0: B, 1: COLUMNS * frames},)
     _write_graph(folder / "audio.onnx", _Audio(G, loop), (a,), ["a"], ["f"], shapes)
     after = ["x_next", "masks", *(f"{n}_next" for n in names)]
-    shapes = ({0: B}, {1: B}, tuple({0: B} for _ in state))
-    given = ["x", "f", *names]
-    _write_graph(folder / "step.onnx", _Step(G, loop), (x, f, *state), given, after, shapes)
+    shapes = ({0: B}, {0: B}, {1: B}, tuple({0: B} for _ in state))
+    given = ["x", "x0", "f", *names]
+    inputs = x, torch.zeros_like(x), f, *state
+    _write_graph(folder / "step.onnx", _Step(G, loop), inputs, given, after, shapes)
     text = json.dumps(_about(G, state, names), indent=1) + "\n"
     write_atomic(folder / "model.json", text.encode())
     return folder
@@ -338,6 +337,6 @@ def motion_onnx(
     x = x0.reshape(len(x0), -1)
     out = [x]
     for t in range(1, len(f)):
-        x, _, *state = step.run(None, dict(zip(names, (x, f[t], *state))))
+        x, _, *state = step.run(None, dict(zip(names, (x, out[0], f[t], *state))))
         out.append(x)
     return np.stack(out, 1).reshape(len(x0), -1, L, 2)
