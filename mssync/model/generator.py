@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/model/13_generator.ipynb #6015ed9c
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -114,6 +115,11 @@ class GeneratorConfig:
     warmup: int = 0
     # share of the way back to x_0 that every frame goes in eval mode, beside Eq. 7; 0: the paper's
     stay: float = 0.0
+    # in eval mode no frame moves faster along a direction than this share of the training's frames;
+    # 0: the paper's, no limit
+    fastest: float = 0.0
+    # in eval mode move the mean face of the training, and carry its motion over to x_0; no: paper
+    mean_face: bool = False
     # what landmarks are relative to: their "first" frame, or the clip's "fixed" unit square
     reference: str = "first"
 
@@ -376,6 +382,8 @@ class _Networks(nn.Module):
         # how the audio was standardised
         self.register_buffer("audio_mean", torch.zeros(cfg.audio_dim))
         self.register_buffer("audio_std", torch.ones(cfg.audio_dim))
+        if cfg.fastest:  # of velocities in their basis
+            self.register_buffer("fastest", torch.full((2 * L,), math.inf))
 
         p, w, expansion = cfg.position_widths, cfg.branch_widths, cfg.expansion
         self.stem = nn.Linear(2 * L, p[0])
@@ -566,10 +574,31 @@ class _Advance(_Start):
         v: Tensor,  # (B, 136) v_{t+1}
         x0: Tensor,  # (B, 136) x_0
     ) -> Tensor:  # (B, 136) x_{t+1}
-        "Eq. 7; in eval mode a little of the way back, where the configuration says so."
-        x = x + v  # Eq. 7
+        "Eq. 7; in eval mode with a limit, and a little of the way back, where `cfg` says so."
+        x = x + self.limited(v)  # Eq. 7
         stay = 0.0 if self.training else self.cfg.stay
         return torch.lerp(x, x0, stay) if stay else x
+
+    def limited(
+        self,
+        v: Tensor,  # (B, 136)
+    ) -> Tensor:  # (B, 136), in eval mode along no direction faster than `fastest`
+        "Velocities without what no face of the training does."
+        if self.training or not self.cfg.fastest:
+            return v
+        z = self.axes_v(v)
+        return v - self.axes_v.inverse(z - z.clamp(-self.fastest, self.fastest))
+
+    def moved_face(
+        self,
+        x0: Tensor,  # (B, 136)
+    ) -> Tensor:  # (B, 136) x_0, or the mean face of the training in eval mode with `mean_face`
+        "The face that is moved. Raises ValueError where the mean one is not known."
+        if self.training or not self.cfg.mean_face:
+            return x0
+        if self.axes_x.is_identity():
+            raise ValueError("Generator: mean_face needs axes of the training's faces (whiten)")
+        return self.axes_x.mean.to(x0).expand_as(x0)
 
 
 # %% ../../nbs/model/13_generator.ipynb #bd128e84
@@ -587,7 +616,7 @@ class _RollOut(_Advance):
     ) -> Tensor:  # (B, T+1, 68, 2), the first frame is x0; with masks also (B, T, branches, 68)
         "Roll out Eq. 6 and 7. Raises TypeError or ValueError on what does not fit."
         self._check_start(x0, a)
-        x = x0.flatten(1)
+        x = self.moved_face(x0.flatten(1))
         state = self.start(len(x0), generator) if state is None else state
         loop = loop or self.loop()
         extra = self._extra()
@@ -601,6 +630,8 @@ class _RollOut(_Advance):
             if masks:
                 ws.append(w.softmax(0))
         out = torch.stack(xs, 1).unflatten(-1, (L, 2))
+        if self.cfg.mean_face:
+            out = out + (x0 - out[:, 0])[:, None]
         return (out, torch.stack(ws).permute(2, 0, 1, 3)) if masks else out
 
 

@@ -59,7 +59,8 @@ class Stream:
         self.ahead = full if wait is None else min(max(wait, 0), full)
         self.early = self.ahead < full
         self.G, self.block, self.loop = G, block, None
-        self.x0 = self.x = x0.flatten(1)  # the last frame that was made
+        self.x0 = self.x = G.moved_face(x0.flatten(1))  # the last frame that was made
+        self.carry = x0.flatten(1) - self.x0  # from the face that is moved
         self.state = G.start(len(x0), generator) if state is None else state
         self.extra = G._extra()  # steps of the warm-up
         self.a = x0.new_zeros(len(x0), 0, G.cfg.audio_dim)  # columns from frame `first` on
@@ -109,7 +110,7 @@ def _frames(s: Stream, end: int, least: int) -> Tensor:  # (B, new frames, 68, 2
     for f in _features(s, end):
         v, _, s.state = s.G.step(s.x, f, s.state, s.loop)
         s.x = s.G.advance(s.x, v, s.x0)
-        out.append(s.x)
+        out.append(s.x + s.carry)
     s.next = end
     stride = 2 ** (LEVELS - 1)
     keep = max(s.first, (end - s.past) // stride * stride)
@@ -181,7 +182,7 @@ class GraphedGenerator:
 # %% ../../nbs/model/16_stream.ipynb #7ff72c69
 def _replay(g: GraphedGenerator, x0: Tensor, a: Tensor, state: tuple) -> Tensor:
     "Fill the buffers, then a frame a replay."
-    g.x.copy_(x0.flatten(1))
+    g.x.copy_(g.G.moved_face(x0.flatten(1)))
     g.x0.copy_(g.x)
     for kept, new in zip(g.state, state):
         kept.copy_(new)
@@ -190,7 +191,8 @@ def _replay(g: GraphedGenerator, x0: Tensor, a: Tensor, state: tuple) -> Tensor:
         g.f.copy_(f)
         g.graph.replay()
         out.append(g.x.clone())
-    return torch.stack(out, 1).unflatten(-1, (L, 2))
+    carry = x0.flatten(1) - g.x0
+    return (torch.stack(out, 1) + carry[:, None]).unflatten(-1, (L, 2))
 
 
 # %% ../../nbs/model/16_stream.ipynb #693d9618
@@ -256,6 +258,7 @@ def _about(G: Generator, state: tuple, names: list[str]) -> dict:
         audio_dim=G.cfg.audio_dim,
         features=G.cfg.features,
         reference=G.cfg.reference,
+        mean_face=G.axes_x.mean.tolist() if G.cfg.mean_face else None,
         audio_mean=G.audio_mean.tolist(),
         audio_std=G.audio_std.tolist(),
         branches=G.branches,
@@ -335,8 +338,11 @@ def motion_onnx(
     names = [i.name for i in step.get_inputs()]
     f = audio.run(None, dict(a=a))[0]
     x = x0.reshape(len(x0), -1)
+    if mean := json.loads((Path(folder) / "model.json").read_text())["mean_face"]:
+        x = np.tile(np.float32(mean), (len(x), 1))
     out = [x]
     for t in range(1, len(f)):
         x, _, *state = step.run(None, dict(zip(names, (x, out[0], f[t], *state))))
         out.append(x)
-    return np.stack(out, 1).reshape(len(x0), -1, L, 2)
+    motion = np.stack(out, 1).reshape(len(x0), -1, L, 2)
+    return motion + (x0 - motion[:, 0])[:, None]

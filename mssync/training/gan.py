@@ -22,6 +22,7 @@ __all__ = [
     "generator_loss",
     "moving_directions",
     "moving_part",
+    "fastest",
     "GANNetworks",
     "GANState",
     "leave_taught",
@@ -342,6 +343,21 @@ def moving_part(
     return x[:, :1] + (moved @ onto).view_as(x)
 
 
+def fastest(
+    packed: Packed,  # training clips
+    frames: int,  # T of the windows
+    axes: Axes,  # of velocities
+    share: float,  # of the frames
+    samples: int = 2048,  # windows to measure on
+    seed: int = 0,
+) -> Tensor:  # (136,) m, for `Generator.limited`
+    "Below what that share of the frames keeps along each direction, in whitened velocities."
+    x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
+    z = axes(torch.diff(x, dim=1).flatten(2)).flatten(0, 1).abs()
+    faster = max(1, round((1 - share) * len(z)))
+    return z.topk(faster, dim=0).values[-1]
+
+
 # %% ../../nbs/training/24_gan.ipynb #3e02cdeb
 class _Held:
     "The modules, optimisers and the watch of a GAN training."
@@ -627,6 +643,8 @@ def new_gan(
     gan = GANState(G, D, syncers, cfg, processes, capture=capture)
     for model in (gan.G, gan.average):
         set_audio_stats(model, packed)
+        if shape.fastest:
+            model.fastest.copy_(fastest(packed, cfg.frames, model.axes_v, shape.fastest))
     if cfg.span:
         gan.keep_to(moving_directions(packed, cfg.frames, cfg.span))
     return gan
