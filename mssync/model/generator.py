@@ -115,8 +115,7 @@ class GeneratorConfig:
     warmup: int = 0
     # share of the way back to x_0 that every frame goes in eval mode, beside Eq. 7; 0: the paper's
     stay: float = 0.0
-    # in eval mode no frame moves faster along a direction than this share of the training's frames;
-    # 0: the paper's, no limit
+    # eval mode: along no direction faster than this share of the training's frames; 0: any (paper)
     fastest: float = 0.0
     # in eval mode move the mean face of the training, and carry its motion over to x_0; no: paper
     mean_face: bool = False
@@ -357,12 +356,13 @@ def merge(
     return (w.softmax(0)[..., None] * v.unflatten(-1, (-1, 2))).sum(0).flatten(1)
 
 
-# %% ../../nbs/model/13_generator.ipynb #0284a363
+# %% ../../nbs/model/13_generator.ipynb #13aud001
 def _audio_pyramid(cfg: GeneratorConfig, levels: int) -> AudioPyramid:
     how = cfg.interpolation, cfg.causal, cfg.audio_dim
     return AudioPyramid(cfg.audio_widths, levels, cfg.expansion, *how)
 
 
+# %% ../../nbs/model/13_generator.ipynb #0284a363
 class _Networks(nn.Module):
     "What the generator is made of."
 

@@ -62,9 +62,8 @@ class Stream:
         self.x0 = self.x = G.moved_face(x0.flatten(1))  # the last frame that was made
         self.carry = x0.flatten(1) - self.x0  # from the face that is moved
         self.state = G.start(len(x0), generator) if state is None else state
-        self.extra = G._extra()  # steps of the warm-up
         self.a = x0.new_zeros(len(x0), 0, G.cfg.audio_dim)  # columns from frame `first` on
-        self.first, self.next, self.begun = 0, 1, False  # frames
+        self.first, self.next, self.begun = 0, 1, False  # frames; whether the warm-up is over
 
     @torch.no_grad()
     def push(
@@ -100,10 +99,11 @@ def _frames(s: Stream, end: int, least: int) -> Tensor:  # (B, new frames, 68, 2
     "Make frames up to `end`, where they are `least` or more."
     s.loop = s.loop or s.G.loop()
     if not s.begun:
-        if s.a.shape[1] < COLUMNS * (s.extra + 2):
+        extra = s.G._extra()  # steps of the warm-up
+        if s.a.shape[1] < COLUMNS * (extra + 2):
             return s.x.new_zeros(len(s.x), 0, L, 2)
-        s.a, s.state = s.G._warm_up(s.x, s.a, s.state, s.extra, s.loop)
-        s.begun, s.next, end = True, s.next + s.extra, end + s.extra
+        s.a, s.state = s.G._warm_up(s.x, s.a, s.state, extra, s.loop)
+        s.begun, s.next, end = True, s.next + extra, end + extra
     if end - s.next < least:
         return s.x.new_zeros(len(s.x), 0, L, 2)
     out = []
