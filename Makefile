@@ -128,9 +128,8 @@ export: install  ## After editing notebooks: format, mssync/, clean notebooks, R
 	$(BIN)/nbdev_clean
 	$(PY) workflow/readme.py
 
-weights: install  ## Ship the generators and syncers of results/$(PROFILE) (seed 0) with the package (half precision)
-	$(PY) -c 'from mssync.model.weights import load_model, save_model
-	for name, trained in (("generator", "generator_long"), ("generator_short", "generator_short"), ("metric_syncers", "syncers_metric"), ("loss_syncers", "syncers_loss")): m = load_model(f"results/$(PROFILE)/seed_0/{trained}.safetensors"); save_model(f"mssync/weights/{name}.safetensors", m, half=True, **m.meta)'
+weights: install  ## Ship the generators and syncers of results/longer (seed 0) with the package (half precision)
+	$(PY) workflow/weights.py results/longer
 
 dist: install  ## Build source archive and wheel into dist/: the same bytes from the same commit
 	$(PY) workflow/dist.py

@@ -17,6 +17,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                     'mssync.app.animate.film': ('app/animate.html#film', 'mssync/app/animate.py'),
                                     'mssync.app.animate.load_generator': ('app/animate.html#load_generator', 'mssync/app/animate.py'),
                                     'mssync.app.animate.load_heads': ('app/animate.html#load_heads', 'mssync/app/animate.py'),
+                                    'mssync.app.animate.of_mean_face': ('app/animate.html#of_mean_face', 'mssync/app/animate.py'),
                                     'mssync.app.animate.read_portrait': ('app/animate.html#read_portrait', 'mssync/app/animate.py'),
                                     'mssync.app.animate.recorded_motion': ('app/animate.html#recorded_motion', 'mssync/app/animate.py'),
                                     'mssync.app.animate.speech_motion': ('app/animate.html#speech_motion', 'mssync/app/animate.py')},

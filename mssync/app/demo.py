@@ -41,7 +41,7 @@ import numpy as np
 
 # %% ../../nbs/app/84_demo.ipynb #8d3b4636
 import mssync
-from .animate import film, load_generator, read_portrait, speech_motion
+from .animate import film, load_generator, of_mean_face, read_portrait, speech_motion
 from .live import LiveSpeaker
 from mssync.app.sync import (
     load_syncers,
@@ -178,8 +178,9 @@ def motion_sync(
     if len(motion) < 41:
         return None
     a = features(wave, SR, len(motion))
-    clip = Clip("motion", "", "demo", "test", "", motion.astype(np.float32), a)
-    windows = sync_windows([clip], load_syncers("simulated/metric_syncers"), 80)
+    judges = load_syncers("simulated/metric_syncers")
+    clip = Clip("motion", "", "demo", "test", "", of_mean_face(motion, judges), a)
+    windows = sync_windows([clip], judges, 80)
     windows.insert(0, "start_s", windows.frame / FPS)
     scales = plain_rows(sync_table(windows, "simulated"))
     return dict(frames=int(windows.frames.iloc[0]), scales=scales, windows=plain_rows(windows))
