@@ -4,7 +4,7 @@
     python workflow/longer.py results/baselines             what data/longer.csv does not have yet
     python workflow/longer.py results/baselines span ...    only of these
     make study PROFILE=longer
-    python workflow/longer.py results/longer seeds          data/longer_seeds.csv, and a picture
+    python workflow/longer.py results/longer seeds          data/longer_seeds.csv, and pictures
 
 Corpus, syncers and motion encoders are those of the study's first seed. A trial that is in the
 table is not run again. The judges' clips are those of split `val`, chained to 1000 frames, and for
@@ -42,6 +42,7 @@ LIST = ROOT / "workflow/longer.yaml"
 TABLE = ROOT / "data/longer.csv"
 SEEDS = ROOT / "data/longer_seeds.csv"
 FACES = ROOT / "results/reference/longer/faces.png"
+JERKS = ROOT / "results/reference/longer/jerks.png"
 SHOWN = 0, 40, 80, 200, 400, 600, 800, 1000  # frames of the picture
 FRAMES = 1000  # that are generated
 CLIP = 200  # frames of a real clip
@@ -159,8 +160,40 @@ def draw_faces(judge: Judge, networks: dict[str, Generator], clips=(0, 18, 27)):
     fig.savefig(FACES, dpi=80, bbox_inches="tight")
 
 
+def without(G: Generator, **options) -> Generator:
+    "The same network with other options of eval mode."
+    other = copy.deepcopy(G)
+    other.cfg = replace(G.cfg, **options)
+    return other
+
+
+@torch.no_grad()
+def draw_jerks(judge: Judge, G: Generator):
+    "Whitened speed of the clip that trembles most, and of all clips at their fastest."
+    moved = {"generated, no limit": without(G, fastest=0.0), "generated": G}
+    motion = {k: generate(g, judge.others[:, 0], judge.heard, judge.seed) for k, g in moved.items()}
+    motion["real"] = judge.others
+    speed = {
+        k: judge.axes.velocities(y[:, :81].diff(dim=1).flatten(2)).norm(dim=2).numpy()
+        for k, y in motion.items()
+    }
+    worst = speed["generated, no limit"].max(1).argmax()
+    fig, axs = plt.subplots(1, 2, figsize=(7.5, 2.6))
+    for (k, v), colour in zip(speed.items(), ("C1", "C0", "k")):
+        axs[0].plot(np.arange(1, 81) / 25, v[worst], color=colour, lw=1)
+        fastest = np.sort(v.max(1))[::-1]
+        axs[1].semilogy(100 * np.arange(len(v)) / len(v), fastest, color=colour, label=k)
+    axs[0].set(xlabel="time, s", ylabel="whitened speed", title="one clip")
+    axs[1].set(xlabel="clips, %", title="all clips, at their fastest")
+    axs[1].set_yticks((5, 10, 20, 40), (5, 10, 20, 40))
+    axs[1].minorticks_off()
+    axs[1].legend(fontsize=8)
+    fig.savefig(JERKS, dpi=90, bbox_inches="tight")
+
+
 def trained(results: Path):
     "What the same judge says of all generators of profile `longer`, and of real clips."
+    plt.style.use("mssync.style")
     study = Study("longer", results)
     rows = []
     for seed in study.seeds:
@@ -171,12 +204,15 @@ def trained(results: Path):
         for name, G in networks.items():
             rows.append(dict(method=name, seed=seed) | judge(G))
             if G.cfg.stay:
-                free = copy.deepcopy(G)
-                free.cfg = replace(G.cfg, stay=0.0)
+                free = without(G, stay=0.0)
                 rows.append(dict(method=f"{name}, not drawn back", seed=seed) | judge(free))
+            if G.cfg.fastest:
+                free = without(G, fastest=0.0)
+                rows.append(dict(method=f"{name}, no limit", seed=seed) | judge(free))
         if seed == study.seeds[0]:
             drawn = {k: G for k, G in networks.items() if k != "MS-Sync-short, longer"}
             draw_faces(judge, drawn)
+            draw_jerks(judge, networks["MS-Sync-short, longer"])
     found = pd.DataFrame(rows)
     write_atomic(SEEDS, found.to_csv(index=False, float_format="%.4f").encode())
     print(found.groupby("method").mean().round(2).T.to_string())

@@ -16,7 +16,7 @@ from mssync.model.weights import WEIGHTS, load_model, save_model
 
 SHIPPED = dict(
     generator="generator_long_longer",
-    generator_short="generator_short_longer",
+    generator_short="generator_short",
     metric_syncers="syncers_metric",
     loss_syncers="syncers_loss",
 )
