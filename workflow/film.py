@@ -4,6 +4,7 @@
 package, and the speaker is none that they were trained on.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -27,6 +28,7 @@ def motions() -> tuple[dict[str, np.ndarray], np.ndarray]:  # title -> (FRAMES, 
     "A simulated clip, and the motion generated from its first frame and its sound."
     clip, wave = simulate_clip(SPEAKER, draw_speaker(SPEAKER), return_wave=True)
     generator = load_generator()
+    generator.cfg = replace(generator.cfg, mean_face=False)  # it knows simulated faces
     x = torch.as_tensor(clip.landmarks[None, :FRAMES])
     x = normalise(x, x[:, 0])
     a = torch.as_tensor(clip.audio[None, : COLUMNS * FRAMES])
