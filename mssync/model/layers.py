@@ -259,6 +259,14 @@ class _Narrow(_Basis):
         self._plain = False
         return self
 
+    @torch.no_grad()
+    def widen(self) -> "_Narrow":  # itself
+        "Undo `narrow`."
+        if self.onto is not None:
+            self.colour.copy_(torch.linalg.inv(self.white.double()))
+            self.onto = None
+        return self
+
     def keep(self, v: Tensor) -> Tensor:  # (..., 136) -> the same, float32 where narrowed
         "What of velocities lies in the subspace, if these axes were narrowed to one."
         if self.onto is None:

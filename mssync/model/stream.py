@@ -338,7 +338,7 @@ def motion_onnx(
     names = [i.name for i in step.get_inputs()]
     f = audio.run(None, dict(a=a))[0]
     x = x0.reshape(len(x0), -1)
-    if mean := json.loads((Path(folder) / "model.json").read_text())["mean_face"]:
+    if mean := json.loads((Path(folder) / "model.json").read_text()).get("mean_face"):
         x = np.tile(np.float32(mean), (len(x), 1))
     out = [x]
     for t in range(1, len(f)):

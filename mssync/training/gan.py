@@ -37,7 +37,7 @@ __all__ = [
 import copy
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -617,6 +617,15 @@ def rescaled(
 
 
 # %% ../../nbs/training/24_gan.ipynb #20e61799
+def _begun(start: Generator, shape: GeneratorConfig) -> Generator:
+    "A copy to go on with: given each face itself, and free to move it as the new data's move."
+    check_start(start, dict(cfg=shape))
+    G = copy.deepcopy(start).train().requires_grad_(True)
+    G.cfg = replace(G.cfg, mean_face=False)
+    G.axes_v.widen()
+    return G
+
+
 def new_gan(
     packed: Packed,  # training clips
     syncers: SyncerPyramid,  # loss syncers
@@ -635,9 +644,7 @@ def new_gan(
     judged = axes
     if cfg.whiten and cfg.floor_d:
         judged = axes[0], fit_axes(packed, cfg.frames, cfg.floor_d)[1]
-    check_start(start, dict(cfg=shape))
-    G = copy.deepcopy(start).train().requires_grad_(True) if start else Generator(shape, *axes)
-    G = G.to(device)
+    G = (_begun(start, shape) if start else Generator(shape, *axes)).to(device)
     D = Discriminators(disc, *judged).to(device)
     syncers = rescaled(syncers.to(device), packed)
     gan = GANState(G, D, syncers, cfg, processes, capture=capture)
