@@ -2740,6 +2740,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                      'mssync.training.gan._check_gan': ('training/gan.html#_check_gan', 'mssync/training/gan.py'),
                                      'mssync.training.gan._facts': ('training/gan.html#_facts', 'mssync/training/gan.py'),
                                      'mssync.training.gan._gan_steps': ('training/gan.html#_gan_steps', 'mssync/training/gan.py'),
+                                     'mssync.training.gan._velocities': ('training/gan.html#_velocities', 'mssync/training/gan.py'),
                                      'mssync.training.gan.adversarial_rate': ( 'training/gan.html#adversarial_rate',
                                                                                'mssync/training/gan.py'),
                                      'mssync.training.gan.discriminator_loss': ( 'training/gan.html#discriminator_loss',

@@ -319,6 +319,12 @@ def generator_loss(
 
 
 # %% ../../nbs/training/24_gan.ipynb #f1e7a002
+def _velocities(packed: Packed, frames: int, samples: int, seed: int) -> Tensor:  # (N, 136)
+    "Velocities of training windows."
+    x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
+    return torch.diff(x, dim=1).flatten(2).flatten(0, 1)
+
+
 def moving_directions(
     packed: Packed,  # training clips
     frames: int,  # T of the windows
@@ -327,11 +333,11 @@ def moving_directions(
     seed: int = 0,
 ) -> Tensor:  # (136, 136) P, projection on the fewest directions that hold the rest
     "Along which directions faces move."
-    x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
-    v = torch.diff(x, dim=1).flatten(2).flatten(0, 1).double().cpu()
+    seen = _velocities(packed, frames, samples, seed)
+    v = seen.double().cpu()
     variance, u = torch.linalg.eigh(v.T @ v)  # the least first
     kept = u[:, variance.cumsum(0) > span * variance.sum()]
-    return (kept @ kept.T).to(x)
+    return (kept @ kept.T).to(seen)
 
 
 def moving_part(
@@ -343,6 +349,7 @@ def moving_part(
     return x[:, :1] + (moved @ onto).view_as(x)
 
 
+# %% ../../nbs/training/24_gan.ipynb #24fast00
 def fastest(
     packed: Packed,  # training clips
     frames: int,  # T of the windows
@@ -352,8 +359,7 @@ def fastest(
     seed: int = 0,
 ) -> Tensor:  # (136,) m, for `Generator.limited`
     "Below what that share of the frames keeps along each direction, in whitened velocities."
-    x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
-    z = axes(torch.diff(x, dim=1).flatten(2)).flatten(0, 1).abs()
+    z = axes(_velocities(packed, frames, samples, seed)).abs()
     faster = max(1, round((1 - share) * len(z)))
     return z.topk(faster, dim=0).values[-1]
 
@@ -645,13 +651,13 @@ def new_gan(
     if cfg.whiten and cfg.floor_d:
         judged = axes[0], fit_axes(packed, cfg.frames, cfg.floor_d)[1]
     G = (_begun(start, shape) if start else Generator(shape, *axes)).to(device)
+    if shape.fastest:
+        G.fastest.copy_(fastest(packed, cfg.frames, G.axes_v, shape.fastest))
     D = Discriminators(disc, *judged).to(device)
     syncers = rescaled(syncers.to(device), packed)
     gan = GANState(G, D, syncers, cfg, processes, capture=capture)
     for model in (gan.G, gan.average):
         set_audio_stats(model, packed)
-        if shape.fastest:
-            model.fastest.copy_(fastest(packed, cfg.frames, model.axes_v, shape.fastest))
     if cfg.span:
         gan.keep_to(moving_directions(packed, cfg.frames, cfg.span))
     return gan
