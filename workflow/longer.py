@@ -170,14 +170,14 @@ def without(G: Generator, **options) -> Generator:
 @torch.no_grad()
 def draw_jerks(judge: Judge, G: Generator):
     "Whitened speed of the clip that trembles most, and of all clips at their fastest."
-    moved = {"generated, no limit": without(G, fastest=0.0), "generated": G}
+    moved = {"generated, any speed": without(G, fastest=0.0), "generated": G}
     motion = {k: generate(g, judge.others[:, 0], judge.heard, judge.seed) for k, g in moved.items()}
     motion["real"] = judge.others
     speed = {
         k: judge.axes.velocities(y[:, :81].diff(dim=1).flatten(2)).norm(dim=2).numpy()
         for k, y in motion.items()
     }
-    worst = speed["generated, no limit"].max(1).argmax()
+    worst = speed["generated, any speed"].max(1).argmax()
     fig, axs = plt.subplots(1, 2, figsize=(7.5, 2.6))
     for (k, v), colour in zip(speed.items(), ("C1", "C0", "k")):
         axs[0].plot(np.arange(1, 81) / 25, v[worst], color=colour, lw=1)
@@ -203,12 +203,10 @@ def trained(results: Path):
         networks = one.generators()
         for name, G in networks.items():
             rows.append(dict(method=name, seed=seed) | judge(G))
-            if G.cfg.stay:
-                free = without(G, stay=0.0)
-                rows.append(dict(method=f"{name}, not drawn back", seed=seed) | judge(free))
-            if G.cfg.fastest:
-                free = without(G, fastest=0.0)
-                rows.append(dict(method=f"{name}, no limit", seed=seed) | judge(free))
+            for limit, said in (("fastest", "any speed"), ("furthest", "any place")):
+                if getattr(G.cfg, limit):
+                    free = without(G, **{limit: 0.0})
+                    rows.append(dict(method=f"{name}, {said}", seed=seed) | judge(free))
         if seed == study.seeds[0]:
             drawn = {k: G for k, G in networks.items() if k != "MS-Sync-short, longer"}
             draw_faces(judge, drawn)

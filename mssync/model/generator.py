@@ -117,6 +117,8 @@ class GeneratorConfig:
     stay: float = 0.0
     # eval mode: along no direction faster than this share of the training's frames; 0: any (paper)
     fastest: float = 0.0
+    # eval mode: along no direction further from x_0 than this share of them; 0: any (paper)
+    furthest: float = 0.0
     # in eval mode move the mean face of the training, and carry its motion over to x_0; no: paper
     mean_face: bool = False
     # what landmarks are relative to: their "first" frame, or the clip's "fixed" unit square
@@ -382,8 +384,9 @@ class _Networks(nn.Module):
         # how the audio was standardised
         self.register_buffer("audio_mean", torch.zeros(cfg.audio_dim))
         self.register_buffer("audio_std", torch.ones(cfg.audio_dim))
-        if cfg.fastest:  # of velocities in their basis
-            self.register_buffer("fastest", torch.full((2 * L,), math.inf))
+        for limit in ("fastest", "furthest"):  # along the axes of velocities
+            if getattr(cfg, limit):
+                self.register_buffer(limit, torch.full((2 * L,), math.inf))
 
         p, w, expansion = cfg.position_widths, cfg.branch_widths, cfg.expansion
         self.stem = nn.Linear(2 * L, p[0])
@@ -564,8 +567,29 @@ class _Start(_Step):
         return torch.cat([mirrored, a], 1), (*temporal, *noise)
 
 
+# %% ../../nbs/model/13_generator.ipynb #11m175e0
+class _Limits(_Start):
+    "What no face of the training does is left out."
+
+    def _limits(self, name: str) -> bool:
+        "Whether `cfg` has this limit, which is one of eval mode."
+        return not self.training and bool(getattr(self.cfg, name))
+
+    def limited(
+        self,
+        d: Tensor,  # (B, 136) displacement: v, or x_t - x_0
+        limit: str,  # "fastest" or "furthest", whose m is the most along each axis
+    ) -> Tensor:  # (B, 136)
+        "In eval mode, and where `cfg` says so, the displacement without what no face goes."
+        if not self._limits(limit):
+            return d
+        m = getattr(self, limit)
+        z = self.axes_v(d)
+        return d - self.axes_v.inverse(z - z.clamp(-m, m))
+
+
 # %% ../../nbs/model/13_generator.ipynb #f1e70012
-class _Advance(_Start):
+class _Advance(_Limits):
     "Eq. 7."
 
     def advance(
@@ -574,20 +598,11 @@ class _Advance(_Start):
         v: Tensor,  # (B, 136) v_{t+1}
         x0: Tensor,  # (B, 136) x_0
     ) -> Tensor:  # (B, 136) x_{t+1}
-        "Eq. 7; in eval mode with a limit, and a little of the way back, where `cfg` says so."
-        x = x + self.limited(v)  # Eq. 7
+        "Eq. 7; in eval mode within limits, and a little of the way back, where `cfg` says so."
+        x = x + self.limited(v, "fastest")  # Eq. 7
         stay = 0.0 if self.training else self.cfg.stay
-        return torch.lerp(x, x0, stay) if stay else x
-
-    def limited(
-        self,
-        v: Tensor,  # (B, 136)
-    ) -> Tensor:  # (B, 136), in eval mode along no direction faster than `fastest`
-        "Velocities without what no face of the training does."
-        if self.training or not self.cfg.fastest:
-            return v
-        z = self.axes_v(v)
-        return v - self.axes_v.inverse(z - z.clamp(-self.fastest, self.fastest))
+        x = torch.lerp(x, x0, stay) if stay else x
+        return x0 + self.limited(x - x0, "furthest") if self._limits("furthest") else x
 
     def moved_face(
         self,

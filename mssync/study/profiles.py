@@ -350,7 +350,7 @@ baseline_training.batch""".split()
 LEAST = dict.fromkeys(_ONE.split(), 1) | dict.fromkeys(_ZERO, 0)
 LEAST |= dict(frames=5, durations=40, sync_frames=40, motion_frames=16, draws=2, image_draws=2)
 LEAST |= dict(others=5)
-MOST = dict.fromkeys("betas ema decay share iou same span fastest".split(), 1)
+MOST = dict.fromkeys("betas ema decay share iou same span fastest furthest".split(), 1)
 MOST |= dict(levels=4, loss_levels=4)
 MOST |= {f"splits.{s}": 1 for s in SPLITS}
 ABOVE = {"lr", "lr_g", "lr_d", "teacher_lr", "temperature", "floor", "seconds"}  # the least itself

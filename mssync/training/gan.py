@@ -20,9 +20,12 @@ __all__ = [
     "reconstruction",
     "adversarial_rate",
     "generator_loss",
+    "velocities",
     "moving_directions",
     "moving_part",
-    "fastest",
+    "most",
+    "ways",
+    "measure_limits",
     "GANNetworks",
     "GANState",
     "leave_taught",
@@ -319,7 +322,12 @@ def generator_loss(
 
 
 # %% ../../nbs/training/24_gan.ipynb #f1e7a002
-def _velocities(packed: Packed, frames: int, samples: int, seed: int) -> Tensor:  # (N, 136)
+def velocities(
+    packed: Packed,  # training clips
+    frames: int,  # T of the windows
+    samples: int = 2048,  # windows
+    seed: int = 0,
+) -> Tensor:  # (N, 136)
     "Velocities of training windows."
     x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
     return torch.diff(x, dim=1).flatten(2).flatten(0, 1)
@@ -333,7 +341,7 @@ def moving_directions(
     seed: int = 0,
 ) -> Tensor:  # (136, 136) P, projection on the fewest directions that hold the rest
     "Along which directions faces move."
-    seen = _velocities(packed, frames, samples, seed)
+    seen = velocities(packed, frames, samples, seed)
     v = seen.double().cpu()
     variance, u = torch.linalg.eigh(v.T @ v)  # the least first
     kept = u[:, variance.cumsum(0) > span * variance.sum()]
@@ -350,18 +358,41 @@ def moving_part(
 
 
 # %% ../../nbs/training/24_gan.ipynb #24fast00
-def fastest(
-    packed: Packed,  # training clips
-    frames: int,  # T of the windows
+def most(
+    d: Tensor,  # (N, 136) displacements
     axes: Axes,  # of velocities
-    share: float,  # of the frames
+    share: float,  # of them
+) -> Tensor:  # (136,) m, for `Generator.limited`
+    "Below what that share of the displacements keeps along each axis."
+    z = axes(d).abs()
+    beyond = max(1, round((1 - share) * len(z)))
+    return z.topk(beyond, dim=0).values[-1]
+
+
+def ways(
+    packed: Packed,  # training clips
+    frames: int = 200,  # of the windows, at most; where clips are shorter, what half of them have
     samples: int = 2048,  # windows to measure on
     seed: int = 0,
-) -> Tensor:  # (136,) m, for `Generator.limited`
-    "Below what that share of the frames keeps along each direction, in whitened velocities."
-    z = axes(_velocities(packed, frames, samples, seed)).abs()
-    faster = max(1, round((1 - share) * len(z)))
-    return z.topk(faster, dim=0).values[-1]
+) -> Tensor:  # (N, 136) x_t - x_0
+    "How far faces of training clips are from where they were."
+    frames = min(frames, int(packed.lengths.median()) - 1)
+    x, _ = packed.sample(samples, frames, torch.Generator().manual_seed(seed))
+    return (x[:, 1:] - x[:, :1]).flatten(2).flatten(0, 1)
+
+
+def measure_limits(
+    G: Generator,
+    packed: Packed,  # its training clips
+    frames: int,  # T of its windows
+    samples: int = 2048,
+    seed: int = 0,
+):
+    "Give a generator the limits that its `cfg` asks for."
+    if share := G.cfg.fastest:
+        G.fastest.copy_(most(velocities(packed, frames, samples, seed), G.axes_v, share))
+    if share := G.cfg.furthest:
+        G.furthest.copy_(most(ways(packed, samples=samples, seed=seed), G.axes_v, share))
 
 
 # %% ../../nbs/training/24_gan.ipynb #3e02cdeb
@@ -651,8 +682,7 @@ def new_gan(
     if cfg.whiten and cfg.floor_d:
         judged = axes[0], fit_axes(packed, cfg.frames, cfg.floor_d)[1]
     G = (_begun(start, shape) if start else Generator(shape, *axes)).to(device)
-    if shape.fastest:
-        G.fastest.copy_(fastest(packed, cfg.frames, G.axes_v, shape.fastest))
+    measure_limits(G, packed, cfg.frames)
     D = Discriminators(disc, *judged).to(device)
     syncers = rescaled(syncers.to(device), packed)
     gan = GANState(G, D, syncers, cfg, processes, capture=capture)
