@@ -47,6 +47,7 @@ SHOWN = 0, 40, 80, 200, 400, 600, 800, 1000  # frames of the picture
 FRAMES = 1000  # that are generated
 CLIP = 200  # frames of a real clip
 LOOKED = 40, 80, 200, 400, 1000  # frames at which faces and places are looked at
+FREE = dict(stay="not drawn back", fastest="any speed", furthest="any place")  # what is left out
 SPANS = dict(first=(0, 80), last=(800, 1000))  # frames whose synchrony and speeds are measured
 
 
@@ -142,29 +143,31 @@ def run(study: Study, judge: Judge, plan: dict, name: str, work: Path) -> pd.Dat
     return pd.DataFrame(found).assign(trial=name)
 
 
-def draw_faces(judge: Judge, networks: dict[str, Generator], clips=(0, 18, 27)):
-    "Faces of some chains along the way."
-    fig, axs = plt.subplots(len(networks) * len(clips), len(SHOWN), figsize=(7.5, 5.6))
-    at = 0
-    for name, G in networks.items():
-        with torch.no_grad():
-            y = generate(G, judge.x0, judge.sound, judge.seed)
-        for k in clips:
-            for ax, t in zip(axs[at], SHOWN):
-                plot_face(y[k, t], ax, color="C1" if name.endswith("longer") else "C0")
-                ax.set(xlim=(-2.2, 2.2), ylim=(2.4, -2.2))
-                ax.set_title(f"{t / 25:g} s" if at == 0 else "", fontsize=8)
-            axs[at][0].text(-3, 0, name if k == clips[0] else "", fontsize=9, ha="right")
-            at += 1
-    fig.subplots_adjust(0, 0, 1, 1, 0, 0)
-    fig.savefig(FACES, dpi=80, bbox_inches="tight")
-
-
 def without(G: Generator, **options) -> Generator:
     "The same network with other options of eval mode."
     other = copy.deepcopy(G)
     other.cfg = replace(G.cfg, **options)
     return other
+
+
+@torch.no_grad()
+def draw_faces(judge: Judge, G: Generator, chains: int = 3):
+    "Faces along the way of the chains that would go furthest, at any place and held."
+    motion = {
+        name: generate(g, judge.x0, judge.sound, judge.seed)
+        for name, g in (("any place", without(G, furthest=0.0)), ("held", G))
+    }
+    way = (motion["any place"][:, -1] - motion["any place"][:, 0]).mean(1).norm(dim=1)
+    rows = [(int(k), name) for k in way.topk(chains).indices for name in motion]
+    fig, axs = plt.subplots(len(rows), len(SHOWN), figsize=(7.5, 5.6), layout="none")
+    for row, (k, name) in zip(axs, rows):
+        for ax, t in zip(row, SHOWN):
+            plot_face(motion[name][k, t], ax, color="C1" if name == "any place" else "C0")
+            ax.set(xlim=(-2.6, 2.6), ylim=(2.6, -2.6))
+            ax.set_title(f"{t / 25:g} s" if row is axs[0] else "", fontsize=8)
+        row[0].text(-3, 0, name, fontsize=9, ha="right")
+    fig.subplots_adjust(0, 0, 1, 1, 0, 0)
+    fig.savefig(FACES, dpi=80, bbox_inches="tight")
 
 
 @torch.no_grad()
@@ -203,14 +206,14 @@ def trained(results: Path):
         networks = one.generators()
         for name, G in networks.items():
             rows.append(dict(method=name, seed=seed) | judge(G))
-            for limit, said in (("fastest", "any speed"), ("furthest", "any place")):
-                if getattr(G.cfg, limit):
-                    free = without(G, **{limit: 0.0})
+            for option, said in FREE.items():
+                if getattr(G.cfg, option):
+                    free = without(G, **{option: 0.0})
                     rows.append(dict(method=f"{name}, {said}", seed=seed) | judge(free))
         if seed == study.seeds[0]:
-            drawn = {k: G for k, G in networks.items() if k != "MS-Sync-short, longer"}
-            draw_faces(judge, drawn)
             draw_jerks(judge, networks["MS-Sync-short, longer"])
+        if seed == study.seeds[-1]:
+            draw_faces(judge, networks["MS-Sync-short, longer"])
     found = pd.DataFrame(rows)
     write_atomic(SEEDS, found.to_csv(index=False, float_format="%.4f").encode())
     print(found.groupby("method").mean().round(2).T.to_string())
