@@ -27,6 +27,7 @@ from torch import Tensor
 
 from mssync.data.files import write_atomic
 from mssync.data.landmarks import head_speed, lip_speed, plot_face
+from mssync.data.packed import Packed
 from mssync.metrics.dynamics import residual_ratios, shape_space
 from mssync.metrics.frechet import frame_axes, frechet, frechet_features
 from mssync.metrics.heads import drift_curve
@@ -35,7 +36,7 @@ from mssync.model.generator import Generator, generate
 from mssync.study.evaluation import TRUTH, sound_chain
 from mssync.study.profiles import gan_configs
 from mssync.study.run import Study
-from mssync.training.gan import train_gan
+from mssync.training.gan import most, train_gan, ways
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "workflow/longer.yaml"
@@ -48,7 +49,13 @@ FRAMES = 1000  # that are generated
 CLIP = 200  # frames of a real clip
 LOOKED = 40, 80, 200, 400, 1000  # frames at which faces and places are looked at
 FREE = dict(stay="not drawn back", fastest="any speed", furthest="any place")  # what is left out
+LEFT = 3  # a head further away than so many times real ones after a clip has left
 SPANS = dict(first=(0, 80), last=(800, 1000))  # frames whose synchrony and speeds are measured
+
+
+def way(y: Tensor) -> Tensor:  # (B, T+1) how far the head's centre is from where it was
+    centre = y.mean(2)
+    return (centre - centre[:, :1]).norm(dim=2)
 
 
 class Judge:
@@ -109,6 +116,18 @@ class Judge:
         short = generate(G, self.others[:, 0], self.heard, self.seed)
         return self._motion(long) | self._distances(short)
 
+    def chains(self, G: Generator) -> Tensor:  # (B, 1001, 68, 2)
+        "One chain from each of the other clips."
+        sound, first = sound_chain(self.heard, len(self.others), FRAMES + 1)
+        with torch.no_grad():
+            return generate(G, self.others[first, 0], sound, self.seed)
+
+    def leaving(self, G: Generator) -> dict[str, int]:
+        "In how many chains the head ends further away than `LEFT` times as far as real ones are."
+        ends = way(self.chains(G))[:, -1]
+        real = way(self.others)[:, CLIP].square().mean().sqrt()
+        return dict(chains=len(ends), left=int((ends > LEFT * real).sum()))
+
     def real(self) -> dict[str, float]:
         "Synchrony of the real clips."
         return self._confidences(self.x, "first")
@@ -150,21 +169,28 @@ def without(G: Generator, **options) -> Generator:
     return other
 
 
+def held(G: Generator, packed: Packed, share: float) -> Generator:
+    "A network that was trained without `furthest`, with it."
+    other = Generator(replace(G.cfg, furthest=share), G.axes_x, G.axes_v).eval()
+    other.load_state_dict(G.state_dict(), strict=False)
+    other.furthest.copy_(most(ways(packed), G.axes_v, share))
+    return other
+
+
 @torch.no_grad()
 def draw_faces(judge: Judge, G: Generator, chains: int = 3):
     "Faces along the way of the chains that would go furthest, at any place and held."
-    motion = {
-        name: generate(g, judge.x0, judge.sound, judge.seed)
-        for name, g in (("any place", without(G, furthest=0.0)), ("held", G))
-    }
-    way = (motion["any place"][:, -1] - motion["any place"][:, 0]).mean(1).norm(dim=1)
-    rows = [(int(k), name) for k in way.topk(chains).indices for name in motion]
+    tried = {"any place": without(G, furthest=0.0), "held": G}
+    motion = {name: judge.chains(g) for name, g in tried.items()}
+    ends = way(motion["any place"])[:, -1]
+    rows = [(int(k), name) for k in ends.topk(chains).indices for name in motion]
     fig, axs = plt.subplots(len(rows), len(SHOWN), figsize=(7.5, 5.6), layout="none")
+    for ax, t in zip(axs[0], SHOWN):
+        ax.set_title(f"{t / 25:g} s", fontsize=8)
     for row, (k, name) in zip(axs, rows):
         for ax, t in zip(row, SHOWN):
             plot_face(motion[name][k, t], ax, color="C1" if name == "any place" else "C0")
             ax.set(xlim=(-2.6, 2.6), ylim=(2.6, -2.6))
-            ax.set_title(f"{t / 25:g} s" if row is axs[0] else "", fontsize=8)
         row[0].text(-3, 0, name, fontsize=9, ha="right")
     fig.subplots_adjust(0, 0, 1, 1, 0, 0)
     fig.savefig(FACES, dpi=80, bbox_inches="tight")
@@ -204,16 +230,21 @@ def trained(results: Path):
         judge = Judge(one)
         rows.append(dict(method=TRUTH, seed=seed) | judge.real())
         networks = one.generators()
+        longer = networks["MS-Sync-short, longer"]
+        networks["MS-Sync-short, held"] = held(
+            networks["MS-Sync-short"], one.packed("train"), longer.cfg.furthest
+        )
         for name, G in networks.items():
-            rows.append(dict(method=name, seed=seed) | judge(G))
-            for option, said in FREE.items():
+            rows.append(dict(method=name, seed=seed) | judge(G) | judge.leaving(G))
+            for option, said in FREE.items() if "longer" in name else ():
                 if getattr(G.cfg, option):
                     free = without(G, **{option: 0.0})
-                    rows.append(dict(method=f"{name}, {said}", seed=seed) | judge(free))
+                    row = dict(method=f"{name}, {said}", seed=seed) | judge(free)
+                    rows.append(row | (judge.leaving(free) if option == "furthest" else {}))
         if seed == study.seeds[0]:
-            draw_jerks(judge, networks["MS-Sync-short, longer"])
+            draw_jerks(judge, longer)
         if seed == study.seeds[-1]:
-            draw_faces(judge, networks["MS-Sync-short, longer"])
+            draw_faces(judge, longer)
     found = pd.DataFrame(rows)
     write_atomic(SEEDS, found.to_csv(index=False, float_format="%.4f").encode())
     print(found.groupby("method").mean().round(2).T.to_string())
