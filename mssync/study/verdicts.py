@@ -600,9 +600,10 @@ def plot_claims(
 
 
 # %% ../../nbs/study/74_verdicts.ipynb #90de6a13
-HOW = """**How to read it.** A cell shows the effect of its least certain part, the one that lies least far
-inside of what the claim says, in half-widths of its interval: a difference of the two methods, paired clip by clip within a training where they have a value a clip; of drifts (`x`) the
-ratio; of speeds and residuals the ratio to real (1 = real). What each part says:
+HOW = """**How to read it.** A cell shows the effect of its least certain part, the one
+that lies least far inside of what the claim says, in half-widths of its interval: a difference of
+the two methods, paired clip by clip within a training where they have a value a clip; of drifts
+(`x`) the ratio; of speeds and residuals the ratio to real (1 = real). What each part says:
 
 - **yes**: the whole 95 % interval over clips (or speakers) and the whole 95 % interval over
   trainings (Student's t; where claims were looked at before, with fewer trainings, it is widened so
