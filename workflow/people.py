@@ -6,23 +6,27 @@ test, trains by the profile `people`, measures on talkers that no training saw, 
 OUT/metric_syncers.safetensors and OUT/people.csv. What is done stays; the same command goes on.
 
 `--generator` goes on with the generator, by the profile `people_generator`: simulated speakers are
-made in OUT/simulated and mixed with two talkers of GRID (notebook 79_followed), and
-OUT/generator.safetensors is written.
+made in OUT/simulated and mixed with two talkers of GRID (notebook 79_followed), and a generator
+of each of the profile's seeds is written, OUT/generator_0.safetensors and so on. The first ships.
 
 `--others CORPUS` measures on the people of another ingested corpus too. Nothing that ships learns
 from them; two judges of the generator do, which do not ship (OUT/followed.csv, OUT/lasting.csv) and
-which say, too, what more people would be worth to the metric syncers (OUT/ceiling.csv). How often
-lips meet is counted by pocketsphinx (OUT/closures.csv). `--ship` puts the weights into the package.
+which say, too, what more people would be worth to the metric syncers (OUT/ceiling.csv). A third
+judges choices (OUT/choice.csv). How often lips meet is counted by pocketsphinx (OUT/closures.csv).
+`--ship` puts the weights into the package.
 """
 
 import argparse
+import copy
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
-from mssync.app.animate import FACE, RECORDED, load_heads
+from mssync.app.animate import FACE, HEAD, load_heads
 from mssync.data.corpus import read_clip, read_index
 from mssync.data.ingest import ingest
 from mssync.data.packed import Packed
@@ -34,9 +38,12 @@ from mssync.model.syncer import SyncerPyramid
 from mssync.model.weights import load_model, save_model
 from mssync.simulate.clips import simulate_corpus
 from mssync.study.followed import (
+    CHOICE_TALKERS,
     GENERATOR_TALKERS,
     PEOPLE,
+    RealFaces,
     Speaking,
+    choice_corpus,
     closure_times,
     closures_measured,
     followed_measures,
@@ -60,6 +67,7 @@ from mssync.study.people import (
 from mssync.study.profiles import load_profile
 
 ROOT = Path(__file__).resolve().parent.parent
+REAL = "data, shown"  # real faces on the heads of what is shown
 
 
 def options() -> argparse.Namespace:
@@ -76,23 +84,55 @@ def options() -> argparse.Namespace:
     return p.parse_args()
 
 
-def speaking(G: Generator) -> dict[str, Speaking]:
-    "What is compared: `G` on a head of its own, as `animate` shows it, and what knows no person."
-    shown = Speaking(G, load_heads(), **RECORDED)
-    return dict(
-        simulated=Speaking(load_model("simulated/generator")), face=Speaking(G), shown=shown
-    )
+def speaking(G: Generator, training: int) -> dict[str, Speaking]:
+    "What is compared: `G` with its head at rest, as `animate` shows it, and what knows no person."
+    simulated = dict(simulated=Speaking(load_model("simulated/generator")))
+    compared = dict(face=Speaking(G), shown=Speaking(G, load_heads(), HEAD))
+    return compared if training else simulated | compared
+
+
+def listening(G: Generator, training: int) -> dict[str, Speaking | RealFaces]:
+    "The same, and real faces on the head of what is shown."
+    compared = speaking(G, training)
+    return compared if training else {REAL: RealFaces(load_heads(), HEAD)} | compared
+
+
+def faces(G: Generator) -> dict[str, Speaking]:
+    "What was chosen from: whose face is moved, its head at rest, and how far its lips go."
+
+    def moved(**options):
+        other = copy.deepcopy(G)
+        other.cfg = replace(G.cfg, **options)
+        return other
+
+    as_it_is = moved(lips=1.0, shut=0.0)
+    as_it_is.face[1] = 0
+    tried = {
+        "own": moved(mean_face=False, lips=1.0),
+        "mean": moved(talker="", lips=1.0),
+        "talker's, mouth as it is": as_it_is,
+        "talker's": moved(lips=1.0, shut=0.0),
+    }
+    tried |= {f"talker's, lips {n:g}": moved(lips=n, shut=0.0) for n in (1.4, 1.8)}
+    tried["talker's, as it ships"] = G
+    heads = load_heads()
+    shown = {f"{name}, shown": Speaking(g, heads, HEAD) for name, g in tried.items()}
+    return {name: Speaking(g) for name, g in tried.items()} | shown
 
 
 def make_generator(out: Path, seed: int) -> tuple[Generator, dict]:
-    "Train the generator."
-    settings = load_profile("people_generator")
-    made = {k: settings["corpus"][k] for k in ("clips", "speakers", "seconds")}
-    simulate_corpus(out / "simulated", **made)
-    corpus = generator_corpus(out / "learnt", out / "grid", out / "simulated")
-    G, about = train_follower(corpus, settings, seed)
-    save_model(out / "generator.safetensors", G, half=True, **about)
-    return G, about
+    "Train a generator, where it is not there yet."
+    path = out / f"generator_{seed}.safetensors"
+    if not path.is_file():
+        settings = load_profile("people_generator")
+        if not (out / "learnt").is_dir():
+            made = {k: settings["corpus"][k] for k in ("clips", "speakers", "seconds")}
+            simulate_corpus(out / "simulated", **made)
+            generator_corpus(out / "learnt", out / "grid", out / "simulated")
+        G, about = train_follower(out / "learnt", settings, seed)
+        save_model(path, G, half=True, **about)
+    G = load_model(path)
+    return G, G.meta
 
 
 def measure_ceiling(judges: list[tuple], out: Path):
@@ -108,31 +148,46 @@ def measure_ceiling(judges: list[tuple], out: Path):
     print(table.to_string())
 
 
-def measure_generator(G: Generator, out: Path, others: str, seed: int):
-    "What the generator is worth with strangers' voices."
+def write_table(rows: list[pd.DataFrame], path: Path):
+    "Rows of several trainings, written and shown."
+    table = pd.concat(rows, ignore_index=True).drop_duplicates()
+    table.to_csv(path, index=False, float_format="%.4f")
+    print(table.to_string())
+
+
+def measure_generators(made: list[Generator], out: Path, others: str, seed: int):
+    "What the generators are worth with strangers' voices."
     settings = load_profile("people_generator")
     folders, level = judge_corpora(out, out / "grid", others)
     judges = [(f, train_judge(f, level, settings, seed)) for f in folders]
     measure_ceiling(judges, out)
     space = shape_space(Packed(folders[0], "train"))
-    compared = speaking(G)
-    followed = followed_measures(judges, space, compared)
-    followed.to_csv(out / "followed.csv", index=False, float_format="%.4f")
-    print(followed.to_string())
-
     folder, judge = judges[0]
     x, a, about = unseen_windows(Packed(folder, "test", audio_stats_of(judge)))
-    strangers = torch.from_numpy((about.source != "GRID").to_numpy())
+    strangers = torch.tensor((about.source != "GRID").to_numpy())
     sounds = without_level(a[strangers], judge)
-    lasts = lasting(x[strangers], sounds, space, compared)
-    lasts.to_csv(out / "lasting.csv", index=False, float_format="%.4f")
-    print(lasts.to_string())
+    followed = []
+    lasts = []
+    for k, G in enumerate(made):
+        compared = speaking(G, k)
+        rows = followed_measures(judges, space, listening(G, k))
+        followed.append(numbered(rows, k))
+        lasts.append(numbered(lasting(x[strangers], sounds, space, compared), k))
+    write_table(followed, out / "followed.csv")
+    write_table(lasts, out / "lasting.csv")
 
 
-def measure_closures(G: Generator, videos: str, out: Path):
-    "How often lips meet at /p/, /b/ and /m/, of GRID's talkers whom the generator has not heard."
+def numbered(rows: pd.DataFrame, training: int) -> pd.DataFrame:
+    "With the number of the training; what is of none of them has number 0."
+    of_none = rows.generator.isin(("data", REAL, "simulated"))
+    return rows.assign(training=np.where(of_none, 0, training))
+
+
+def closures(videos: str, out: Path, choice: bool) -> tuple[list, list]:
+    "Clips of GRID's talkers whom the generator has not heard, and when their lips must meet."
     index = read_index(out / "grid")
     index = index[(index.split != "") & ~index.speaker.isin(GENERATOR_TALKERS)]
+    index = index[index.speaker.isin(CHOICE_TALKERS) == choice]
     files = pd.read_csv(out / "grid" / "report.csv").set_index("id").file
     clips = []
     times = []
@@ -142,9 +197,30 @@ def measure_closures(G: Generator, videos: str, out: Path):
             clips.append(read_clip(out / "grid", row))
             wave = read_audio(Path(videos) / files[row["recording"]])
             times.append(closure_times(wave, sentence))
-    table = closures_measured(clips, times, speaking(G))
-    table.to_csv(out / "closures.csv", index=False, float_format="%.4f")
-    print(table.to_string())
+    return clips, times
+
+
+def measure_closures(made: list[Generator], videos: str, out: Path):
+    "How often lips meet at /p/, /b/ and /m/, of talkers by whom nothing was chosen."
+    of = closures(videos, out, choice=False)
+    rows = [numbered(closures_measured(*of, speaking(G, k)), k) for k, G in enumerate(made)]
+    write_table(rows, out / "closures.csv")
+
+
+def measure_choice(made: list[Generator], videos: str, out: Path, others: str, seed: int):
+    "Whose face is moved, and how far its lips go: what validation people say."
+    settings = load_profile("people_generator")
+    folder, level = choice_corpus(out, out / "grid", others)
+    judges = [(folder, train_judge(folder, level, settings, seed))]
+    space = shape_space(Packed(folder, "train"))
+    of = closures(videos, out, choice=True)
+    rows = []
+    for k, G in enumerate(made):
+        compared = faces(G)
+        table = followed_measures(judges, space, compared)
+        met = closures_measured(*of, compared).drop(columns="speakers")
+        rows.append(numbered(table.merge(met, on="generator"), k))
+    write_table(rows, out / "choice.csv")
 
 
 def make_syncers(a: argparse.Namespace) -> tuple[SyncerPyramid, dict]:
@@ -198,13 +274,16 @@ if __name__ == "__main__":
     if a.ship:
         ship(syncers, about, table)
     if a.generator:
-        G, about = make_generator(a.out, a.seed)
+        seeds = load_profile("people_generator")["seeds"]
+        found = [make_generator(a.out, seed) for seed in seeds]
+        made = [G for G, _ in found]
         if a.ship:
             path = ROOT / "mssync" / "weights" / f"{FACE}.safetensors"
-            save_model(path, G, half=True, **about)
+            save_model(path, made[0], half=True, **found[0][1])
         if a.others:
-            measure_generator(G, a.out, a.others, a.seed)
-        if find_spec("pocketsphinx"):
-            measure_closures(G, a.videos, a.out)
-        else:
+            measure_generators(made, a.out, a.others, a.seed)
+        if not find_spec("pocketsphinx"):
             print("pocketsphinx is not installed: how often lips meet is not counted")
+        elif a.others:
+            measure_choice(made, a.videos, a.out, a.others, a.seed)
+            measure_closures(made, a.videos, a.out)

@@ -12,7 +12,7 @@ __all__ = [
     "FACE",
     "HEADS",
     "STAY",
-    "RECORDED",
+    "HEAD",
     "STYLES",
     "read_portrait",
     "speech_motion",
@@ -334,7 +334,7 @@ def _rested(
 # %% ../../nbs/app/80_animate.ipynb #8ec0rd02
 FACE, HEADS = "people/generator", "simulated/generator_short"
 STAY = 0.02  # of the way back to the first frame, at every frame
-RECORDED = dict(lips=1.4, head=1.3)  # see `steer`
+HEAD = 1.3  # how much of its motion is shown: see `steer`
 
 
 def load_heads(
@@ -354,8 +354,9 @@ def recorded_motion(
 ) -> tuple[np.ndarray, np.ndarray]:  # (T+1, 68, 2) the motion, and that whose head it has
     "Motion for a recorded voice. Raises as `speech_motion`."
     heads = speech_motion(load_heads(), x0, wave, sr, seed)
-    face = speech_motion(load_generator(FACE), x0, wave, sr, seed)
-    return steer(face, x0, **RECORDED, heads=heads), heads
+    talks = load_generator(FACE)
+    face = speech_motion(talks, x0, wave, sr, seed)
+    return steer(face, x0, HEAD, talks.cfg.lips, heads), heads
 
 
 # %% ../../nbs/app/80_animate.ipynb #a5e00009

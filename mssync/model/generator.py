@@ -14,6 +14,8 @@ __all__ = [
     "Transformer",
     "merge",
     "Loop",
+    "opening",
+    "opened_as",
     "Generator",
     "generate",
 ]
@@ -121,6 +123,10 @@ class GeneratorConfig:
     furthest: float = 0.0
     # in eval mode move the mean face of the training, and carry its motion over to x_0; no: paper
     mean_face: bool = False
+    # which of the training's speakers has that face, its mouth as open as that of x_0; "": all
+    talker: str = ""
+    lips: float = 1.0  # how many times as far as those of the talker the lips of x_0 are to go
+    shut: float = 0.0  # the opening of the talker's mouth that is to shut that of x_0, face sizes
     # what landmarks are relative to: their "first" frame, or the clip's "fixed" unit square
     reference: str = "first"
 
@@ -387,6 +393,8 @@ class _Networks(nn.Module):
         for limit in ("fastest", "furthest"):  # along the axes of velocities
             if getattr(cfg, limit):
                 self.register_buffer(limit, torch.full((2 * L,), math.inf))
+        if cfg.talker:  # a mean face, and how it changes with the opening of its mouth
+            self.register_buffer("face", torch.full((2, 2 * L), math.nan))
 
         p, w, expansion = cfg.position_widths, cfg.branch_widths, cfg.expansion
         self.stem = nn.Linear(2 * L, p[0])
@@ -567,6 +575,26 @@ class _Start(_Step):
         return torch.cat([mirrored, a], 1), (*temporal, *noise)
 
 
+# %% ../../nbs/model/13_generator.ipynb #0pen0001
+def opening(
+    x: Tensor,  # (..., 136)
+) -> Tensor:  # (...)
+    "How far the inner lips are apart, downwards; below 0 where they cross."
+    upper, lower = ([2 * p + 1 for p in points] for points in ((61, 62, 63), (67, 66, 65)))
+    return (x[..., lower] - x[..., upper]).mean(-1)
+
+
+def opened_as(
+    x0: Tensor,  # (..., 136)
+    mean: Tensor,  # (136,) another face
+    change: Tensor,  # (136,) of it, a unit of `opening`
+    lips: float = 1.0,  # how many times as far as its lips those of x_0 will go
+    shut: float = 0.0,  # what its mouth is opened more
+) -> Tensor:  # (..., 136)
+    "The other face, its mouth as open as in x_0 over `lips`, and `shut` more."
+    return mean + (opening(x0) / lips + shut - opening(mean))[..., None] * change
+
+
 # %% ../../nbs/model/13_generator.ipynb #11m175e0
 class _Limits(_Start):
     "What no face of the training does is left out."
@@ -607,10 +635,12 @@ class _Advance(_Limits):
     def moved_face(
         self,
         x0: Tensor,  # (B, 136)
-    ) -> Tensor:  # (B, 136) x_0, or the mean face of the training in eval mode with `mean_face`
+    ) -> Tensor:  # (B, 136) x_0, or a mean face of the training in eval mode with `mean_face`
         "The face that is moved. Raises ValueError where the mean one is not known."
         if self.training or not self.cfg.mean_face:
             return x0
+        if self.cfg.talker:
+            return opened_as(x0, *self.face, self.cfg.lips, self.cfg.shut)
         if self.axes_x.is_identity():
             raise ValueError("Generator: mean_face needs axes of the training's faces (whiten)")
         return self.axes_x.mean.to(x0).expand_as(x0)

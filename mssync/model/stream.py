@@ -21,7 +21,7 @@ from ..data.audio import COLUMNS
 from ..data.files import write_atomic
 from ..data.landmarks import L
 from .fast import dense
-from .generator import Generator, receptive_field
+from .generator import Generator, opened_as, receptive_field
 from .layers import expect
 from .pyramid import LEVELS
 
@@ -246,6 +246,15 @@ def _drawn_from(G: Generator, i: int, n: int) -> str:
     return "N(0, 1)" if G.cfg.noise and i == n - 1 else "zeros"
 
 
+def _moved_face(G: Generator) -> dict:
+    "The face that is moved in place of x_0, if one is, and what a unit of `opening` makes of it."
+    if not G.cfg.mean_face:
+        return dict(mean_face=None)
+    face, change = G.face if G.cfg.talker else (G.axes_x.mean, torch.zeros(2 * L))
+    shown = dict(lips=G.cfg.lips, shut=G.cfg.shut)
+    return dict(mean_face=face.tolist(), opened=change.tolist(), **shown)
+
+
 def _about(G: Generator, state: tuple, names: list[str]) -> dict:
     "What model.json says."
     parts = [
@@ -258,7 +267,7 @@ def _about(G: Generator, state: tuple, names: list[str]) -> dict:
         audio_dim=G.cfg.audio_dim,
         features=G.cfg.features,
         reference=G.cfg.reference,
-        mean_face=G.axes_x.mean.tolist() if G.cfg.mean_face else None,
+        **_moved_face(G),
         audio_mean=G.audio_mean.tolist(),
         audio_std=G.audio_std.tolist(),
         branches=G.branches,
@@ -338,8 +347,10 @@ def motion_onnx(
     names = [i.name for i in step.get_inputs()]
     f = audio.run(None, dict(a=a))[0]
     x = x0.reshape(len(x0), -1)
-    if mean := json.loads((Path(folder) / "model.json").read_text()).get("mean_face"):
-        x = np.tile(np.float32(mean), (len(x), 1))
+    about = json.loads((Path(folder) / "model.json").read_text())
+    if about["mean_face"]:
+        face = (np.float32(about[k]) for k in ("mean_face", "opened"))
+        x = opened_as(x, *face, *(np.float32(about[k]) for k in ("lips", "shut")))
     out = [x]
     for t in range(1, len(f)):
         x, _, *state = step.run(None, dict(zip(names, (x, out[0], f[t], *state))))

@@ -5,12 +5,14 @@
 # %% auto #0
 __all__ = [
     "GENERATOR_TALKERS",
+    "CHOICE_TALKERS",
     "PEOPLE",
     "WORDS",
     "face_alone",
     "mixed_corpus",
     "generator_corpus",
     "judge_corpora",
+    "choice_corpus",
     "level_stats",
     "train_judge",
     "train_follower",
@@ -19,6 +21,8 @@ __all__ = [
     "heard_by",
     "unseen_windows",
     "Speaking",
+    "on_heads",
+    "RealFaces",
     "followed_rows",
     "followed_table",
     "motion_facts",
@@ -36,6 +40,8 @@ __all__ = [
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +76,7 @@ def face_alone(clip: Clip) -> Clip:
 
 # %% ../../nbs/study/79_followed.ipynb #f0790008
 GENERATOR_TALKERS = ("s1", "s4")  # of GRID
+CHOICE_TALKERS = ("s26", "s29", "s31")  # of GRID, by whose closures of the lips choices are made
 
 
 def mixed_corpus(
@@ -104,6 +111,16 @@ def generator_corpus(
 
 
 # %% ../../nbs/study/79_followed.ipynb #f0790010
+def _as_loud(level: float, clip: Clip) -> Clip:
+    return replace(clip, audio=at_level(clip.audio, level))
+
+
+def _not_learnt(grid: str | Path) -> pd.DataFrame:
+    "GRID's clips of talkers from whom the generator does not learn."
+    g = read_index(grid)
+    return g[(g.split != "") & ~g.speaker.isin(GENERATOR_TALKERS)]
+
+
 def judge_corpora(
     out: str | Path,  # gets folders `judge_0` and `judge_1`
     grid: str | Path,  # of `deal_people`
@@ -111,21 +128,28 @@ def judge_corpora(
 ) -> tuple[list[Path], float]:  # the folders; the level of their speech
     "What each judge learns from (split `train`) and is tried on (split `test`)."
     level = corpus_level(grid)
-    g = read_index(grid)
-    g = g[(g.split != "") & ~g.speaker.isin(GENERATOR_TALKERS)]
+    g = _not_learnt(grid)
     o = read_index(others)
     names = sorted(o.speaker[o.split == "test"].unique())
-
-    def louder(clip):
-        return replace(clip, audio=at_level(clip.audio, level))
-
     folders = []
     for k in (0, 1):
-        tried = o.speaker.isin(names[k::2])
-        dealt = o.assign(split=np.where(tried, "test", "train"))
-
-        folders.append(mixed_corpus(Path(out) / f"judge_{k}", [(grid, g), (others, dealt)], louder))
+        dealt = o.assign(split=np.where(o.speaker.isin(names[k::2]), "test", "train"))
+        parts = [(grid, g), (others, dealt)]
+        folders.append(mixed_corpus(Path(out) / f"judge_{k}", parts, partial(_as_loud, level)))
     return folders, level
+
+
+def choice_corpus(
+    out: str | Path,  # gets folder `choice`
+    grid: str | Path,  # of `deal_people`
+    others: str | Path,  # of `deal_people`
+) -> tuple[Path, float]:  # the folder; the level of its speech
+    "What the judge of choices learns from, and the validation people it is tried on."
+    level = corpus_level(grid)
+    g = _not_learnt(grid)
+    parts = [(grid, g[g.split != "test"]), (others, read_index(others))]
+    parts = [(f, d.assign(split=np.where(d.split == "val", "test", "train"))) for f, d in parts]
+    return mixed_corpus(Path(out) / "choice", parts, partial(_as_loud, level)), level
 
 
 def level_stats(
@@ -245,27 +269,52 @@ def unseen_windows(
 # %% ../../nbs/study/79_followed.ipynb #f0790018
 @dataclass(frozen=True)
 class Speaking:
-    "What speaks: a generator, or the face of one on the head of another."
+    "What speaks: a generator, or the face of one on the head of another; its lips as it says."
 
     face: Generator
     heads: Generator | None = None  # by default the face's own
-    lips: float = 1.0  # how much the face moves, and the head: see `steer`
-    head: float = 1.0
+    head: float = 1.0  # how much the head moves: see `steer`
 
     def motion(
         self,
-        x0: Tensor,  # (N, 68, 2) first frames
+        x: Tensor,  # (N, T', 68, 2) windows, whose first frames begin
         raw: Tensor,  # (N, 4T, 26) as in `taken_by`
         seed: int = 0,  # of the initial states
     ) -> Tensor:  # (N, T, 68, 2)
         "Motion for windows of sound."
-        y = generate(self.face, x0, taken_by(self.face, raw), seed)
-        if self.heads is None:
+        y = generate(self.face, x[:, 0], taken_by(self.face, raw), seed)
+        lips = self.face.cfg.lips
+        if self.heads is None and self.head == lips == 1:
             return y
-        h = generate(self.heads, x0, taken_by(self.heads, raw), seed)
-        each = zip(y.numpy(), x0.numpy(), h.numpy())
-        moved = [steer(m, first, self.head, self.lips, heads=o) for m, first, o in each]
-        return torch.from_numpy(np.stack(moved))
+        return on_heads(y, self.heads, raw, self.head, lips, seed)
+
+
+def on_heads(
+    y: Tensor,  # (N, T, 68, 2)
+    heads: Generator | None,  # by default the motion's own
+    raw: Tensor,  # (N, 4T, 26) as in `taken_by`
+    head: float = 1.0,  # see `steer`
+    lips: float = 1.0,
+    seed: int = 0,
+) -> Tensor:  # (N, T, 68, 2)
+    "Faces on the heads that a generator moves to the same sound."
+    h = repeat(None)
+    if heads is not None:
+        h = generate(heads, y[:, 0], taken_by(heads, raw), seed).numpy()
+    each = zip(y.numpy(), h)
+    return torch.from_numpy(np.stack([steer(m, m[0], head, lips, heads=o) for m, o in each]))
+
+
+@dataclass(frozen=True)
+class RealFaces:
+    "Faces as they are, on the head of a generator: what any motion could be worth there."
+
+    heads: Generator
+    head: float = 1.0  # see `steer`
+
+    def motion(self, x: Tensor, raw: Tensor, seed: int = 0) -> Tensor:
+        "As `Speaking.motion`."
+        return on_heads(x, self.heads, raw, self.head, seed=seed)
 
 
 # %% ../../nbs/study/79_followed.ipynb #f0790019
@@ -345,7 +394,7 @@ PEOPLE = {True: "other talkers of GRID", False: "people of other corpora"}
 def followed_measures(
     judges: list[tuple],  # folder of `judge_corpora`, its judge
     space: ShapeSpace,
-    speaking: dict[str, Speaking],  # by name
+    speaking: dict[str, Speaking | RealFaces],  # by name
     draws: int = 4,  # motions for every window
 ) -> pd.DataFrame:  # generator, people, the columns of `followed_table` and of `motion_facts`
     "The data and generators, on people whom neither generator nor judge has heard."
@@ -358,7 +407,7 @@ def followed_measures(
         for name in ("data", *speaking):
             who = speaking.get(name)
             for seed in range(draws if who else 1):
-                y = who.motion(x[:, 0], raw, seed) if who else x
+                y = who.motion(x, raw, seed) if who else x
                 for known in sorted(set(grid), reverse=True):
                     m = grid == known
                     at = dict(generator=name, people=PEOPLE[known])
@@ -460,9 +509,9 @@ def closures_measured(
     for name, s in speaking.items():
         made = []
         for c in clips:
-            x0 = torch.from_numpy(normalise(c.landmarks, c.landmarks[0])[:1].astype(np.float32))
+            x = torch.from_numpy(normalise(c.landmarks, c.landmarks[0]).astype(np.float32))[None]
             raw = torch.from_numpy(at_level(c.audio, 0.0))[None]
-            made += [s.motion(x0, raw, k)[0].numpy() for k in range(draws)]
+            made += [s.motion(x, raw, k)[0].numpy() for k in range(draws)]
         rows.append(dict(generator=name) | closed_share(made, each, np.repeat(who, draws)))
     return pd.DataFrame(rows)
 
@@ -497,7 +546,7 @@ def lasting(
     sounds = torch.stack([torch.cat(list(raw[o[:many]]))[: 4 * frames] for o in orders])
     rows = []
     for name, s in speaking.items():
-        y = s.motion(x[first, 0], sounds).numpy()
+        y = s.motion(x[first], sounds).numpy()
         parts = dict(residual_first=y[:, :100], residual_last=y[:, -100:])
         ends = {
             k: float(np.sqrt((residual_ratios(v, x.numpy(), space) ** 2).mean()))

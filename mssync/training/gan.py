@@ -25,7 +25,8 @@ __all__ = [
     "moving_part",
     "most",
     "ways",
-    "measure_limits",
+    "talker_face",
+    "measure_faces",
     "GANNetworks",
     "GANState",
     "leave_taught",
@@ -54,7 +55,7 @@ from tqdm.auto import tqdm
 from ..data.landmarks import L
 from ..data.packed import Packed
 from ..model.discriminators import DiscriminatorConfig, Discriminators
-from ..model.generator import Generator, GeneratorConfig
+from ..model.generator import Generator, GeneratorConfig, opening
 from ..model.layers import Axes, full, unrounded, values_checked
 from ..model.losses import LAMBDA, discriminator_hinge, generator_hinge, total_loss
 from ..model.pyramid import LEVELS
@@ -381,14 +382,33 @@ def ways(
     return (x[:, 1:] - x[:, :1]).flatten(2).flatten(0, 1)
 
 
-def measure_limits(
+# %% ../../nbs/training/24_gan.ipynb #24face00
+def talker_face(
+    packed: Packed,  # training clips
+    talker: str,  # one of their speakers
+    frames: int,  # T of the windows
+) -> Tensor:  # (2, 136) x, r
+    "A speaker's mean face, and what a unit of `opening` makes of it. Raises ValueError."
+    clip, start = packed.places(frames, stride=frames + 1)
+    theirs = torch.tensor((packed.index.speaker == talker).to_numpy())[clip]
+    if not theirs.any():
+        raise ValueError(f"talker is {talker!r}: the training has no window of such a speaker")
+    x, _ = packed.cut(dict(clip=clip[theirs], start=start[theirs]), frames)
+    x = x.flatten(2).flatten(0, 1)
+    o = opening(x) - opening(x).mean()
+    return torch.stack([x.mean(0), o @ x / (o @ o)])
+
+
+def measure_faces(
     G: Generator,
     packed: Packed,  # its training clips
     frames: int,  # T of its windows
     samples: int = 2048,
     seed: int = 0,
 ):
-    "Give a generator the limits that its `cfg` asks for."
+    "Tell a generator what its `cfg` asks of the training's faces. Raises as `talker_face`."
+    if G.cfg.talker:
+        G.face.copy_(talker_face(packed, G.cfg.talker, frames))
     if share := G.cfg.fastest:
         G.fastest.copy_(most(velocities(packed, frames, samples, seed), G.axes_v, share))
     if share := G.cfg.furthest:
@@ -682,7 +702,7 @@ def new_gan(
     if cfg.whiten and cfg.floor_d:
         judged = axes[0], fit_axes(packed, cfg.frames, cfg.floor_d)[1]
     G = (_begun(start, shape) if start else Generator(shape, *axes)).to(device)
-    measure_limits(G, packed, cfg.frames)
+    measure_faces(G, packed, cfg.frames)
     D = Discriminators(disc, *judged).to(device)
     syncers = rescaled(syncers.to(device), packed)
     gan = GANState(G, D, syncers, cfg, processes, capture=capture)
