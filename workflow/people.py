@@ -7,13 +7,13 @@ OUT/metric_syncers.safetensors and OUT/people.csv. What is done stays; the same 
 
 `--generator` goes on with the generator, by the profile `people_generator`: simulated speakers are
 made in OUT/simulated and mixed with two talkers of GRID (notebook 79_followed), and a generator
-of each of the profile's seeds is written, OUT/generator_0.safetensors and so on. The first ships.
+of each of the profile's seeds is written, OUT/generator_0.safetensors and so on.
 
 `--others CORPUS` measures on the people of another ingested corpus too. Nothing that ships learns
 from them; two judges of the generator do, which do not ship (OUT/followed.csv, OUT/lasting.csv) and
 which say, too, what more people would be worth to the metric syncers (OUT/ceiling.csv). A third
-judges choices (OUT/choice.csv). How often lips meet is counted by pocketsphinx (OUT/closures.csv).
-`--ship` puts the weights into the package.
+judges choices (OUT/choice.csv), that of the training that ships among them. How often lips meet is
+counted by pocketsphinx (OUT/closures.csv). `--ship` puts the weights into the package.
 """
 
 import argparse
@@ -213,14 +213,25 @@ def measure_choice(made: list[Generator], videos: str, out: Path, others: str, s
     folder, level = choice_corpus(out, out / "grid", others)
     judges = [(folder, train_judge(folder, level, settings, seed))]
     space = shape_space(Packed(folder, "train"))
-    of = closures(videos, out, choice=True)
+    of = closures(videos, out, choice=True) if find_spec("pocketsphinx") else None
     rows = []
     for k, G in enumerate(made):
         compared = faces(G)
         table = followed_measures(judges, space, compared)
-        met = closures_measured(*of, compared).drop(columns="speakers")
-        rows.append(numbered(table.merge(met, on="generator"), k))
+        if of:
+            met = closures_measured(*of, compared).drop(columns="speakers")
+            table = table.merge(met, on="generator")
+        rows.append(numbered(table, k))
     write_table(rows, out / "choice.csv")
+
+
+def chosen(out: Path) -> int:
+    "The training that fits the voices of validation people best; the first if none was asked."
+    if not (out / "choice.csv").is_file():
+        return 0
+    t = pd.read_csv(out / "choice.csv")
+    t = t[(t.generator == "talker's, as it ships, shown") & (t.people == PEOPLE[False])]
+    return int(t[t.scale_ms < 1600].groupby("training").more.mean().idxmax())
 
 
 def make_syncers(a: argparse.Namespace) -> tuple[SyncerPyramid, dict]:
@@ -274,16 +285,16 @@ if __name__ == "__main__":
     if a.ship:
         ship(syncers, about, table)
     if a.generator:
-        seeds = load_profile("people_generator")["seeds"]
-        found = [make_generator(a.out, seed) for seed in seeds]
+        found = [make_generator(a.out, s) for s in load_profile("people_generator")["seeds"]]
         made = [G for G, _ in found]
-        if a.ship:
-            path = ROOT / "mssync" / "weights" / f"{FACE}.safetensors"
-            save_model(path, made[0], half=True, **found[0][1])
         if a.others:
-            measure_generators(made, a.out, a.others, a.seed)
-        if not find_spec("pocketsphinx"):
-            print("pocketsphinx is not installed: how often lips meet is not counted")
-        elif a.others:
             measure_choice(made, a.videos, a.out, a.others, a.seed)
+            measure_generators(made, a.out, a.others, a.seed)
+        if find_spec("pocketsphinx"):
             measure_closures(made, a.videos, a.out)
+        else:
+            print("pocketsphinx is not installed: how often lips meet is not counted")
+        if a.ship:
+            best = chosen(a.out)
+            path = ROOT / "mssync" / "weights" / f"{FACE}.safetensors"
+            save_model(path, made[best], half=True, **found[best][1])

@@ -3,9 +3,9 @@
 `python workflow/table5.py CLIPS OUT` reads a folder of videos with a table `clips.tsv` (file,
 dataset, speaker), follows the face in each, trains a network of SyncNet's architecture on the GRID
 talkers but for some, and measures on what it has not seen: the recorded video, its landmarks
-rendered again by the warp, what the shipped generator makes of the first frame and the sound,
-rendered too, and a face that never moves. OUT/table5_clips.csv has a row a clip and method,
-OUT/table5.csv means with intervals over speakers. Nothing of the clips is kept but these numbers;
+rendered again by the warp, what `animate` makes of the first frame and the sound, rendered too,
+and a face that never moves. OUT/table5_clips.csv has a row a clip and method, OUT/table5.csv means
+with intervals over speakers. Nothing of the clips is kept but these numbers;
 what lies in OUT besides is for going on after an interruption.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mssync.app.animate import load_generator, speech_motion
+from mssync.app.animate import recorded_motion
 from mssync.data.audio import SR
 from mssync.data.files import write_atomic
 from mssync.data.landmarks import FPS
@@ -34,7 +34,6 @@ MOST = 75  # frames of a clip that are measured: GRID's length
 HELD_OUT = 25  # clips of training talkers that are not trained on
 STEPS = 700
 WIDTH = 0.25  # of the network, over SyncNet's
-GENERATOR = "people/generator"
 
 
 def tracked(path: Path, find) -> tuple[list, np.ndarray]:
@@ -80,7 +79,7 @@ def measured(net: SyncNet, frames, x: np.ndarray, wave: np.ndarray) -> dict:
     return dict(av_off=abs(said.offset), av_conf=said.confidence, lse_d=said.distance)
 
 
-def rows_of(path: Path, net: SyncNet, generator, find) -> list[dict]:
+def rows_of(path: Path, net: SyncNet, find) -> list[dict]:
     "Every method's row for a clip."
     frames, x = tracked(path, find)
     frames = frames[:MOST]
@@ -90,7 +89,7 @@ def rows_of(path: Path, net: SyncNet, generator, find) -> list[dict]:
     portrait = cut_square(frames[0], corner, side, SIDE)
     real = ((x - corner) / side).astype(np.float32)
     act = WarpReenactor(portrait, real[0])
-    made = speech_motion(generator, real[0], wave, SR)[: len(real)]
+    made = recorded_motion(real[0], wave, SR)[0][: len(real)]
     rows = [dict(method="Ground truth", **measured(net, frames, x, wave), lmd=0.0, lmd_front=0.0)]
     for method, motion in (
         ("GT landmarks + warp", real),
@@ -142,7 +141,6 @@ def all_rows(clips: Path, out: Path) -> pd.DataFrame:
 
     others = index[index.file.str.match("voxceleb2/|lrs3/|avspeech/|hdtf/")]
     others = others.groupby("speaker").head(1)
-    generator = load_generator(GENERATOR)
     rows = []
     for of, some in (
         ("GRID, talkers of the training", held),
@@ -151,7 +149,7 @@ def all_rows(clips: Path, out: Path) -> pd.DataFrame:
     ):
         for r in some.itertuples():
             try:
-                for row in rows_of(clips / r.file, net, generator, find):
+                for row in rows_of(clips / r.file, net, find):
                     rows.append(dict(of=of, clip=Path(r.file).stem, speaker=r.speaker, **row))
             except ValueError as e:
                 print(r.file, e, flush=True)
