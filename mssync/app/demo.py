@@ -41,7 +41,15 @@ import numpy as np
 
 # %% ../../nbs/app/84_demo.ipynb #8d3b4636
 import mssync
-from .animate import film, load_generator, of_mean_face, read_portrait, speech_motion
+from mssync.app.animate import (
+    FACE,
+    film,
+    load_generator,
+    of_mean_face,
+    read_portrait,
+    recorded_motion,
+    speech_motion,
+)
 from .live import LiveSpeaker
 from mssync.app.sync import (
     load_syncers,
@@ -133,11 +141,12 @@ class Demo:
 
     def __init__(
         self,
-        weights: str | Path | None = None,  # a generator; that of the package by default
+        weights: str | Path | None = None,  # a generator; those of the package by default
         limits: Limits = Limits(),
     ):
         "Raises CheckpointError, and ValueError on a generator that cannot be streamed."
         self.model = load_generator(weights)
+        self.recorded = weights is None  # recordings get a face and a head (80_animate)
         self.limits = limits
         x = neutral_face()[:, :2]
         middle = (x.min(0) + x.max(0)) / 2
@@ -173,16 +182,18 @@ class Demo:
 def motion_sync(
     motion: np.ndarray,  # (T, 68, 2)
     wave: np.ndarray,  # (samples,) at 16 kHz
+    kind: str = "simulated",  # whose motion: that of "simulated" faces, or of "people"
 ) -> dict | None:  # frames, scales and windows, for JSON; None below 41 frames
     "AV-Off and AV-Conf of motion over time."
     if len(motion) < 41:
         return None
     a = features(wave, SR, len(motion))
-    judges = load_syncers("simulated/metric_syncers")
-    clip = Clip("motion", "", "demo", "test", "", of_mean_face(motion, judges), a)
-    windows = sync_windows([clip], judges, 80)
+    judges = load_syncers(f"{kind}/metric_syncers")
+    judged = of_mean_face(motion, judges) if kind == "simulated" else motion
+    clip = Clip("motion", "", "demo", "test", "", judged, a)
+    windows = sync_windows([clip], judges, dict(simulated=80, people=72)[kind])
     windows.insert(0, "start_s", windows.frame / FPS)
-    scales = plain_rows(sync_table(windows, "simulated"))
+    scales = plain_rows(sync_table(windows, kind))
     return dict(frames=int(windows.frames.iloc[0]), scales=scales, windows=plain_rows(windows))
 
 
@@ -213,12 +224,15 @@ def talk(
     if "portrait" in given:
         check_picture(given["portrait"], demo.limits)
     picture, x0 = read_portrait(given.get("portrait"), size=320)
-    made, masks = speech_motion(demo.model, x0, wave, SR, seed, masks=True)
+    talks = load_generator(FACE) if demo.recorded else demo.model
+    made, masks = speech_motion(talks, x0, wave, SR, seed, masks=True)
+    if demo.recorded:
+        made = recorded_motion(x0, wave, SR, seed)[0]
     motion = steer(made, x0, head, lips)
     video = demo.result() / "talking.mp4"
     write_video(video, film("both", picture, x0, motion), FPS, wave, SR)
     path = video.relative_to(demo.folder).as_posix()
-    sync = motion_sync(motion, wave)
+    sync = motion_sync(motion, wave, "people" if demo.recorded else "simulated")
     return dict(seconds=len(motion) / FPS, video=path, sync=sync, masks=mask_weights(masks))
 
 
