@@ -10,6 +10,7 @@ __all__ = [
     "Limits",
     "check_media",
     "check_picture",
+    "rest_face",
     "Demo",
     "motion_sync",
     "mask_weights",
@@ -135,6 +136,14 @@ def check_picture(path: Path, limits: Limits):
         raise IngestError(path, f"a picture of more than {limits.pixels} pixels")
 
 
+# %% ../../nbs/app/84_demo.ipynb #re5tface
+def rest_face() -> np.ndarray:  # (68, 2) float32
+    "The average face, as large as the unit square lets it be."
+    x = neutral_face()[:, :2]
+    middle = (x.min(0) + x.max(0)) / 2
+    return (0.5 + 0.5 * (x - middle) / np.ptp(x, 0).max()).astype(np.float32)
+
+
 # %% ../../nbs/app/84_demo.ipynb #5486b5ac
 class Demo:
     "A model, and what is asked of it. Closed, it leaves no file behind."
@@ -148,9 +157,7 @@ class Demo:
         self.model = load_generator(weights)
         self.recorded = weights is None  # recordings get a face and a head (80_animate)
         self.limits = limits
-        x = neutral_face()[:, :2]
-        middle = (x.min(0) + x.max(0)) / 2
-        self.rest = (0.5 + 0.5 * (x - middle) / np.ptp(x, 0).max()).astype(np.float32)
+        self.rest = rest_face()
         LiveSpeaker(self.model, self.rest)
         self.folder = Path(tempfile.mkdtemp(prefix="mssync-demo-"))
         self.worker = ThreadPoolExecutor(1)

@@ -85,9 +85,25 @@ def plain_rollout(
     return torch.stack(xs, 1).unflatten(-1, (L, 2))
 
 
+# %% ../../nbs/model/13_generator.ipynb #1n0use00
+@dataclass(kw_only=True)
+class _InUse:
+    "What is made of the motion in eval mode: by default nothing, as in the paper."
+
+    warmup: int = 0  # times that x_0 is seen before frame 1, with mirrored audio; 3: authors
+    stay: float = 0.0  # share of the way back to x_0 that every frame goes, beside Eq. 7
+    fastest: float = 0.0  # along no direction faster than this share of training frames; 0: any
+    furthest: float = 0.0  # along no direction further from x_0 than this share of them; 0: any
+    mean_face: bool = False  # move the mean face of the training, and carry its motion over to x_0
+    # which of the training's speakers has that face, its mouth as open as that of x_0; "": all
+    talker: str = ""
+    lips: float = 1.0  # how many times as far as those of the talker the lips of x_0 are to go
+    shut: float = 0.0  # the opening of the talker's mouth that is to shut that of x_0, face sizes
+
+
 # %% ../../nbs/model/13_generator.ipynb #fab713a2
 @dataclass
-class GeneratorConfig:
+class GeneratorConfig(_InUse):
     "Shape of the generator; defaults are the paper's, or the authors' code's where it is silent."
 
     # a linear layer over x_t and dense blocks, before the temporal module
@@ -113,20 +129,6 @@ class GeneratorConfig:
     # False: one branch on the finest level (the ablation's single-scale generator)
     multiscale: bool = True
     noise: int = 0  # numbers N(0, 1), drawn once a sequence, beside h and x
-    # times that x_0 is seen before frame 1 in eval mode, with mirrored audio; 3: authors
-    warmup: int = 0
-    # share of the way back to x_0 that every frame goes in eval mode, beside Eq. 7; 0: the paper's
-    stay: float = 0.0
-    # eval mode: along no direction faster than this share of the training's frames; 0: any (paper)
-    fastest: float = 0.0
-    # eval mode: along no direction further from x_0 than this share of them; 0: any (paper)
-    furthest: float = 0.0
-    # in eval mode move the mean face of the training, and carry its motion over to x_0; no: paper
-    mean_face: bool = False
-    # which of the training's speakers has that face, its mouth as open as that of x_0; "": all
-    talker: str = ""
-    lips: float = 1.0  # how many times as far as those of the talker the lips of x_0 are to go
-    shut: float = 0.0  # the opening of the talker's mouth that is to shut that of x_0, face sizes
     # what landmarks are relative to: their "first" frame, or the clip's "fixed" unit square
     reference: str = "first"
 

@@ -139,6 +139,7 @@ def judge_corpora(
     return folders, level
 
 
+# %% ../../nbs/study/79_followed.ipynb #f079chco
 def choice_corpus(
     out: str | Path,  # gets folder `choice`
     grid: str | Path,  # of `deal_people`
@@ -152,6 +153,7 @@ def choice_corpus(
     return mixed_corpus(Path(out) / "choice", parts, partial(_as_loud, level)), level
 
 
+# %% ../../nbs/study/79_followed.ipynb #f079levs
 def level_stats(
     folder: str | Path,  # of a corpus of MFCC
     level: float,  # of its speech
@@ -289,6 +291,7 @@ class Speaking:
         return on_heads(y, self.heads, raw, self.head, lips, seed)
 
 
+# %% ../../nbs/study/79_followed.ipynb #f079head
 def on_heads(
     y: Tensor,  # (N, T, 68, 2)
     heads: Generator | None,  # by default the motion's own
