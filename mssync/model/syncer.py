@@ -7,13 +7,13 @@ __all__ = [
     "STILL",
     "plain_embeddings",
     "SyncerConfig",
-    "steadied",
-    "seen",
     "Branch",
     "Syncer",
     "negatives",
     "info_nce",
     "margin_loss",
+    "steadied",
+    "seen",
     "shortest",
     "warn_coarse",
     "SyncerPyramid",
@@ -73,38 +73,6 @@ class SyncerConfig:
     less_mean: bool = False  # landmarks and audio less their mean over the sequence
     # what landmarks are relative to: their "first" frame, or the clip's "fixed" unit square
     reference: str = "first"
-
-
-# %% ../../nbs/model/12_syncer.ipynb #4d8dba78
-STILL = [*range(27, 36), 36, 39, 42, 45]  # nose and corners of the eyes: speech moves them least
-
-
-def steadied(
-    x: Tensor,  # (B, n, 68, 2)
-) -> Tensor:  # (B, n, 68, 2) about the middle of the points `STILL`
-    "Every frame moved by the similarity that takes its still points closest to their mean."
-    z = torch.view_as_complex(x.contiguous())
-    points = z[..., STILL]
-    middle = points.mean(-1, keepdim=True)
-    points = points - middle
-    mean = points.mean(1, keepdim=True)
-    s = (points.conj() * mean).sum(-1, keepdim=True)
-    s = s / points.abs().square().sum(-1, keepdim=True).clamp(min=1e-12)
-    return torch.view_as_real((z - middle) * s)
-
-
-def seen(
-    cfg: SyncerConfig,
-    x: Tensor,  # (B, n, 68, 2) normalised landmarks
-    a: Tensor,  # (B, 4n, 26) standardised audio
-) -> tuple[Tensor, Tensor]:  # the same shapes
-    "What the pyramids are built from."
-    if cfg.steady:
-        x = steadied(x)
-    if cfg.less_mean:
-        x = x - x.mean(1, keepdim=True)
-        a = a - a.mean(1, keepdim=True)
-    return x, a
 
 
 # %% ../../nbs/model/12_syncer.ipynb #5a6c47ab
@@ -266,6 +234,38 @@ def margin_loss(
     else:
         raise ValueError(f"unknown margin loss {kind!r}: choose 'pair' or 'triplet'")
     return loss, (positive[:, 0] < negative.amin(1)).float().mean()
+
+
+# %% ../../nbs/model/12_syncer.ipynb #4d8dba78
+STILL = [*range(27, 36), 36, 39, 42, 45]  # nose and corners of the eyes: speech moves them least
+
+
+def steadied(
+    x: Tensor,  # (B, n, 68, 2)
+) -> Tensor:  # (B, n, 68, 2) about the middle of the points `STILL`
+    "Every frame moved by the similarity that takes its still points closest to their mean."
+    z = torch.view_as_complex(x.contiguous())
+    points = z[..., STILL]
+    middle = points.mean(-1, keepdim=True)
+    points = points - middle
+    mean = points.mean(1, keepdim=True)
+    s = (points.conj() * mean).sum(-1, keepdim=True)
+    s = s / points.abs().square().sum(-1, keepdim=True).clamp(min=1e-12)
+    return torch.view_as_real((z - middle) * s)
+
+
+def seen(
+    cfg: SyncerConfig,
+    x: Tensor,  # (B, n, 68, 2) normalised landmarks
+    a: Tensor,  # (B, 4n, 26) standardised audio
+) -> tuple[Tensor, Tensor]:  # the same shapes
+    "What the pyramids are built from."
+    if cfg.steady:
+        x = steadied(x)
+    if cfg.less_mean:
+        x = x - x.mean(1, keepdim=True)
+        a = a - a.mean(1, keepdim=True)
+    return x, a
 
 
 # %% ../../nbs/model/12_syncer.ipynb #a7953578
