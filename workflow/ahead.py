@@ -32,7 +32,8 @@ SCORED = 80  # frames, as the study scores
 def of_study(results: Path) -> list[pd.DataFrame]:
     "The study's generators, each with the metric syncers of the first seed as the judge."
     study = Study("ahead", results)
-    train, test = study.packed("train"), study.packed("test")
+    train = study.packed("train")
+    test = study.packed("test")
     x, a, ids = test.windows(SCORED + max(WAITS))
     about = test.index.set_index("id").loc[ids]
     sources = [read_clip(study.corpus, row) for row in about.reset_index().to_dict("records")]
@@ -50,7 +51,8 @@ def of_study(results: Path) -> list[pd.DataFrame]:
 
 def of_people(name: str, corpus: Path) -> pd.DataFrame:
     "The generator that ships, on people whom neither it nor the judge has seen."
-    judge, G = load_model("people/metric_syncers"), load_model("people/generator")
+    judge = load_model("people/metric_syncers")
+    G = load_model("people/generator")
     packed = Packed(corpus, ("val", "test"), audio_stats_of(judge))
     x, a, about = unseen_windows(packed)
     axes = frame_axes(packed, 64)

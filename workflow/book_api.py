@@ -113,7 +113,8 @@ def class_entry(node: ast.ClassDef, nodes: dict[str, ast.AST], lines: list[str])
     bases = ", ".join(b for b in map(ast.unparse, node.bases) if b[0] != "_")
     call, rows = f"class {node.name}" + (f"({bases})" if bases else ""), fields(node)
     if init := found.get("__init__"):
-        call, rows = "class " + signature(node.name, init), arguments(init)
+        call = "class " + signature(node.name, init)
+        rows = arguments(init)
     text = [entry(node.name, node, call, rows, "", lines)]
     for name, method in found.items():
         if name[0] != "_":
@@ -135,7 +136,8 @@ def reference(
     why: str,  # a sentence that leads to its notebook
 ) -> str:  # Markdown
     "The reference of a module: everything in its `__all__`."
-    tree, lines = ast.parse(source), source.splitlines()
+    tree = ast.parse(source)
+    lines = source.splitlines()
     nodes = {getattr(n, "name", ""): n for n in tree.body}
     text = [f"# {name}\n\n{ast.get_docstring(tree) or ''}. {why}\n"]
     for public in exported(tree):

@@ -43,7 +43,8 @@ def film(path: Path):
     faces, wave = motions()
     fig, axs = plt.subplot_mosaic("AB;CC", figsize=(5.2, 3.6), dpi=100, height_ratios=(4, 1))
     points = np.concatenate(list(faces.values()))
-    low, high = points.min((0, 1)) - 0.1, points.max((0, 1)) + 0.1
+    low = points.min((0, 1)) - 0.1
+    high = points.max((0, 1)) + 0.1
     lines = []
     for ax, (title, x), colour in zip((axs["A"], axs["B"]), faces.items(), ("0.25", "C0")):
         ax.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]), aspect="equal", title=title)

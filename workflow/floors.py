@@ -35,7 +35,8 @@ COMPARED = 1e-4, 0.03  # with all seeds, and by generators
 
 def syncers(study: Study, role: str, floor: float) -> tuple[SyncerPyramid, dict]:
     "Trained, or read where they were; and how they do on held-out windows."
-    clips, held_out = study.packed("train" if role == "loss" else "metric"), study.packed("val")
+    clips = study.packed("train" if role == "loss" else "metric")
+    held_out = study.packed("val")
     cfg = replace(syncer_training(study.settings, role), floor=floor)
     file = study.results / f"floors/{role}_{floor:g}_seed_{study.seed}.safetensors"
     if not file.is_file():

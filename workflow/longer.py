@@ -105,7 +105,8 @@ class Judge:
         row = {}
         for t in (80, CLIP):
             of = partial(frechet_features, axes=self.axes, encoders=self.encoders)
-            made, real = of(y[:, : t + 1]), of(self.others[:, : t + 1])
+            made = of(y[:, : t + 1])
+            real = of(self.others[:, : t + 1])
             row |= {f"{k}_at_{t}": frechet(made[k], real[k]) for k in made}
         return row
 

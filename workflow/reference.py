@@ -82,14 +82,17 @@ def texts(run):
     folder = run.results
     note = run.note
     lengths = run.lengths
-    table3, table2 = read(folder, "table3"), read(folder, "table2")
-    lips, heads = read(folder, "lips"), read(folder, "heads")
+    table3 = read(folder, "table3")
+    table2 = read(folder, "table2")
+    lips = read(folder, "lips")
+    heads = read(folder, "heads")
     text = report.synchrony_text(table3, run.labels, lengths["sync"], note)
     write_text(text, folder / "table3.md")
 
     why = "they need `evaluation: {images: true}` in the profile"
     absent = [f"{what}: not computed, {why}" for what in ("FID and t-FID", "FVD")]
-    motion, ratios = list(lengths["motion"].values()), read(folder, "dynamics_ratios")
+    motion = list(lengths["motion"].values())
+    ratios = read(folder, "dynamics_ratios")
     write_text(
         report.dynamics_text(table2, ratios, motion, absent, note=note), folder / "table2.md"
     )
@@ -105,7 +108,8 @@ def pictures(run):
     folder = run.results
     labels = run.labels
     logs = read(folder, "figure5")
-    table3, ratios = read(folder, "table3"), read(folder, "dynamics_ratios")
+    table3 = read(folder, "table3")
+    ratios = read(folder, "dynamics_ratios")
     conf = table3[(table3.metric == "AV-Conf") & (table3.scoring == "overlap")]
     style = method_styles(list(labels.values()), list(labels.values()))
     begin = run.settings["training"]["teacher_steps"]

@@ -77,7 +77,8 @@ def piece(
     "Clip k of a corpus."
     rng = np.random.default_rng([k, len(name)])
     some = range(len(tracks) - held, len(tracks)) if split == "test" else len(tracks) - held
-    source, view = int(rng.choice(some)), int(rng.integers(VIEWS))
+    source = int(rng.choice(some))
+    view = int(rng.integers(VIEWS))
     x, a = tracks[source]
     start = int(rng.integers(0, len(x) - frames))
     x = x[start : start + frames]

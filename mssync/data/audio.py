@@ -104,7 +104,8 @@ def features(
     kind: "str|Callable" = "mfcc",
 ) -> np.ndarray:  # (4T, 26) float32, column 4t centred on frame t; (4T, width) of a module
     "Audio features of Section 4.1. Raises ValueError on empty sound or an unknown kind."
-    name, w = kind_name(kind), _mono(wave, sr)
+    name = kind_name(kind)
+    w = _mono(wave, sr)
     n = COLUMNS * (len(w) * 25 // SR if frames is None else frames)
     if name not in KINDS:
         return kind(w, n)
@@ -303,7 +304,8 @@ def _autocorrelation(
     n: int,  # windows, 100 a second
 ) -> np.ndarray:  # (n, longest lag + 3), by lag
     "Autocorrelation of Hann windows of 50 ms, over that of the window alone."
-    w, hann = resample_poly(wave, 1, 4), np.hanning(200)
+    w = resample_poly(wave, 1, 4)
+    hann = np.hanning(200)
     f = _frames(w, 200, _PITCH_SR // 100, n) * hann
     most = _PITCH_SR // 70 + 2
     r = np.fft.irfft(np.abs(np.fft.rfft(f, 512)) ** 2)[:, :most]

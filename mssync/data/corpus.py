@@ -175,7 +175,8 @@ def read_index(
     folder: str | Path,
 ) -> pd.DataFrame:  # one row a clip
     "Read `clips.csv`. Raises CorpusError that names the folder or column and the reason."
-    df, path = _read_table(folder), Path(folder) / "clips.csv"
+    df = _read_table(folder)
+    path = Path(folder) / "clips.csv"
     if missing := [c for c in COLUMN_NAMES if c not in df]:
         raise CorpusError(f"{path}: column {missing[0]!r} is missing")
     if df.empty:

@@ -119,7 +119,8 @@ def _check_limits(s: Settings):
     least |= dict(max_frames=s.min_frames, min_side=0)
     most = dict(iou=1)
     for name, low in least.items():
-        v, high = getattr(s, name), most.get(name)
+        v = getattr(s, name)
+        high = most.get(name)
         if v < low or (high is not None and v > high):
             above = f" and at most {high}" if high is not None else ""
             raise ValueError(f"{name} is {v}: at least {low}{above} is needed")
@@ -128,7 +129,8 @@ def _check_limits(s: Settings):
 # %% ../../nbs/data/08_ingest.ipynb #859ae0db
 def _check_files(src: str | Path, item: Item) -> tuple[Path, Path]:  # of picture and sound
     "Raises IngestError for what can be refused before anything is decoded."
-    path, sound = Path(src) / item.file, Path(src) / (item.audio or item.file)
+    path = Path(src) / item.file
+    sound = Path(src) / (item.audio or item.file)
     if item.reject:
         raise IngestError(path, item.reject)
     if sound.is_dir():
@@ -297,7 +299,8 @@ def _make_clip(
     p: _Piece, id: str, item: Item, wave: np.ndarray, doubtful: float, kind: str
 ) -> Clip:
     "Landmarks in the reference square, features, and how sure each frame is."
-    corner, side = np.reshape(p.square[0], (-1, 1, 2)), np.reshape(p.square[1], (-1, 1, 1))
+    corner = np.reshape(p.square[0], (-1, 1, 2))
+    side = np.reshape(p.square[1], (-1, 1, 1))
     audio, extras = _sound_of(wave, p.run.first + p.frames.start, p.length, kind)
     sure = np.where(p.run.bridged[p.frames], 0, 1 - p.run.doubt[p.frames] / doubtful)
     extras["confidence"] = sure.clip(0, 1).astype(np.float32)
@@ -320,7 +323,8 @@ def _make_clip(
 # %% ../../nbs/data/08_ingest.ipynb #4d615712
 def _describe(p: _Piece, id: str, t0: float) -> dict:
     "A clip's row of the index."
-    corner, side = np.reshape(p.square[0], (-1, 2)), np.reshape(p.square[1], -1)
+    corner = np.reshape(p.square[0], (-1, 2))
+    side = np.reshape(p.square[1], -1)
     return dict(
         id=id,
         frames=p.length,
@@ -508,7 +512,8 @@ def ingest_one(
     landmarker: Landmarker | None = None,
 ) -> dict:  # the mark: key, row of the report, rows of the clips
     "Ingest one recording and leave its mark. Raises OSError where `out` cannot be written."
-    begun, key = time.perf_counter(), _key(src, asdict(item), settings)
+    begun = time.perf_counter()
+    key = _key(src, asdict(item), settings)
     clips, rows, facts = _try_clips(src, item, settings, landmarker)
     for clip in clips:
         write_clip(out, clip)
@@ -539,7 +544,8 @@ def _serve():
     made = {}
     for line in sys.stdin:
         src, out, item, settings = json.loads(line)
-        item, settings = Item(**item), Settings(**settings)
+        item = Item(**item)
+        settings = Settings(**settings)
         wanted = () if item.landmarks else (settings.landmarker, settings.contrast)
         if wanted not in made:
             made[wanted] = make_landmarker(*wanted) if wanted else None
@@ -602,7 +608,9 @@ class _Pool:
     def __init__(self, src, out, settings: Settings, jobs: int, landmarker: Landmarker | None):
         self.src, self.out, self.settings = src, out, settings
         self.jobs, self.landmarker = jobs, landmarker
-        self.local, self.workers, self.lock = threading.local(), [], threading.Lock()
+        self.local = threading.local()
+        self.workers = []
+        self.lock = threading.Lock()
         self.threads = ThreadPoolExecutor(max(jobs, 1))
 
     def one(self, item: Item) -> dict:

@@ -334,7 +334,8 @@ def pose_proxies(
     nose = x[..., 30, :] - (x[..., 36, :] + x[..., 45, :]) / 2
     along = nose[..., 0] * np.cos(roll) + nose[..., 1] * np.sin(roll)
     down = nose[..., 1] * np.cos(roll) - nose[..., 0] * np.sin(roll)
-    pitch, yaw = _angle((down - _middle(down)) / length), _angle(along / length)
+    pitch = _angle((down - _middle(down)) / length)
+    yaw = _angle(along / length)
 
     c, s = centre_size(x[..., REGIONS["head"], :])
     cx, cy = np.moveaxis(c[..., 0, :] / centre_size(x)[1].mean(-3), -1, 0)

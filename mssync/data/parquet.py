@@ -130,7 +130,8 @@ def to_parquet(
     """Write `SPLIT.parquet` for every split, and a README.md. Raises CorpusError where the corpus
     cannot be read or its clips differ in kind, ImportError without pyarrow."""
     _arrow()
-    index, out = read_index(corpus), Path(out)
+    index = read_index(corpus)
+    out = Path(out)
     if out.resolve() == Path(corpus).resolve():
         raise CorpusError(f"{out}: is the corpus itself; give another folder")
     splits = _splits_of(corpus, index)

@@ -573,7 +573,8 @@ def _vox_second(item: Item, src: Path, where: Path, video: str, original: dict):
     except IngestError as e:
         item.reject = f"{text}: {e.reason}"
         return
-    item.start, item.end = float(times[0]), float(times[-1] + 1 / BOX_FPS)
+    item.start = float(times[0])
+    item.end = float(times[-1] + 1 / BOX_FPS)
     item.box = tuple(boxes[0].tolist())
 
 
@@ -778,7 +779,8 @@ def lrs2_items(
         split = dict(test="test", val="val").get(part, "dev")
         for n, (name, *_) in _rows(path, 1):
             show, _, clip = name.partition("/")
-            show, clip = _plain(path, n, show), _plain(path, n, clip)
+            show = _plain(path, n, show)
+            clip = _plain(path, n, clip)
             file = (root / folder / show / f"{clip}.mp4").relative_to(src).as_posix()
             id = f"{folder}--{show}--{clip}"
             items.append(Item(id, file, show, "LRS2", licence, split, frame="face"))

@@ -502,7 +502,8 @@ def picture_change(
     b: np.ndarray,  # (16, 16, 3) of the next frame
 ) -> float:  # mean absolute difference, grey levels
     "How much a picture changes, apart from its brightness and (up to 1.5 times) its contrast."
-    a, b = a - a.mean(), b - b.mean()
+    a = a - a.mean()
+    b = b - b.mean()
     gain = np.sqrt(np.clip((b.std() + 1) / (a.std() + 1), 2 / 3, 1.5))
     return float(np.abs(a * gain - b / gain).mean())
 
@@ -609,7 +610,8 @@ def follow_face(
 ) -> Track:
     """Follow one face through a video; the frames are looked at one by one and not kept.
     `box` says where that face is in the first frame; by default it is the largest one."""
-    follower, is_cut = _Follower(landmarker, box), _Cuts()
+    follower = _Follower(landmarker, box)
+    is_cut = _Cuts()
     n, t0 = 0, None
     for t, image in frames:
         t0 = t if t0 is None else t0
@@ -686,7 +688,8 @@ def find_runs(
     for a, b in zip(bounds[:-1], bounds[1:]):
         if shot[a] >= 0:
             near = left[a:b], right[a:b], w[a:b]
-            points, doubt = _mix(track.points, *near), _mix(track.doubt, *near)
+            points = _mix(track.points, *near)
+            doubt = _mix(track.doubt, *near)
             depth = None if track.depth is None else _mix(track.depth, *near)
             runs.append(Run(points, int(a), bridged[a:b], doubt, depth))
     return runs

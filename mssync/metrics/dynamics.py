@@ -111,9 +111,11 @@ def residual_ratios(
     x = check_clips(x, "residual_curve", batch=True)
     real = check_clips(real, "residual_curve", "real ", frames=1 + deformation, batch=True)
     if deformation:
-        found, own = deformation_residual(x, space), deformation_residual(real, space)[:, 1:]
+        found = deformation_residual(x, space)
+        own = deformation_residual(real, space)[:, 1:]
     else:
-        found, own = space.residual(x), space.residual(real)
+        found = space.residual(x)
+        own = space.residual(real)
     if not (own**2).mean() > 1e-24:
         raise ValueError(
             "residual_curve: the real clips have no residual, nothing can be compared with that"
@@ -273,7 +275,8 @@ def motion_statistics(
     x = np.asarray(clip.landmarks, np.float64)
     x = x / centre_size(x.mean(0))[1]
     held = within_head(x)
-    opening, jaw = mouth_opening(held), np.linalg.norm(held[:, 8] - held[:, 27], axis=-1)
+    opening = mouth_opening(held)
+    jaw = np.linalg.norm(held[:, 8] - held[:, 27], axis=-1)
     head = x[:, REGIONS["head"]].reshape(n, -1)
     r = _sizes(x, opening, jaw)
     lips = held[:, REGIONS["lips"]].reshape(n, -1)

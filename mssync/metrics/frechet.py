@@ -101,7 +101,8 @@ def _features(f, name: str) -> np.ndarray:  # (n, ..., d) float64
 
 def _pair(f1, f2, name: str, least: int = 2) -> tuple[np.ndarray, np.ndarray]:
     "Both sets of features, checked."
-    f1, f2 = _features(f1, name), _features(f2, name)
+    f1 = _features(f1, name)
+    f2 = _features(f2, name)
     if f1.shape[-1] != f2.shape[-1]:
         raise ValueError(f"{name}: features of {f1.shape[-1]} and {f2.shape[-1]} dimensions")
     if min(len(f1), len(f2)) < least:

@@ -134,7 +134,8 @@ def beat_alignment(
         )
     rows = []
     for clip, sound in zip(x, loud):
-        head, speech = head_beats(clip, kind, smooth), speech_beats(sound, smooth)
+        head = head_beats(clip, kind, smooth)
+        speech = speech_beats(sound, smooth)
         a, b = (head, speech) if direction == "head" else (speech, head)
         alignment = chance = 0.0
         if len(a) and len(b):

@@ -472,7 +472,8 @@ class _I3DLike(nn.Module):
         )
         flat = (1, 3, 3), (1, 2, 2), (0, 1, 0, 1, 0, 0)  # pooling in space only
         stem = _conv3(w(64), w(64)), _conv3(w(64), w(192), 3)
-        layers, i = [first, _pool3(*flat), *stem, _pool3(*flat)], w(192)
+        layers = [first, _pool3(*flat), *stem, _pool3(*flat)]
+        i = w(192)
         for block in _I3D_BLOCKS:
             if isinstance(block, int):
                 layers.append(_pool3(block, 2, (0, block - 2) * 3))
@@ -555,7 +556,8 @@ def _features_of(
     every: int,  # FID on every ...th frame
 ) -> dict[str, np.ndarray]:
     "FID, FVD and t-FID features of a few clips."
-    inception, i3d = networks.get("inception"), networks.get("i3d")
+    inception = networks.get("inception")
+    i3d = networks.get("i3d")
     out = {}
     for n in used:
         last = images[:, -n:]

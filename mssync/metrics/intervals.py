@@ -113,7 +113,9 @@ def _redrawn_means(
     seed: int,
 ) -> np.ndarray:  # (resamples, k), each column sorted
     "Means of redrawn units, a thousand draws at a time to save memory."
-    n, rng, means = len(sums), np.random.default_rng(seed), []
+    n = len(sums)
+    rng = np.random.default_rng(seed)
+    means = []
     for k in range(0, resamples, 1000):
         draws = min(1000, resamples - k)
         w = rng.multinomial(n, np.full(n, 1 / n), draws).astype(float)
@@ -171,7 +173,8 @@ def intervals(
         )
     v = _values(values, "intervals").reshape(len(values), -1)
     sums, sizes = _sums(v, groups)
-    drawn, mean = _redrawn_means(sums, sizes, resamples, seed), v.mean(0)
+    drawn = _redrawn_means(sums, sizes, resamples, seed)
+    mean = v.mean(0)
     tail = np.array([[(1 - level) / 2], [(1 + level) / 2]])
     if method == "BCa":
         tail = _bca_quantiles(tail, drawn, mean, sums, sizes)

@@ -166,7 +166,9 @@ def _gain(
     v: np.ndarray,  # (B, frames) measured
     own: np.ndarray,  # (B, frames) planted
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (B,) gain, correlation, power of the planted
-    pp, vv, vp = (own**2).sum(1), (v**2).sum(1), (v * own).sum(1)
+    pp = (own**2).sum(1)
+    vv = (v**2).sum(1)
+    vp = (v * own).sum(1)
     some = np.maximum(pp, 1e-18)  # where it is less, `response` refuses
     found = np.where(vv > 1e-18, vp / np.sqrt(some * np.maximum(vv, 1e-18)), 0.0)
     return vp / some, found, pp
@@ -201,7 +203,8 @@ def _response(bands: dict, ids: list, lag: int) -> pd.DataFrame:
             own, v = p[i if name in _PARTS else 0][..., i], y[..., i]
             others = [p[j][..., i] for j in p if name in _PARTS and j != i]
             if others:
-                own, v = _without(own, others), _without(v, others)
+                own = _without(own, others)
+                v = _without(v, others)
             gain, correlation, power = _gain(v, own)
             if (power < 1e-18).any():
                 clip = ids[int(np.argmin(power))]

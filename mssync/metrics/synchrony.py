@@ -163,7 +163,8 @@ def av_scores(
         windows.append(e_x.shape[1])
     offsets = [c.argmin(1) - S if padded else _lowest(c, S) for c, S in zip(curves, used)]
     confidences = [c.median(1).values - c.min(1).values for c in curves]
-    offset, confidence = torch.stack(offsets, 1), torch.stack(confidences, 1)
+    offset = torch.stack(offsets, 1)
+    confidence = torch.stack(confidences, 1)
     return dict(offset=offset, confidence=confidence, curve=curves, shifts=used, windows=windows)
 
 
@@ -246,7 +247,8 @@ def _columns(
     level: bool,  # see `prepare`
 ) -> Tensor:  # (4n, width) standardised
     "Four columns a frame: cut at the end, or padded with the last column."
-    mean, std = syncers.audio_mean.float().cpu(), syncers.audio_std.float().cpu()
+    mean = syncers.audio_mean.float().cpu()
+    std = syncers.audio_std.float().cpu()
     if level and syncers.cfg.features == "mfcc":
         a = at_level(a, float(mean[0]))
     a = torch.as_tensor(a, dtype=torch.float32)[: COLUMNS * n]
@@ -331,7 +333,8 @@ class _Scores:
     def summary(self) -> pd.DataFrame:  # one row a level: scale_ms, off_mean, off_std (of |AV-Off|,
         # samples of the level), conf_mean, conf_std, clips
         "Mean and standard deviation over the clips. Raises ValueError where there are none."
-        df, levels = self.compute(), range(1, len(self.used) + 1)
+        df = self.compute()
+        levels = range(1, len(self.used) + 1)
         off = df[[f"offset_{i}" for i in levels]].abs().to_numpy()
         conf = df[[f"confidence_{i}" for i in levels]].to_numpy()
         return pd.DataFrame(
@@ -464,7 +467,8 @@ class MultiScaleSync(_Scorer):
 # %% ../../nbs/metrics/30_synchrony.ipynb #61d198fa
 def _gains(packed: Packed) -> list[float]:  # of its clips, standardised
     "What takes the first MFCC of every clip to the level of the statistics."
-    mean, std = float(packed.mean[0]), float(packed.std[0])
+    mean = float(packed.mean[0])
+    std = float(packed.std[0])
     first = packed.a[..., 0].cpu()
     clips = zip(packed.start.tolist(), packed.lengths.tolist())
     return [(mean - speech_level(first[s : s + n].flatten())) / std for s, n in clips]

@@ -135,7 +135,8 @@ class SequenceDiscriminator(nn.Module):
             raise ValueError(f"unknown joint_by {cfg.joint_by!r}: choose 'features' or 'max'")
         self.windows, self.samples, self.use_v = cfg.windows, samples, cfg.velocities
         self.by_max = cfg.joint_by == "max" and samples > 1
-        self.axes_x, self.axes_v = positions or Axes.identity(), velocities or Axes.identity()
+        self.axes_x = positions or Axes.identity()
+        self.axes_v = velocities or Axes.identity()
         c_in = (1 if self.by_max else samples) * 2 * L * (1 + cfg.velocities)
         self.body = _dense_blocks(c_in, cfg.sequence_widths, cfg.expansion)
         self.lstm = LSTM(cfg.sequence_widths[-1], cfg.hidden)

@@ -30,7 +30,9 @@ from ..data.landmarks import fixed_numbers
 # %% ../../nbs/model/17_fast.ipynb #4adde4da
 def _onednn_works() -> bool:
     "Whether this torch has the operator, and it gives what it should."
-    x, w, b = torch.arange(15.0).view(3, 5), torch.arange(20.0).view(4, 5), torch.arange(4.0)
+    x = torch.arange(15.0).view(3, 5)
+    w = torch.arange(20.0).view(4, 5)
+    b = torch.arange(4.0)
     try:
         y = torch.ops.mkldnn._linear_pointwise(x, w, b, "none", [], "")
     except (AttributeError, RuntimeError, NotImplementedError):
@@ -69,7 +71,8 @@ def _onednn(a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
     linear = torch.ops.mkldnn._linear_pointwise
     if a.ndim == 3:
         return torch.stack([_onednn(*m) for m in (zip(a, b) if c is None else zip(a, b, c))])
-    a, b = _readable(a), _readable(b)
+    a = _readable(a)
+    b = _readable(b)
     if c is None or c.ndim == 1:
         return linear(a, b, c, "none", [], "")
     if len(c) == 1:
@@ -209,7 +212,8 @@ class Reused:
         if id(weight) not in self.seen:
             self.seen[id(weight)] = _ready(weight, x, training)
         w = self.seen[id(weight)]
-        x, bias = x.to(w.dtype), bias.to(w.dtype)
+        x = x.to(w.dtype)
+        bias = bias.to(w.dtype)
         if w.packed:
             return _onednn(x, w.value if x.ndim == 3 else w.value[0], bias)
         return _Product.apply(x, w.value, bias, w.uses) if training else dense(x, w.value, bias)
@@ -312,7 +316,8 @@ class FirstBlock(BranchBlock):
         "The audio's part."
         n = self.gain.shape[-1]
         products = dense(a, fold.audio, fold.offset)
-        mean, power = a.sum(-1, keepdim=True) / n, a.square().sum(-1, keepdim=True) / n
+        mean = a.sum(-1, keepdim=True) / n
+        power = a.square().sum(-1, keepdim=True) / n
         return torch.cat([products, mean, power], -1)
 
     def inside(

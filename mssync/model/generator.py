@@ -64,7 +64,8 @@ def plain_rollout(
 ) -> Tensor:  # (B, T+1, 68, 2)
     "Eq. 6-8, frame by frame and branch by branch."
     (h, c), x = state, x0.flatten(1)
-    xs, levels = [x0.flatten(1)], G.audio(a)
+    xs = [x0.flatten(1)]
+    levels = G.audio(a)
     for t in range(a.shape[1] // COLUMNS - 1):
         e = F.linear(x, G.stem.weight, G.stem.bias)
         for block in G.encode:
@@ -388,7 +389,8 @@ class _Networks(nn.Module):
         if (kind := cfg.temporal) not in TEMPORAL:
             raise ValueError(f"unknown temporal module {kind!r}: choose from {', '.join(TEMPORAL)}")
         self.cfg, self.branches = cfg, LEVELS if cfg.multiscale else 1
-        self.axes_x, self.axes_v = positions or Axes.identity(), velocities or Axes.identity()
+        self.axes_x = positions or Axes.identity()
+        self.axes_v = velocities or Axes.identity()
         # how the audio was standardised
         self.register_buffer("audio_mean", torch.zeros(cfg.audio_dim))
         self.register_buffer("audio_std", torch.ones(cfg.audio_dim))

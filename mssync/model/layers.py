@@ -53,7 +53,8 @@ class ConvNeXt(nn.Module):
         self.pad = (kernel - 1, 0) if causal else (kernel // 2, kernel // 2)
         self.depthwise = nn.Conv1d(c_in, c_in, kernel, stride, groups=c_in) if kernel > 1 else None
         self.norm = nn.LayerNorm(c_in)
-        self.expand, self.project = nn.Linear(c_in, inner), nn.Linear(inner, c_out)
+        self.expand = nn.Linear(c_in, inner)
+        self.project = nn.Linear(inner, c_out)
         self.shortcut = nn.Identity() if c_in == c_out else nn.Linear(c_in, c_out)
 
     def forward(

@@ -159,7 +159,9 @@ class GraphedGenerator:
             raise ValueError(
                 f"GraphedGenerator needs a generator on a CUDA device, this one is on {device}"
             )
-        self.G, self.loop, self.state = G, G.loop(), G.start(batch)
+        self.G = G
+        self.loop = G.loop()
+        self.state = G.start(batch)
         self.x, self.x0 = G.head.bias.new_zeros(2, batch, 2 * L)
         silence = self.x.new_zeros(batch, COLUMNS, G.cfg.audio_dim)
         self.f = torch.zeros_like(G.audio_features(silence, self.loop)[0])
@@ -304,16 +306,19 @@ def export_onnx(
     """Write the generator as ONNX graphs. Raises ImportError where onnx or onnxscript is missing,
     ValueError on a generator with align_corners or without audio."""
     _check_export(G)
-    G, folder = copy.deepcopy(G).float().eval(), Path(folder)  # the caller's stays as it is
+    G = copy.deepcopy(G).float().eval()
+    folder = Path(folder)  # the caller's stays as it is
     folder.mkdir(parents=True, exist_ok=True)
     # the exporter tells of torchvision's absence every time
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     loop = G.loop()._replace(linear=dense)
     state = G.start(2)
     names = [f"state_{i}" for i in range(len(state))]
-    a, x = torch.zeros(2, COLUMNS * 16, G.cfg.audio_dim), torch.zeros(2, 2 * L)
+    a = torch.zeros(2, COLUMNS * 16, G.cfg.audio_dim)
+    x = torch.zeros(2, 2 * L)
     f = G.audio_features(a, loop)[1]
-    B, frames = torch.export.Dim("B"), torch.export.Dim("frames", min=2)
+    B = torch.export.Dim("B")
+    frames = torch.export.Dim("frames", min=2)
     shapes = ({0: B, 1: COLUMNS * frames},)
     _write_graph(folder / "audio.onnx", _Audio(G, loop), (a,), ["a"], ["f"], shapes)
     after = ["x_next", "masks", *(f"{n}_next" for n in names)]

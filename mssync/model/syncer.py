@@ -107,7 +107,8 @@ class Branch(nn.Module):
             else:
                 blocks.append(ConvNeXt(i, o, expansion=cfg.expansion))
         self.blocks = nn.Sequential(*blocks)
-        self.norm, self.head = nn.LayerNorm(widths[-1]), nn.Linear(widths[-1], cfg.dim)
+        self.norm = nn.LayerNorm(widths[-1])
+        self.head = nn.Linear(widths[-1], cfg.dim)
 
     def forward(
         self,
@@ -226,7 +227,8 @@ def margin_loss(
 ) -> tuple[Tensor, Tensor]:  # loss and retrieval, scalars
     "Euclidean losses of the metric syncers. Raises ValueError on an unknown kind."
     d = torch.cdist(e_a.flatten(0, 1), e_x.flatten(0, 1)).clamp(min=1e-6)
-    positive, negative = d.diagonal()[:, None], d.gather(1, neg.to(d.device))
+    positive = d.diagonal()[:, None]
+    negative = d.gather(1, neg.to(d.device))
     if kind == "pair":
         loss = 0.5 * ((positive**2).mean() + (margin - negative).clamp(min=0).pow(2).mean())
     elif kind == "triplet":
@@ -339,7 +341,8 @@ class SyncerPyramid(nn.Module, Pretrained):
         if x.dtype != dtype and not torch.compiler.is_compiling():
             warn_coarse(x)
         x, a = seen(self.cfg, x.to(dtype), a.to(dtype))
-        xs, audios = position_pyramid(x, n), audio_pyramid(a, n)
+        xs = position_pyramid(x, n)
+        audios = audio_pyramid(a, n)
         return [s(x_i, a_i) for s, x_i, a_i in zip(self.syncers, xs, audios)]
 
 

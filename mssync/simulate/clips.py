@@ -145,10 +145,12 @@ def stress_curve(
 
 def _blinks(n, per_minute, rng):
     "(n,) lid closure at 100 Hz, 0 open to 1 shut."
-    lid, t = np.zeros(n), rng.exponential(60 / per_minute)
+    lid = np.zeros(n)
+    t = rng.exponential(60 / per_minute)
     while t < n / 100:
         d = np.arange(n) / 100 - t
-        shuts, opens = np.exp(-((d / 0.045) ** 2)), np.exp(-((d / 0.085) ** 2))
+        shuts = np.exp(-((d / 0.045) ** 2))
+        opens = np.exp(-((d / 0.085) ** 2))
         lid = np.maximum(lid, np.where(d < 0, shuts, opens))
         t += 0.5 + rng.exponential(60 / per_minute - 0.5)
     return lid
@@ -265,13 +267,15 @@ def simulate_clip(
     T = _length(seconds)
     n = T * COLUMNS
     wave, phonemes = say_for(speaker, T / FPS, rng)
-    e, f0 = energy(wave, n), pitch(wave, n)
+    e = energy(wave, n)
+    f0 = pitch(wave, n)
     u = _driver(e, f0, coupling)
     curves = _face_curves(phonemes, f0, speaker, coupling, rng)
     pose, drift, amplitude = _head(u, speaker, coupling, rng)
     at = slice(0, n, COLUMNS)  # frame t lies at column 4t
     points = speaker.face + np.tensordot(curves[at], rig_basis(speaker.face), 1)
-    width, centre = rng.uniform(0.46, 0.54), 0.5 + rng.normal(0, 0.015, 2)
+    width = rng.uniform(0.46, 0.54)
+    centre = 0.5 + rng.normal(0, 0.015, 2)
     x, z = project(points, pose[at], width, centre, depth=True)
     if jitter:
         x = x + detector_noise(T, rng, jitter)

@@ -153,7 +153,8 @@ def _shaped(p: dict[str, float]) -> np.ndarray:  # (68, 3)
 def _perturbation(rng: np.random.Generator) -> np.ndarray:  # (68, 3)
     "Slow waves over the face: most of them symmetric, so that its two sides differ only a little."
     f = neutral_face()
-    k, phase = rng.normal(0, 2.0, (4, 3)), rng.uniform(0, 2 * np.pi, (4, 1, 3))
+    k = rng.normal(0, 2.0, (4, 3))
+    phase = rng.uniform(0, 2 * np.pi, (4, 1, 3))
     where = np.stack((np.abs(f[:, 0]), f[:, 1], f[:, 2]), -1)
     smooth = np.cos((where @ k.T).T[..., None] + phase).sum(0)
     skew = np.cos((f @ k[:2].T).T[..., None] + phase[:2]).sum(0)
@@ -243,7 +244,8 @@ DISTANCE = 9.0  # of the camera, half face widths
 def _turn(pose: np.ndarray) -> np.ndarray:  # (n, 6) -> (n, 3, 3)
     "Rotation of a pose: pitch first, then yaw, then roll."
     a, b, c = np.deg2rad(pose[:, :3]).T
-    o, e = np.zeros_like(a), np.ones_like(a)
+    o = np.zeros_like(a)
+    e = np.ones_like(a)
 
     def mat(*rows):
         return np.moveaxis(np.array(rows), -1, 0)

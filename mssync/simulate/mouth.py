@@ -104,7 +104,8 @@ def _targets(sounds: list, effort: float, vary: np.random.Generator | None):
 # %% ../../nbs/simulate/26_mouth.ipynb #7edc47fc
 def _gates(sounds: list, t: np.ndarray):  # (n,) lips shut, (n,) lower lip under the teeth
     "How far each gate is closed at the times `t`."
-    shut, tuck = np.zeros(len(t)), np.zeros(len(t))
+    shut = np.zeros(len(t))
+    tuck = np.zeros(len(t))
     for symbol, (kind, *_), start, end in sounds:
         if kind not in ("bilabial", "labiodental"):
             continue

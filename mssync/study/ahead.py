@@ -83,7 +83,8 @@ def clip_measures(
     for i in range(scores["confidence"].shape[1]):
         rows[f"AV-Conf, {SCALES[i]} ms"] = scores["confidence"][:, i].numpy()
         rows[f"in time, {SCALES[i]} ms"] = (scores["offset"][:, i].abs() <= 1).numpy()
-    made, real = y.numpy(), x.numpy()
+    made = y.numpy()
+    real = x.numpy()
     rows["lips' speed"] = lip_speed(made).mean(1) / lip_speed(real).mean()
     rows["head's speed"] = head_speed(made).mean(1) / head_speed(real).mean()
     rows["shape residual"] = (residual_ratios(made, real, tried.space) ** 2).mean(1) ** 0.5
@@ -161,7 +162,8 @@ def ahead_figure(
 
 def _curve(ax, rows: pd.DataFrame, colour: str, causal: str):
     "One measure: the curve, the causal generator's point, and real motion."
-    real, made = rows[rows.wait_s.isna()], rows[rows.wait_s.notna()]
+    real = rows[rows.wait_s.isna()]
+    made = rows[rows.wait_s.notna()]
     for name, d in made.groupby("generator", sort=False):
         error = np.stack((d.value - d.low, d.high - d.value)).clip(min=0)
         style = "x" if name == causal else "o-"

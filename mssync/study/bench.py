@@ -84,7 +84,9 @@ def peak_flops(
     library: str = "best",  # "torch": its ordinary product; "onednn"; or the faster of the two
 ) -> float:  # floating-point operations a second
     "Of large float32 matrix products."
-    a, b, zero = torch.randn(n, n), torch.randn(n, n), torch.zeros(n)
+    a = torch.randn(n, n)
+    b = torch.randn(n, n)
+    zero = torch.zeros(n)
     with torch.no_grad():
         ordinary = best(lambda: a @ b)
         onednn = best(lambda: fast.dense(a, b, zero)) if fast.ONEDNN else torch.inf
@@ -268,7 +270,8 @@ class _PlainGAN:
             parts = _slices(0, len(fake), min(self.each, len(fake)))
             e = [plain_embeddings(s, x_i[q], a_i[q]) for q in parts]
             levels.append(sum(-(e_x * e_a).sum(-1).mean() for e_x, e_a in e) / len(e))  # Eq. 4
-        av, g = sum(levels) / len(levels), generator_hinge(plain_scores(self.gan.D, fake))  # 9-11
+        av = sum(levels) / len(levels)
+        g = generator_hinge(plain_scores(self.gan.D, fake))  # 9-11
         loss = total_loss(g, av, self.gan.cfg.lam)  # Eq. 14
         return loss, {f"L_G_{k}": v for k, v in g.items()} | dict(L_AV=av)
 
@@ -297,7 +300,8 @@ class GANBench:
         "In float64, for comparisons."
         for m in (self.gan.G, self.gan.D, self.gan.syncers, self.gan.average):
             m.double()
-        self.real, self.a = self.real.double(), self.a.double()
+        self.real = self.real.double()
+        self.a = self.a.double()
         return self
 
     def ours(self) -> dict[str, float]:  # the terms
@@ -340,7 +344,9 @@ def _plain_gan_step(bench: GANBench, each: int) -> dict[str, float]:
 # %% ../../nbs/study/72_bench.ipynb #f56200a0
 def _plain_info_nce(e_x: Tensor, e_a: Tensor, neg: Tensor) -> Tensor:
     "Eq. 2 with its logarithm, anchor by anchor."
-    e_x, e_a, anchors = e_x.flatten(0, 1), e_a.flatten(0, 1), []
+    e_x = e_x.flatten(0, 1)
+    e_a = e_a.flatten(0, 1)
+    anchors = []
     for t in range(len(e_x)):
         S = torch.cat([e_x[t : t + 1], e_x[neg[t]]]) @ e_a[t]  # Eq. 3
         anchors.append(-(S[0].exp() / S.exp().sum()).log())
@@ -352,7 +358,8 @@ class SyncerBench:
 
     def __init__(self, batch: int, frames: int, shape: SyncerConfig = SyncerConfig(), seed=0):
         torch.manual_seed(seed)
-        self.cfg, self.syncers = SyncerTraining(batch=batch, frames=frames), SyncerPyramid(shape)
+        self.cfg = SyncerTraining(batch=batch, frames=frames)
+        self.syncers = SyncerPyramid(shape)
         decay = self.cfg.weight_decay
         self.opt = adam(self.syncers, self.cfg.lr, torch.optim.AdamW, weight_decay=decay)
         self.x = torch.randn(batch, frames + 1, L, 2)

@@ -307,7 +307,8 @@ def own_levels(
     "Is the change largest at the coupling's own level?"
     levels, told = [c for c in changes if c.endswith(" ms")], {}
     for name, d in changes.groupby("method", sort=False):
-        own, clips = f"{name.split()[0]} ms", d.groupby("id")[levels].mean()
+        own = f"{name.split()[0]} ms"
+        clips = d.groupby("id")[levels].mean()
         rival = clips.mean().drop(own).idxmax()
         apart = interval(clips[own] - clips[rival])
         sure = "yes" if apart.low > 0 else "not certain" if apart.mean > 0 else "no"
@@ -391,7 +392,8 @@ def halve(
     unit = np.arange(len(x)) if who is None else np.unique(who, return_inverse=True)[1]
     n = unit.max() + 1
     first = np.isin(unit, np.random.default_rng(0).permutation(n)[: n // 2])
-    half, rest = np.flatnonzero(first), np.flatnonzero(~first)
+    half = np.flatnonzero(first)
+    rest = np.flatnonzero(~first)
     if min(len(half), len(rest)) < 5:
         other = spare()
         about = f"the {len(x)} test clips and the {len(other)} of split metric, "
@@ -744,7 +746,8 @@ def damage_figure(
 ):
     "A panel a measure, a line a damage; bands are ranges over seeds."
     mean, of_seeds = damage_course(growth)
-    names, damages = growth.measure.unique(), list(growth.damage.unique())
+    names = growth.measure.unique()
+    damages = list(growth.damage.unique())
     rows = -(-len(names) // 6)
     fig, axs = plt.subplots(rows, 6, figsize=(14, 2.1 * rows))
     for ax, m in zip(axs.flat, names):
@@ -801,7 +804,8 @@ def reference_table(
     rows: pd.DataFrame,  # of `reference_scores`
 ) -> pd.DataFrame:  # of `summary`, a row a method, level and metric; column is a title
     "|AV-Off| and AV-Conf of the reference rows."
-    table, names = summary(rows, ["off", "conf"], ["level"]), dict(off="|AV-Off|", conf="AV-Conf")
+    table = summary(rows, ["off", "conf"], ["level"])
+    names = dict(off="|AV-Off|", conf="AV-Conf")
     title = [f"{names[m]} {scale(i)}" for m, i in zip(table.metric, table.level)]
     return table.assign(column=title)
 
@@ -886,7 +890,8 @@ def reference_lips(
     a: Tensor,  # (B, 4(T+1), width)
 ) -> dict[str, pd.DataFrame]:  # row -> one row a clip; empty where the loudness is not known
     "Lip errors of the reference rows."
-    loud, real = ruler.loudness(a), made["Ground truth"].cpu().numpy()
+    loud = ruler.loudness(a)
+    real = made["Ground truth"].cpu().numpy()
     if loud is None:
         return {}
     moving = {m: y for m, y in made.items() if m != "Ground truth"}
@@ -945,7 +950,8 @@ def measured_videos(
     x, a, ids = test.windows(frames, frames + 1)
     system = speakers_of(others)
     who = speakers_of(test)
-    fakes, real = shuffled_audio(b, 0, names), shuffled_audio(a, 0, ids)
+    fakes = shuffled_audio(b, 0, names)
+    real = shuffled_audio(a, 0, ids)
     return pd.concat(
         [
             free_measures(ruler, y, b, names, [system[n] for n in names], system),

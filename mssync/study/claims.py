@@ -46,7 +46,8 @@ def _measure(table, column, kind, share, where={}, better="higher"):  # noqa: B0
     return dict(table=table, column=column, kind=kind, share=share, where=where, better=better)
 
 
-_SYNC, _LOW = dict(split="test", scoring="overlap"), dict(better="lower")
+_SYNC = dict(split="test", scoring="overlap")
+_LOW = dict(better="lower")
 MEASURES: dict[str, dict] = {
     "AV-Conf": _measure("sync", "confidence", "clips", "lead", _SYNC),
     "shape residual": _measure("dynamics", "shape_residual", "clips", "b", **_LOW),

@@ -135,7 +135,8 @@ def _new_gan(profile: dict, shape, disc, cfg) -> GANState:
     if cfg.whiten:
         positions = Axes.fit(torch.randn(300, 2 * L))
         axes = positions, Axes.fit(torch.randn(300, 2 * L), centre=False)
-    G, D = Generator(shape, *axes), Discriminators(disc, *axes)
+    G = Generator(shape, *axes)
+    D = Discriminators(disc, *axes)
     return GANState(G, D, SyncerPyramid(syncer_config(profile, "loss")), cfg)
 
 
@@ -183,7 +184,8 @@ def syncer_step(
     frames: int | None = None,  # T; that of the profile by default
 ) -> tuple[SimpleNamespace, Callable]:  # networks and optimiser, and the step
     "A training step of the syncers."
-    shape, cfg = syncer_config(profile, role), syncer_training(profile, role)
+    shape = syncer_config(profile, role)
+    cfg = syncer_training(profile, role)
     cfg = replace(cfg, batch=batch, frames=frames or cfg.frames)
     torch.manual_seed(0)
     axes = Axes.fit(torch.randn(300, 2 * L)) if cfg.whiten else None

@@ -408,7 +408,9 @@ def _merge(s: _Sheet, G: Generator, found: dict, frames: int, foot: float, heigh
 # %% ../../nbs/study/70_diagrams.ipynb #85276a13
 def _judge(D: Discriminators, judged: dict, k: str, title: str, frames: int) -> list[str]:
     "What stands in the box of a discriminator."
-    m, widths, last = getattr(D, k), _blocks(D, judged, f"{k}.body"), judged[f"{k}.head"]
+    m = getattr(D, k)
+    widths = _blocks(D, judged, f"{k}.body")
+    last = judged[f"{k}.head"]
     through = f"{widths[0]} → {chain(widths[1:])} → "
     if k == "D_f":
         lines = [title, through + "1", f"{size(judged[k].out[0][1:])} scores"]

@@ -474,7 +474,8 @@ def _diversity(methods: Methods, y: np.ndarray, ids, region: str, draws: int) ->
 def _spectrum(methods: Methods, y, ids, real, region: str, draws: int, real_ids=None) -> tuple:
     """How far a set's mean spectrum of motion lies from the real one, with bias and interval.
     `real_ids`: the real clips, where these are others than `ids`."""
-    own, theirs = motion_spectrum(y, region), motion_spectrum(real, region)
+    own = motion_spectrum(y, region)
+    theirs = motion_spectrum(real, region)
     if real_ids is None:  # the same ones of both are resampled
 
         def measure(w):
@@ -599,7 +600,8 @@ def _distances(methods: Methods, T: int, real: dict, made: dict, far: dict, *dra
     """The distance of every method's features from the real ones, one row a distance. `far` is of
     `_resampled`, which has no other clips; `draws` are for those."""
     ids, other_ids = (methods.clips(split, T)[2] for split in ("test", "others"))
-    own, theirs = units_of(methods, ids), units_of(methods, other_ids)
+    own = units_of(methods, ids)
+    theirs = units_of(methods, other_ids)
     rows = []
     for m, features in made.items():
         for name, r in real.items():

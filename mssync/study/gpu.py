@@ -92,7 +92,8 @@ class Card:
             return best(lambda: (f(), settled(device)))
 
         with torch.no_grad(), arithmetic(precision):
-            product, read = seconds(lambda: a @ b), seconds(w.sum)
+            product = seconds(lambda: a @ b)
+            read = seconds(w.sum)
         name = torch.cuda.get_device_name(device) if on_gpu else "CPU"
         return cls(name, precision, 2 * n**3 / product, size / read)
 

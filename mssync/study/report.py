@@ -316,7 +316,8 @@ def dynamics_text(
     note: str = "",
 ) -> str:  # table2.md
     "Table 2: distances, ratios to real, and the paper's Table 2."
-    own, ratios = own_rows(rows), own_rows(ratios)
+    own = own_rows(rows)
+    ratios = own_rows(ratios)
     ours, drawn = _distance_names(list(own.metric.unique()), motion)
     on_pictures = _distance_tables(own, drawn)
     seen = [f"Faces drawn as {raster}."] if on_pictures and raster else []

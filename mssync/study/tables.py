@@ -96,7 +96,8 @@ def _array(
 ) -> tuple[np.ndarray, list[str], np.ndarray]:
     """A cell as an array (clips, methods, seeds, values), the methods, and the clips' speakers.
     Raises ValueError where a clip stands twice or is missing."""
-    methods, ids = list(dict.fromkeys(d[method])), list(dict.fromkeys(d["id"]))
+    methods = list(dict.fromkeys(d[method]))
+    ids = list(dict.fromkeys(d["id"]))
     rows = d.set_index([method, "seed", "id"])
     if (twice := rows.index[rows.index.duplicated()]).size:
         at = _where([method, "seed"], twice[0])
@@ -130,7 +131,8 @@ def _rows(
     groups = by_speaker(speakers)
     spread = v if lines is None else lines
     mean, low, high, _ = intervals(spread.mean(2), groups, level, resamples=resamples)
-    std, of_seeds = np.sqrt(v.var(0).mean(1)), v.mean(0)
+    std = np.sqrt(v.var(0).mean(1))
+    of_seeds = v.mean(0)
     facts = dict(
         clips=len(v),
         speakers=len(set(speakers)),
@@ -363,7 +365,8 @@ def wide(
 # %% ../../nbs/study/64_tables.ipynb #54cefed5
 def _span(values: pd.Series) -> str:
     "47 to 48, or 48."
-    low, high = values.min(), values.max()
+    low = values.min()
+    high = values.max()
     return f"{low} to {high}" if low < high else f"{low}"
 
 

@@ -356,7 +356,9 @@ def plot_grid(
     if not cells.measured.any():
         raise ValueError("plot_grid: nothing is measured")
     columns = [c for c in COLUMNS if c in set(cells.column)]
-    several, rows, before = cells.run.nunique() > 1, _grid_rows(cells), ""
+    several = cells.run.nunique() > 1
+    rows = _grid_rows(cells)
+    before = ""
     left, top, high = 5.6, 0.95, 0.5  # inches
     wide = max(1.15, 0.2 + 0.058 * cells.effect.str.len().max())  # of a cell: its text fits
     size = left + wide * len(columns), top + high * len(rows)
@@ -513,7 +515,8 @@ def _draw_part(ax, y: int, r: pd.Series, log: bool):
         ax.plot([r.low, r.high], [y, y], color=colour, lw=4, alpha=0.5, solid_capstyle="butt")
     ax.plot(r["value"], y, "|", color=colour, ms=10)
     ax.plot(own, [y] * len(own), ".", color="k", ms=3)
-    least, most = max(r.least, 1e-9 if log else -1e9), min(r.most, 1e9)
+    least = max(r.least, 1e-9 if log else -1e9)
+    most = min(r.most, 1e9)
     ax.fill_betweenx([y - 0.5, y + 0.5], least, most, color="0.93", zorder=-2, lw=0)
 
 
@@ -585,7 +588,9 @@ def plot_claims(
     if df.empty:
         raise ValueError("plot_claims: nothing is measured")
     df = df.assign(what=[statement(r).split(": ", 1)[-1] for r in df.to_dict("records")])
-    runs, groups, lines = list(dict.fromkeys(df.run)), _panel_groups(df), []
+    runs = list(dict.fromkeys(df.run))
+    groups = _panel_groups(df)
+    lines = []
     for *_, g in groups:
         there = set(zip(g.what, g.run))
         lines.append([(w, r) for w in g.what.unique() for r in runs if (w, r) in there])

@@ -462,7 +462,8 @@ class GANNetworks(_Held):
     @torch.no_grad()
     def follow(self, share: float | Tensor):
         "The average goes this share of the way to the weights; none where a term was unsound."
-        average, weights = list(self.average.parameters()), list(self.G.parameters())
+        average = list(self.average.parameters())
+        weights = list(self.G.parameters())
         share = share * (1 - self.watch.bad)
         torch._foreach_lerp_(average, weights, [share] * len(weights))  # all in one call
 

@@ -213,7 +213,8 @@ def differences(
     here: dict,  # what was expected
 ) -> list[str]:  # one text a differing key
     "Where two nested dicts differ, with both values."
-    a, b = _flat(there), _flat(here)
+    a = _flat(there)
+    b = _flat(here)
     different = [k for k in b | a if k not in a or k not in b or a[k] != b[k]]
     return [
         f"{k} is {a.get(k, 'absent')!r} there, {b.get(k, 'absent')!r} expected" for k in different

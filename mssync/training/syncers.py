@@ -68,7 +68,8 @@ def _toy_clip(
     x[:, 6:11, 1] += 0.7 * opening  # chin
 
     split = ("train", "train", "val")[i % 3]
-    x, audio = x.astype(np.float32), audio.astype(np.float32)
+    x = x.astype(np.float32)
+    audio = audio.astype(np.float32)
     return Clip(f"c{i:02}", f"s{i}", "toy", split, "none", x, audio)
 
 
@@ -101,7 +102,8 @@ def _check_batch(batch: int, processes: Processes, pairs: bool):
 
 def _check_finite(packed: Packed):
     "Raises CorpusError that names the first clip with NaN or infinite values."
-    starts, lengths = packed.start.tolist(), packed.lengths.tolist()
+    starts = packed.start.tolist()
+    lengths = packed.lengths.tolist()
     for name, t in (("landmarks", packed.x), ("audio", packed.a)):
         whole = [t[s : s + n].isfinite().all() for s, n in zip(starts, lengths)]
         whole = torch.stack(whole).tolist()  # read from the device at once
