@@ -10,6 +10,7 @@ Writes data/ahead.csv: numbers alone.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -53,6 +54,7 @@ def of_people(name: str, corpus: Path) -> pd.DataFrame:
     "The generator that ships, on people whom neither it nor the judge has seen."
     judge = load_model("people/metric_syncers")
     G = load_model("people/generator")
+    G.cfg = replace(G.cfg, lips=1.0, shut=0.0)  # nothing is shown larger
     packed = Packed(corpus, ("val", "test"), audio_stats_of(judge))
     x, a, about = unseen_windows(packed)
     axes = frame_axes(packed, 64)

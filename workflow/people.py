@@ -27,6 +27,7 @@ import pandas as pd
 import torch
 
 from mssync.app.animate import FACE, HEAD, load_heads
+from mssync.data.audio import SR
 from mssync.data.corpus import read_clip, read_index
 from mssync.data.ingest import ingest
 from mssync.data.packed import Packed
@@ -67,7 +68,7 @@ from mssync.study.people import (
 from mssync.study.profiles import load_profile
 
 ROOT = Path(__file__).resolve().parent.parent
-REAL = "data, shown"  # real faces on the heads of what is shown
+REAL = {"data, at rest": 0.0, "data, shown": HEAD}  # how much their new head moves
 
 
 def options() -> argparse.Namespace:
@@ -92,9 +93,9 @@ def speaking(G: Generator, training: int) -> dict[str, Speaking]:
 
 
 def listening(G: Generator, training: int) -> dict[str, Speaking | RealFaces]:
-    "The same, and real faces on the head of what is shown."
-    compared = speaking(G, training)
-    return compared if training else {REAL: RealFaces(load_heads(), HEAD)} | compared
+    "The same, and real faces at rest and on the head of what is shown."
+    real = {name: RealFaces(load_heads(), head) for name, head in REAL.items()}
+    return ({} if training else real) | speaking(G, training)
 
 
 def faces(G: Generator) -> dict[str, Speaking]:
@@ -125,7 +126,7 @@ def make_generator(out: Path, seed: int) -> tuple[Generator, dict]:
     path = out / f"generator_{seed}.safetensors"
     if not path.is_file():
         settings = load_profile("people_generator")
-        if not (out / "learnt").is_dir():
+        if not (out / "learnt" / "clips.csv").is_file():
             made = {k: settings["corpus"][k] for k in ("clips", "speakers", "seconds")}
             simulate_corpus(out / "simulated", **made)
             generator_corpus(out / "learnt", out / "grid", out / "simulated")
@@ -149,7 +150,7 @@ def measure_ceiling(judges: list[tuple], out: Path):
 
 
 def write_table(rows: list[pd.DataFrame], path: Path):
-    "Rows of several trainings, written and shown."
+    "Rows of several trainings, written and shown; what is of none of them stands once."
     table = pd.concat(rows, ignore_index=True).drop_duplicates()
     table.to_csv(path, index=False, float_format="%.4f")
     print(table.to_string())
@@ -179,7 +180,7 @@ def measure_generators(made: list[Generator], out: Path, others: str, seed: int)
 
 def numbered(rows: pd.DataFrame, training: int) -> pd.DataFrame:
     "With the number of the training; what is of none of them has number 0."
-    of_none = rows.generator.isin(("data", REAL, "simulated"))
+    of_none = rows.generator.isin(("data", *REAL, "simulated"))
     return rows.assign(training=np.where(of_none, 0, training))
 
 
@@ -195,7 +196,7 @@ def closures(videos: str, out: Path, choice: bool) -> tuple[list, list]:
         sentence = grid_sentence(row["id"])
         if sentence:
             clips.append(read_clip(out / "grid", row))
-            wave = read_audio(Path(videos) / files[row["recording"]])
+            wave = read_audio(Path(videos) / files[row["recording"]])[int(SR * row["start_s"]) :]
             times.append(closure_times(wave, sentence))
     return clips, times
 

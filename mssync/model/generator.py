@@ -93,8 +93,8 @@ class _InUse:
 
     warmup: int = 0  # times that x_0 is seen before frame 1, with mirrored audio; 3: authors
     stay: float = 0.0  # share of the way back to x_0 that every frame goes, beside Eq. 7
-    fastest: float = 0.0  # along no direction faster than this share of training frames; 0: any
-    furthest: float = 0.0  # along no direction further from x_0 than this share of them; 0: any
+    fastest: float = 0.0  # velocities are held to this quantile of the training's; 0: to none
+    furthest: float = 0.0  # ways from x_0 are held to this quantile of the training's; 0: to none
     mean_face: bool = False  # move the mean face of the training, and carry its motion over to x_0
     # which of the training's speakers has that face, its mouth as open as that of x_0; "": all
     talker: str = ""
@@ -601,7 +601,7 @@ def opened_as(
 
 # %% ../../nbs/model/13_generator.ipynb #11m175e0
 class _Limits(_Start):
-    "What no face of the training does is left out."
+    "Motion is held to what faces of the training do."
 
     def _limits(self, name: str) -> bool:
         "Whether `cfg` has this limit, which is one of eval mode."
@@ -612,7 +612,7 @@ class _Limits(_Start):
         d: Tensor,  # (B, 136) displacement: v, or x_t - x_0
         limit: str,  # "fastest" or "furthest", whose m is the most along each axis
     ) -> Tensor:  # (B, 136)
-        "In eval mode, and where `cfg` says so, the displacement without what no face goes."
+        "In eval mode, and where `cfg` says so, the displacement held to what training faces do."
         if not self._limits(limit):
             return d
         m = getattr(self, limit)

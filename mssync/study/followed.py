@@ -156,11 +156,10 @@ def choice_corpus(
 # %% ../../nbs/study/79_followed.ipynb #f079levs
 def level_stats(
     folder: str | Path,  # of a corpus of MFCC
-    level: float,  # of its speech
-    splits="train",
+    level: float,  # of the speech of its split `train`
 ) -> tuple[np.ndarray, np.ndarray]:  # mean and deviation, for `Packed`
     "Statistics of the audio whose first mean is the level of the speech, pauses left out."
-    mean, std = Packed(folder, splits).stats
+    mean, std = Packed(folder, "train").stats
     return with_level(mean, level), std
 
 
