@@ -679,7 +679,9 @@ def _begun(start: Generator, shape: GeneratorConfig) -> Generator:
     "A copy to go on with: given each face itself, and free to move it as the new data's move."
     check_start(start, dict(cfg=shape))
     G = copy.deepcopy(start).train().requires_grad_(True)
-    G.cfg = replace(G.cfg, mean_face=False)
+    G.cfg = replace(G.cfg, mean_face=False, talker="", lips=1.0, shut=0.0)
+    if start.cfg.talker:
+        del G.face
     G.axes_v.widen()
     return G
 
