@@ -1484,6 +1484,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                                                                      'mssync/model/generator.py'),
                                         'mssync.model.generator._Advance.moved_face': ( 'model/generator.html#_advance.moved_face',
                                                                                         'mssync/model/generator.py'),
+                                        'mssync.model.generator._Advance.other_face': ( 'model/generator.html#_advance.other_face',
+                                                                                        'mssync/model/generator.py'),
                                         'mssync.model.generator._Attention': ( 'model/generator.html#_attention',
                                                                                'mssync/model/generator.py'),
                                         'mssync.model.generator._Attention.__init__': ( 'model/generator.html#_attention.__init__',

@@ -22,7 +22,6 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -85,20 +84,15 @@ def options() -> argparse.Namespace:
     return p.parse_args()
 
 
-def speaking(G: Generator, training: int) -> dict[str, Speaking]:
-    "What is compared: `G` with its head at rest, as `animate` shows it, and what knows no person."
-    simulated = dict(simulated=Speaking(load_model("simulated/generator")))
-    compared = dict(face=Speaking(G), shown=Speaking(G, load_heads(), HEAD))
-    return compared if training else simulated | compared
+def speaking(made: list[Generator], heads: Generator) -> dict[str, Speaking]:
+    "What knows no person, and every training with its head at rest and as `animate` shows it."
+    compared = dict(simulated=Speaking(load_model("simulated/generator")))
+    for k, G in enumerate(made):
+        compared |= {f"face {k}": Speaking(G), f"shown {k}": Speaking(G, heads, HEAD)}
+    return compared
 
 
-def listening(G: Generator, training: int) -> dict[str, Speaking | RealFaces]:
-    "The same, and real faces at rest and on the head of what is shown."
-    real = {name: RealFaces(load_heads(), head) for name, head in REAL.items()}
-    return ({} if training else real) | speaking(G, training)
-
-
-def faces(G: Generator) -> dict[str, Speaking]:
+def faces(G: Generator, heads: Generator) -> dict[str, Speaking]:
     "What was chosen from: whose face is moved, its head at rest, and how far its lips go."
 
     def moved(**options):
@@ -116,7 +110,6 @@ def faces(G: Generator) -> dict[str, Speaking]:
     }
     tried |= {f"talker's, lips {n:g}": moved(lips=n, shut=0.0) for n in (1.4, 1.8)}
     tried["talker's, as it ships"] = G
-    heads = load_heads()
     shown = {f"{name}, shown": Speaking(g, heads, HEAD) for name, g in tried.items()}
     return {name: Speaking(g) for name, g in tried.items()} | shown
 
@@ -149,9 +142,10 @@ def measure_ceiling(judges: list[tuple], out: Path):
     print(table.to_string())
 
 
-def write_table(rows: list[pd.DataFrame], path: Path):
-    "Rows of several trainings, written and shown; what is of none of them stands once."
-    table = pd.concat(rows, ignore_index=True).drop_duplicates()
+def write_table(table: pd.DataFrame, path: Path):
+    "Write and show a table, the number of the training apart; what is of none has number 0."
+    parts = table.generator.str.extract(r"^(.*?)(?: ([0-9]+))?$")
+    table = table.assign(generator=parts[0], training=parts[1].fillna(0).astype(int))
     table.to_csv(path, index=False, float_format="%.4f")
     print(table.to_string())
 
@@ -167,21 +161,11 @@ def measure_generators(made: list[Generator], out: Path, others: str, seed: int)
     x, a, about = unseen_windows(Packed(folder, "test", audio_stats_of(judge)))
     strangers = torch.tensor((about.source != "GRID").to_numpy())
     sounds = without_level(a[strangers], judge)
-    followed = []
-    lasts = []
-    for k, G in enumerate(made):
-        compared = speaking(G, k)
-        rows = followed_measures(judges, space, listening(G, k))
-        followed.append(numbered(rows, k))
-        lasts.append(numbered(lasting(x[strangers], sounds, space, compared), k))
-    write_table(followed, out / "followed.csv")
-    write_table(lasts, out / "lasting.csv")
-
-
-def numbered(rows: pd.DataFrame, training: int) -> pd.DataFrame:
-    "With the number of the training; what is of none of them has number 0."
-    of_none = rows.generator.isin(("data", *REAL, "simulated"))
-    return rows.assign(training=np.where(of_none, 0, training))
+    heads = load_heads()
+    real = {name: RealFaces(heads, head) for name, head in REAL.items()}
+    compared = speaking(made, heads)
+    write_table(followed_measures(judges, space, real | compared), out / "followed.csv")
+    write_table(lasting(x[strangers], sounds, space, compared), out / "lasting.csv")
 
 
 def closures(videos: str, out: Path, choice: bool) -> tuple[list, list]:
@@ -204,8 +188,7 @@ def closures(videos: str, out: Path, choice: bool) -> tuple[list, list]:
 def measure_closures(made: list[Generator], videos: str, out: Path):
     "How often lips meet at /p/, /b/ and /m/, of talkers by whom nothing was chosen."
     of = closures(videos, out, choice=False)
-    rows = [numbered(closures_measured(*of, speaking(G, k)), k) for k, G in enumerate(made)]
-    write_table(rows, out / "closures.csv")
+    write_table(closures_measured(*of, speaking(made, load_heads())), out / "closures.csv")
 
 
 def measure_choice(made: list[Generator], videos: str, out: Path, others: str, seed: int):
@@ -214,16 +197,14 @@ def measure_choice(made: list[Generator], videos: str, out: Path, others: str, s
     folder, level = choice_corpus(out, out / "grid", others)
     judges = [(folder, train_judge(folder, level, settings, seed))]
     space = shape_space(Packed(folder, "train"))
-    of = closures(videos, out, choice=True) if find_spec("pocketsphinx") else None
-    rows = []
-    for k, G in enumerate(made):
-        compared = faces(G)
-        table = followed_measures(judges, space, compared)
-        if of:
-            met = closures_measured(*of, compared).drop(columns="speakers")
-            table = table.merge(met, on="generator")
-        rows.append(numbered(table, k))
-    write_table(rows, out / "choice.csv")
+    heads = load_heads()
+    compared = {f"{name} {k}": s for k, G in enumerate(made) for name, s in faces(G, heads).items()}
+    table = followed_measures(judges, space, compared)
+    if find_spec("pocketsphinx"):
+        of = closures(videos, out, choice=True)
+        met = closures_measured(*of, compared).drop(columns="speakers")
+        table = table.merge(met, on="generator")
+    write_table(table, out / "choice.csv")
 
 
 def chosen(out: Path) -> int:

@@ -351,12 +351,15 @@ def recorded_motion(
     wave: np.ndarray,
     sr: int,
     seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray]:  # (T+1, 68, 2) the motion, and that whose head it has
+    masks: bool = False,  # also return the face's
+) -> tuple[np.ndarray, ...]:  # (T+1, 68, 2) the motion, and that whose head it has; with masks
+    # also (T, branches, 68)
     "Motion for a recorded voice. Raises as `speech_motion`."
     heads = speech_motion(load_heads(), x0, wave, sr, seed)
     talks = load_generator(FACE)
-    face = speech_motion(talks, x0, wave, sr, seed)
-    return steer(face, x0, HEAD, talks.cfg.lips, heads), heads
+    found = speech_motion(talks, x0, wave, sr, seed, masks=masks)
+    face, *weights = found if masks else (found,)
+    return steer(face, x0, HEAD, talks.cfg.lips, heads), heads, *weights
 
 
 # %% ../../nbs/app/80_animate.ipynb #a5e00009

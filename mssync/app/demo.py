@@ -43,7 +43,6 @@ import numpy as np
 # %% ../../nbs/app/84_demo.ipynb #8d3b4636
 import mssync
 from mssync.app.animate import (
-    FACE,
     film,
     load_generator,
     of_mean_face,
@@ -231,10 +230,10 @@ def talk(
     if "portrait" in given:
         check_picture(given["portrait"], demo.limits)
     picture, x0 = read_portrait(given.get("portrait"), size=320)
-    talks = load_generator(FACE) if demo.recorded else demo.model
-    made, masks = speech_motion(talks, x0, wave, SR, seed, masks=True)
     if demo.recorded:
-        made = recorded_motion(x0, wave, SR, seed)[0]
+        made, _, masks = recorded_motion(x0, wave, SR, seed, masks=True)
+    else:
+        made, masks = speech_motion(demo.model, x0, wave, SR, seed, masks=True)
     motion = steer(made, x0, head, lips)
     video = demo.result() / "talking.mp4"
     write_video(video, film("both", picture, x0, motion), FPS, wave, SR)

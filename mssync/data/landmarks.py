@@ -10,6 +10,7 @@ __all__ = [
     "EDGES",
     "FLIP",
     "REFERENCES",
+    "FACING",
     "NOSE",
     "as_array",
     "neutral_face",
@@ -297,12 +298,15 @@ def lip_speed(
     return np.linalg.norm((now - x[..., :-1, :, :])[..., REGIONS["lips"], :], axis=-1).mean(-1)
 
 
+FACING = (61, 62, 63), (67, 66, 65)  # inner lips: upper points, and the lower ones below them
+
+
 def mouth_opening(
     x,  # (..., 68, 2) faces
 ) -> np.ndarray:  # (...) mean gap between the inner lips (61-67, 62-66, 63-65), in the unit of x
     "How far the mouth is open."
     x = as_array(x)
-    return np.linalg.norm(x[..., [61, 62, 63], :] - x[..., [67, 66, 65], :], axis=-1).mean(-1)
+    return np.linalg.norm(x[..., FACING[0], :] - x[..., FACING[1], :], axis=-1).mean(-1)
 
 
 # %% ../../nbs/data/00_landmarks.ipynb #cf4fd0e9

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from ..data.audio import COLUMNS
-from ..data.landmarks import REGIONS, check_clips, check_pair
+from ..data.landmarks import FACING, REGIONS, check_clips, check_pair
 from .dynamics import named
 from .heads import upper_face_deviation
 from .intervals import _redrawn, by_speaker
@@ -102,7 +102,6 @@ def eyebrow_dynamics(
 
 # %% ../../nbs/metrics/35b_theval.ipynb #3d65e20c
 PAUSE = 8  # frames: 300 ms and more
-_UPPER, _LOWER = (61, 62, 63), (67, 66, 65)  # inner lips, one above the other
 
 
 def lip_opening(
@@ -110,7 +109,7 @@ def lip_opening(
 ) -> np.ndarray:  # (..., n) in distances of the eyes
     "Mean height between the inner lips."
     x = check_clips(x, "lip_opening", frames=0)
-    return np.abs(x[..., _UPPER, 1] - x[..., _LOWER, 1]).mean(-1) / _eyes(x)
+    return np.abs(x[..., FACING[0], 1] - x[..., FACING[1], 1]).mean(-1) / _eyes(x)
 
 
 def silent_stability(

@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..data.audio import COLUMNS, D
-from ..data.landmarks import L, centre_size, check_reference
+from ..data.landmarks import FACING, L, centre_size, check_reference
 from .fast import BranchBlock, BranchLinear, FirstBlock, Folded, Reused, dense
 from mssync.model.layers import (
     LIBRARY,
@@ -584,7 +584,7 @@ def opening(
     x: Tensor,  # (..., 136)
 ) -> Tensor:  # (...)
     "How far the inner lips are apart, downwards; below 0 where they cross."
-    upper, lower = ([2 * p + 1 for p in points] for points in ((61, 62, 63), (67, 66, 65)))
+    upper, lower = ([2 * p + 1 for p in points] for points in FACING)
     return (x[..., lower] - x[..., upper]).mean(-1)
 
 
@@ -636,18 +636,23 @@ class _Advance(_Limits):
         x = torch.lerp(x, x0, stay) if stay else x
         return x0 + self.limited(x - x0, "furthest") if self._limits("furthest") else x
 
+    def other_face(self) -> tuple[Tensor, Tensor]:  # (136,), (136,)
+        """What is moved in place of x_0 with `mean_face`, and what a unit of `opening` makes of it.
+        Raises ValueError where it is not known."""
+        if self.cfg.talker:
+            return tuple(self.face)
+        if self.axes_x.is_identity():
+            raise ValueError("Generator: mean_face needs axes of the training's faces (whiten)")
+        return self.axes_x.mean, torch.zeros_like(self.axes_x.mean)
+
     def moved_face(
         self,
         x0: Tensor,  # (B, 136)
-    ) -> Tensor:  # (B, 136) x_0, or a mean face of the training in eval mode with `mean_face`
-        "The face that is moved. Raises ValueError where the mean one is not known."
+    ) -> Tensor:  # (B, 136) x_0, or another face in eval mode with `mean_face`
+        "The face that is moved. Raises as `other_face`."
         if self.training or not self.cfg.mean_face:
             return x0
-        if self.cfg.talker:
-            return opened_as(x0, *self.face, self.cfg.lips, self.cfg.shut)
-        if self.axes_x.is_identity():
-            raise ValueError("Generator: mean_face needs axes of the training's faces (whiten)")
-        return self.axes_x.mean.to(x0).expand_as(x0)
+        return opened_as(x0, *self.other_face(), self.cfg.lips, self.cfg.shut).to(x0)
 
 
 # %% ../../nbs/model/13_generator.ipynb #bd128e84

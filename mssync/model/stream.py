@@ -249,10 +249,10 @@ def _drawn_from(G: Generator, i: int, n: int) -> str:
 
 
 def _moved_face(G: Generator) -> dict:
-    "The face that is moved in place of x_0, if one is, and what a unit of `opening` makes of it."
+    "What `opened_as` needs where another face is moved in place of x_0."
     if not G.cfg.mean_face:
         return dict(mean_face=None)
-    face, change = G.face if G.cfg.talker else (G.axes_x.mean, torch.zeros(2 * L))
+    face, change = G.other_face()
     shown = dict(lips=G.cfg.lips, shut=G.cfg.shut)
     return dict(mean_face=face.tolist(), opened=change.tolist(), **shown)
 

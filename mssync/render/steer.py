@@ -20,7 +20,7 @@ __all__ = [
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ..data.landmarks import check_clips, neutral_face
+from ..data.landmarks import FACING, check_clips, neutral_face
 from ..metrics.lips import fit_head, frontalise, rotation
 
 
@@ -77,7 +77,7 @@ def carried(
 
 
 # %% ../../nbs/render/56_steer.ipynb #57eer005
-PAIRS = ((61, 67), (62, 66), (63, 65))  # of the inner lips, upper and lower
+PAIRS = tuple(zip(*FACING))  # of the inner lips, upper and lower
 OUTER = ((50, 58), (51, 57), (52, 56))  # of the outer lips, above and below them
 
 

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from ..data.landmarks import FLIP, L, neutral_face
+from ..data.landmarks import FACING, FLIP, L, neutral_face
 from .mouth import CURVES
 
 # %% ../../nbs/simulate/27_head.ipynb #fe28e177
@@ -170,7 +170,7 @@ def identity(
     p = {k: scale * s * float(np.clip(rng.normal(), -2, 2)) for k, s in SHAPE.items()}
     face = _shaped(p)
     delta = scale * _perturbation(rng)
-    for a, b in ((61, 67), (62, 66), (63, 65)):
+    for a, b in zip(*FACING):
         delta[[a, b]] = delta[[a, b]].mean(0)  # lips still meet
     return face + delta
 
