@@ -43,8 +43,10 @@ import numpy as np
 # %% ../../nbs/app/84_demo.ipynb #8d3b4636
 import mssync
 from mssync.app.animate import (
+    FACE,
     film,
     load_generator,
+    load_heads,
     of_mean_face,
     read_portrait,
     recorded_motion,
@@ -153,16 +155,21 @@ class Demo:
         limits: Limits = Limits(),
     ):
         "Raises CheckpointError, and ValueError on a generator that cannot be streamed."
-        self.model = load_generator(weights)
         self.recorded = weights is None  # recordings get a face and a head (80_animate)
+        self.model = load_generator(FACE if self.recorded else weights)
+        self.heads = load_heads() if self.recorded else None
         self.limits = limits
         self.rest = rest_face()
-        LiveSpeaker(self.model, self.rest)
+        self.speaker()
         self.folder = Path(tempfile.mkdtemp(prefix="mssync-demo-"))
         self.worker = ThreadPoolExecutor(1)
         self.results = deque()  # names of folders
         self.waiting = self.visitors = 0
         self.hosts = set()  # names by which the page may be asked for; none: any
+
+    def speaker(self, sr: int = SR, **how) -> LiveSpeaker:
+        "A face for one who speaks live; `how` as of `LiveSpeaker`."
+        return LiveSpeaker(self.model, self.rest, sr, heads=self.heads, **how)
 
     def result(self) -> Path:
         "A new folder for a result, of a name that cannot be guessed; the oldest is removed."
@@ -467,7 +474,7 @@ async def _told(live: _Live, said: dict):
         if live.speaker:
             raise ValueError("the sound has begun already")
         how = {k: kind(said[k]) for k, kind in LIVE.items() if k in said}
-        live.speaker = LiveSpeaker(live.demo.model, live.demo.rest, int(said["rate"]), **how)
+        live.speaker = live.demo.speaker(int(said["rate"]), **how)
         await live.write_message(dict(latency_ms=round(1000 * live.speaker.latency, 1)))
     elif live.speaker:
         await _heard(live, lambda s: s.finish())

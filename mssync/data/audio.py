@@ -21,6 +21,7 @@ __all__ = [
     "is_loud",
     "speech_level",
     "at_level",
+    "voice_of",
     "cmvn",
 ]
 
@@ -414,11 +415,18 @@ def at_level(
 
 
 # %% ../../nbs/data/01_audio.ipynb #c0mvn002
+def voice_of(
+    a: np.ndarray,  # (n, 26) MFCC of a recording
+) -> tuple[np.ndarray, np.ndarray]:  # mu and sigma, (26,) each
+    "Mean and deviation of the speech of one recording: its voice, microphone and level."
+    a = as_array(a, np.float64)
+    speech = a[is_loud(a[:, 0])]
+    return speech.mean(0), np.maximum(speech.std(0), 1.0)  # what hardly moves is not blown up
+
+
 def cmvn(
     a: np.ndarray,  # (n, 26) MFCC of a recording
 ) -> np.ndarray:  # (n, 26) float32, of mean 0 and deviation 1 over its speech
     "Cepstral mean and variance normalisation."
-    a = as_array(a, np.float64)
-    speech = a[is_loud(a[:, 0])]
-    swing = np.maximum(speech.std(0), 1.0)  # what hardly moves is not blown up
-    return ((a - speech.mean(0)) / swing).astype(np.float32)
+    mean, swing = voice_of(a)
+    return ((as_array(a, np.float64) - mean) / swing).astype(np.float32)
