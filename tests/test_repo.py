@@ -163,6 +163,20 @@ def test_cells():
     assert long == []
 
 
+def test_prose():
+    "Text in notebooks has 100 columns, but for tables, headings, pictures and equations."
+    whole = re.compile(r"\s*(?:[|#>]|!\[|\*?\[|\$\$)|.*\$\$$")
+    wide = [
+        f"{name}, cell {k}: {line}"
+        for name in NOTEBOOKS
+        for k, cell in enumerate(read_nb(NBS / name).cells)
+        if cell.cell_type == "markdown"
+        for line in re.sub("```.*?```", "", cell.source, flags=re.S).splitlines()
+        if len(line) > 100 and not whole.match(line)
+    ]
+    assert wide == []
+
+
 def test_make():
     """What the commands would run: each option reaches the study, and the Python in the recipes
     is Python (make takes its indentation away)."""

@@ -146,7 +146,7 @@ def rest_face() -> np.ndarray:  # (68, 2) float32
 
 
 # %% ../../nbs/app/84_demo.ipynb #5486b5ac
-class Demo:
+class Demo(contextlib.AbstractContextManager):
     "A model, and what is asked of it. Closed, it leaves no file behind."
 
     def __init__(
@@ -155,9 +155,8 @@ class Demo:
         limits: Limits = Limits(),
     ):
         "Raises CheckpointError, and ValueError on a generator that cannot be streamed."
-        self.recorded = weights is None  # recordings get a face and a head (80_animate)
-        self.model = load_generator(FACE if self.recorded else weights)
-        self.heads = load_heads() if self.recorded else None
+        self.model = load_generator(weights or FACE)
+        self.heads = load_heads() if weights is None else None  # for recordings (80_animate)
         self.limits = limits
         self.rest = rest_face()
         self.speaker()
@@ -183,9 +182,6 @@ class Demo:
     def close(self):
         self.worker.shutdown(cancel_futures=True)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self):
-        return self
 
     def __exit__(self, *error):
         self.close()
@@ -237,7 +233,7 @@ def talk(
     if "portrait" in given:
         check_picture(given["portrait"], demo.limits)
     picture, x0 = read_portrait(given.get("portrait"), size=320)
-    if demo.recorded:
+    if demo.heads:
         made, _, masks = recorded_motion(x0, wave, SR, seed, masks=True)
     else:
         made, masks = speech_motion(demo.model, x0, wave, SR, seed, masks=True)
@@ -245,7 +241,7 @@ def talk(
     video = demo.result() / "talking.mp4"
     write_video(video, film("both", picture, x0, motion), FPS, wave, SR)
     path = video.relative_to(demo.folder).as_posix()
-    sync = motion_sync(motion, wave, "people" if demo.recorded else "simulated")
+    sync = motion_sync(motion, wave, "people" if demo.heads else "simulated")
     return dict(seconds=len(motion) / FPS, video=path, sync=sync, masks=mask_weights(masks))
 
 

@@ -19,10 +19,11 @@
 #
 # > What the study is made on: a simulated corpus, or a folder of clips from real videos
 #
-# The paper trains on 18,000 clips of VoxCeleb2 (II), cut in a *fixed* reference frame so that the head's motion stays
-# in the landmarks (Section 4.1). That corpus cannot be passed on. Without a corpus of your own this notebook
-# simulates one: synthesised speech drives a face rig, and the head follows the speech's energy and pitch at
-# known time scales (`mssync.simulate.clips`). With one (`mssync ingest DIR OUT`) it is checked and left as it is.
+# The paper trains on 18,000 clips of VoxCeleb2 (II), cut in a *fixed* reference frame so that the
+# head's motion stays in the landmarks (Section 4.1). That corpus cannot be passed on. Without a
+# corpus of your own this notebook simulates one: synthesised speech drives a face rig, and the head
+# follows the speech's energy and pitch at known time scales (`mssync.simulate.clips`). With one
+# (`mssync ingest DIR OUT`) it is checked and left as it is.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one
@@ -54,12 +55,13 @@ settings = study.settings
 # %% [markdown]
 # ## Make it, or check it
 #
-# A simulated corpus of these settings is finished if it was stopped half way; one of other settings is made anew. Whatever
-# a simulation has not made is never touched (`mssync.simulate.renew`).
+# A simulated corpus of these settings is finished if it was stopped half way; one of other settings
+# is made anew. Whatever a simulation has not made is never touched (`mssync.simulate.renew`).
 #
-# Four splits share no clip, and no speaker where there are eight or more: `train` for the loss syncers and the generators,
-# `metric` for the syncers that score them, `val` for Figure 5, `test` for the tables. In the paper's protocol the scoring
-# syncers learn from `train` too (`metric_split`); then `metric` may be empty.
+# Four splits share no clip, and no speaker where there are eight or more: `train` for the loss
+# syncers and the generators, `metric` for the syncers that score them, `val` for Figure 5, `test` for
+# the tables. In the paper's protocol the scoring syncers learn from `train` too (`metric_split`);
+# then `metric` may be empty.
 
 # %%
 if not corpus:
@@ -107,9 +109,10 @@ splits
 # %% [markdown]
 # ## How long are the clips?
 #
-# The paper scores synchrony on 80 frames (Section 4.3) and measures motion after 40, 80 and 200 (Table 2). Each length is
-# measured on the test clips that have it, and learnt from the training clips that have it. Where nearly none has, the longest
-# length that most clips allow takes the place, here and in every table (`mssync.study.lengths`).
+# The paper scores synchrony on 80 frames (Section 4.3) and measures motion after 40, 80 and 200
+# (Table 2). Each length is measured on the test clips that have it, and learnt from the training
+# clips that have it. Where nearly none has, the longest length that most clips allow takes the place,
+# here and in every table (`mssync.study.lengths`).
 
 # %%
 frames = {s: index.frames[index.split == s].to_numpy() for s in SPLITS}
@@ -134,9 +137,10 @@ lengths
 # %% [markdown]
 # ## Does it move, and at which scales?
 #
-# Speeds are in units of the face's size a frame. The energy of the motion at the four levels of the pyramid (Eq. 5) is
-# what remains of lips and head after each blur, as a share of the finest level. Lips lose most of their
-# motion on the way up, the head keeps it; this is why one time scale is not enough.
+# Speeds are in units of the face's size a frame. The energy of the motion at the four levels of the
+# pyramid (Eq. 5) is what remains of lips and head after each blur, as a share of the finest level.
+# Lips lose most of their motion on the way up, the head keeps it; this is why one time scale is not
+# enough.
 
 # %%
 def energies(x, region):
@@ -182,9 +186,10 @@ study.figure(fig, "corpus.png")
 # %% [markdown]
 # ## Does it move as people do?
 #
-# Medians of `mssync.metrics.dynamics.motion_statistics`, beside the 5-95 % range (and the quartiles) of the real clips
-# in `data/real_motion.csv`, in windows of 8.6 s, or of 3 s where the clips are shorter. Correlations with energy and pitch
-# need both in the clips' extras; a maximum over lags of few slow waves is large by chance, so chance stands beside them.
+# Medians of `mssync.metrics.dynamics.motion_statistics`, beside the 5-95 % range (and the quartiles)
+# of the real clips in `data/real_motion.csv`, in windows of 8.6 s, or of 3 s where the clips are
+# shorter. Correlations with energy and pitch need both in the clips' extras; a maximum over lags of
+# few slow waves is large by chance, so chance stands beside them.
 
 # %%
 def real_motion(frames):

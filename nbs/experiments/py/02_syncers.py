@@ -19,12 +19,14 @@
 #
 # > Four networks that know which motion belongs to which sound, one a time scale; once as a loss, once as a metric
 #
-# A syncer embeds five samples of landmarks and the sound around them, and is trained so that what belongs together lies
-# together (Section 3.1, Eq. 2 and 3). On the levels of the pyramid (Eq. 5) the same five samples span 200, 400, 800 and
-# 1600 ms. Two pyramids of syncers are trained apart: one to be the generator's loss, with unit embeddings and Eq. 2, on
-# split `train`; one to score what it generates, with Euclidean distances and a margin loss (Section 4.3), on split `metric`.
-# They share no clip, so the score does not reward having learned the loss syncers' own errors. (In the paper both learn
-# from the same clips, Section 4.3: `evaluation: {metric_split: train}`, as in the profile `paper`.)
+# A syncer embeds five samples of landmarks and the sound around them, and is trained so that what
+# belongs together lies together (Section 3.1, Eq. 2 and 3). On the levels of the pyramid (Eq. 5) the
+# same five samples span 200, 400, 800 and 1600 ms. Two pyramids of syncers are trained apart: one to
+# be the generator's loss, with unit embeddings and Eq. 2, on split `train`; one to score what it
+# generates, with Euclidean distances and a margin loss (Section 4.3), on split `metric`. They share
+# no clip, so the score does not reward having learned the loss syncers' own errors. (In the paper
+# both learn from the same clips, Section 4.3: `evaluation: {metric_split: train}`, as in the profile
+# `paper`.)
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one
@@ -62,8 +64,8 @@ print(
 # %% [markdown]
 # ## Training
 #
-# The checkpoint's name holds everything that the result depends on, so a training that was stopped goes on and a changed
-# one begins anew.
+# The checkpoint's name holds everything that the result depends on, so a training that was stopped
+# goes on and a changed one begins anew.
 
 # %%
 depends = (
@@ -94,10 +96,10 @@ study.table(log, f"{name}.csv")
 # %% [markdown]
 # ## Retrieval
 #
-# The loss has no natural scale: without a temperature the cosines of Eq. 2 cannot bring it below 2.0 (about 2.9 when the
-# negatives spread evenly), where guessing gives $\ln 49 = 3.89$. What can be read is retrieval: how often the true motion
-# lies nearer to the sound than all 48 others, all different windows, up to half of them from the same clip. Guessing gives
-# 1/49.
+# The loss has no natural scale: without a temperature the cosines of Eq. 2 cannot bring it below 2.0
+# (about 2.9 when the negatives spread evenly), where guessing gives $\ln 49 = 3.89$. What can be read
+# is retrieval: how often the true motion lies nearer to the sound than all 48 others, all different
+# windows, up to half of them from the same clip. Guessing gives 1/49.
 
 # %%
 fig, axes = plt.subplots(1, training.levels, figsize=(11, 2.8), sharey=True)
@@ -113,8 +115,8 @@ study.figure(fig, f"{name}.png")
 # %% [markdown]
 # ## Does it find the offset?
 #
-# The mean distance between motion and sound on held-out clips, the sound shifted against the motion. A syncer that learned
-# has its minimum at 0.
+# The mean distance between motion and sound on held-out clips, the sound shifted against the motion.
+# A syncer that learned has its minimum at 0.
 
 # %%
 x, a, _ = held_out.windows(study.lengths["sync"])

@@ -19,11 +19,11 @@
 #
 # > What stands in for I3D when motion is compared as a distribution
 #
-# The paper draws the landmarks as images and measures FVD in a video network trained on other videos (Section 4.2). Those
-# weights cannot always be had, and an image of 68 points says no more than the points. Here windows of 40 and 80 frames are
-# encoded by a small autoencoder of motion, trained on split `train` only and then fixed for every method
-# (`mssync.metrics.frechet`). Its distances, FMD, rank methods as FVD is meant to; they are not FVD, and no number of the
-# two can be compared.
+# The paper draws the landmarks as images and measures FVD in a video network trained on other videos
+# (Section 4.2). Those weights cannot always be had, and an image of 68 points says no more than the
+# points. Here windows of 40 and 80 frames are encoded by a small autoencoder of motion, trained on
+# split `train` only and then fixed for every method (`mssync.metrics.frechet`). Its distances, FMD,
+# rank methods as FVD is meant to; they are not FVD, and no number of the two can be compared.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one
@@ -62,11 +62,12 @@ for name, frames in study.lengths["motion"].items():
 # %% [markdown]
 # ## What of the motion is in the code?
 #
-# The share of the inputs' variance that the reconstruction explains, on training clips and on other clips (of split `metric`,
-# or of `val` where that is empty; of each at most as many as `evaluation: {others: ...}` says),
-# which the encoder has not seen (other speakers where there are several). Little is expected of deviations and
-# velocities: the course of the lips cannot be told from so few numbers. The energies, how lively each part of the motion is,
-# must be there on clips not seen, or distances in this code mean little (notebook 33_frechet).
+# The share of the inputs' variance that the reconstruction explains, on training clips and on other
+# clips (of split `metric`, or of `val` where that is empty; of each at most as many as
+# `evaluation: {others: ...}` says), which the encoder has not seen (other speakers where there are
+# several). Little is expected of deviations and velocities: the course of the lips cannot be told
+# from so few numbers. The energies, how lively each part of the motion is, must be there on clips not
+# seen, or distances in this code mean little (notebook 33_frechet).
 
 # %%
 def explained_of(encoder, clips):
@@ -95,10 +96,11 @@ explained.round(2)
 # %% [markdown]
 # ## Does it see what it should?
 #
-# Distances to the other clips: other real motion must be near, the same played backwards, frozen or twice as
-# large must not. `bias` is the estimated upward bias of the distance between sets of this size, `low` and `high` are the
-# bootstrap interval of the bias-corrected distance (`mssync.metrics.frechet.frechet_interval`); the resampling unit is
-# the speaker where there are enough.
+# Distances to the other clips: other real motion must be near, the same played backwards, frozen or
+# twice as large must not. `bias` is the estimated upward bias of the distance between sets of this
+# size, `low` and `high` are the bootstrap interval of the bias-corrected distance
+# (`mssync.metrics.frechet.frechet_interval`); the resampling unit is the speaker where there are
+# enough.
 
 # %%
 speaker_of = pd.concat([train.index, held_out.index]).set_index("id").speaker

@@ -19,22 +19,24 @@
 #
 # > MS-Sync-short, MS-Sync-long, the ablations of Figure 5, or any other variant of the profile
 #
-# An autoregressive generator (Eq. 6-8) moves a face through time from its first frame and the sound. Three discriminators
-# say whether frames and sequences look like data (Eq. 9-13), the frozen loss syncers whether motion and sound belong
-# together at four time scales (Eq. 4); Eq. 14 adds both, with $\lambda = 8$:
+# An autoregressive generator (Eq. 6-8) moves a face through time from its first frame and the sound.
+# Three discriminators say whether frames and sequences look like data (Eq. 9-13), the frozen loss
+# syncers whether motion and sound belong together at four time scales (Eq. 4); Eq. 14 adds both, with
+# $\lambda = 8$:
 #
 # $$\mathcal L = \lambda\, \mathcal L_{AV}^{MS} + \mathcal L_{G_f} + \mathcal L_{G_s} + \mathcal L_{G_s^j}$$
 #
-# $\mathcal L_{AV}^{MS}$ is the syncers' loss over the scales; $\mathcal L_{G_f}$, $\mathcal L_{G_s}$ and
-# $\mathcal L_{G_s^j}$ are the generator's losses against the discriminators of frames, of sequences, and of
-# sequences together with their sound.
+# $\mathcal L_{AV}^{MS}$ is the syncers' loss over the scales; $\mathcal L_{G_f}$, $\mathcal L_{G_s}$
+# and $\mathcal L_{G_s^j}$ are the generator's losses against the discriminators of frames, of
+# sequences, and of sequences together with their sound.
 #
-# A budget of minutes instead of days needs a start: with `teacher_steps` the generator is first trained to continue the
-# data by one frame (notebook 24_gan), which the paper does not have and the `paper` profile does not use. The log says
-# what each phase contributes.
+# A budget of minutes instead of days needs a start: with `teacher_steps` the generator is first
+# trained to continue the data by one frame (notebook 24_gan), which the paper does not have and the
+# `paper` profile does not use. The log says what each phase contributes.
 #
-# The variants of the profile differ in a few fields: the training length T (Section 4.1), whether the loss and whether
-# the generator have several scales (Section 4.6), and others that notebook 18_variants lists.
+# The variants of the profile differ in a few fields: the training length T (Section 4.1), whether the
+# loss and whether the generator have several scales (Section 4.6), and others that notebook
+# 18_variants lists.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one
@@ -77,9 +79,10 @@ print(
 # %% [markdown]
 # ## What is measured on the way
 #
-# AV-Conf at the four scales on the clips of split `val`, by the *metric* syncers, for Figure 5. Synchrony can be had from
-# motion that no face makes, so it is never shown alone: beside it stand the speed of lips and head and the distance to the
-# shape space of the training faces, each as a ratio to real (1 = real).
+# AV-Conf at the four scales on the clips of split `val`, by the *metric* syncers, for Figure 5.
+# Synchrony can be had from motion that no face makes, so it is never shown alone: beside it stand the
+# speed of lips and head and the distance to the shape space of the training faces, each as a ratio to
+# real (1 = real).
 
 # %%
 x_val, a_val, _ = val.windows(study.lengths["sync"])
@@ -89,9 +92,10 @@ evaluate = partial(progress_row, x=x_val, a=a_val, **on_the_way, seed=seed)
 # %% [markdown]
 # ## What it took
 #
-# The paper trains 75,000 steps at 2e-5. What a budget of a few hundred steps needs was found on the simulated corpus by
-# trials, one seed each, judged on split `val` by metric syncers and by the shape residual at 40 frames and far beyond (1 is
-# as real; on 8 chains of clips' sound at 400 and 1000 frames). Numbers of the `cpu` profile's networks, MS-Sync-short:
+# The paper trains 75,000 steps at 2e-5. What a budget of a few hundred steps needs was found on the
+# simulated corpus by trials, one seed each, judged on split `val` by metric syncers and by the shape
+# residual at 40 frames and far beyond (1 is as real; on 8 chains of clips' sound at 400 and 1000
+# frames). Numbers of the `cpu` profile's networks, MS-Sync-short:
 #
 # | trial | AV-Conf at 200, 400, 800, 1600 ms | lip, head speed | residual at 40, 200, 400, 1000 |
 # |---|---|---|---|
@@ -105,25 +109,30 @@ evaluate = partial(progress_row, x=x_val, a=a_val, **on_the_way, seed=seed)
 # | no gradient through $x_t$ into the next step, 150 steps | 6.8, 8.2, 8.3, 6.0 | 0.8, 0.9 | 0.9, 6.0, |
 # | the teacher-forced loss kept beside Eq. 14 (weight 10), 100 steps | 8.8, 10.4, 10.3, 6.4 | 0.8, 0.7 | 0.6, 1.1, 6.9, 17 |
 #
-# 1. *The start decides.* With a single small disturbance the generator does not know the way back, roll-outs diverge, and
-#    the gradient through them has a norm of 100 to 300,000: clipped, it is the gradient of a few broken sequences, and
-#    noise. In the single-scale generators this tore faces, and the multi-scale loss, whose coarse levels reach farthest
-#    back through time, suffered most: what looked like a failure of the loss was ours. Disturbances of all sizes bring the
-#    norm to 30 to 90.
-# 2. *Adversarial steps make the motion live and last.* Teacher-forced motion is a conditional mean: in sync, slow, and lost
-#    at 400 frames; rates that are high enough for the discriminators to bite kept a face for 1000 frames in this trial; in
-#    the three trainings of profile `full` MS-Sync-short keeps it to 400 and MS-Sync-long to 1000. The profiles have 400
-#    teacher-forced and 280 adversarial steps at these rates, and a disturbance of its own for every sequence.
-# 3. *Confidence above the ground truth's comes early* and falls towards it as the motion gets its natural variety.
+# 1. *The start decides.* With a single small disturbance the generator does not know the way back,
+#    roll-outs diverge, and the gradient through them has a norm of 100 to 300,000: clipped, it is the
+#    gradient of a few broken sequences, and noise. In the single-scale generators this tore faces,
+#    and the multi-scale loss, whose coarse levels reach farthest back through time, suffered most:
+#    what looked like a failure of the loss was ours. Disturbances of all sizes bring the norm to 30
+#    to 90.
+# 2. *Adversarial steps make the motion live and last.* Teacher-forced motion is a conditional mean:
+#    in sync, slow, and lost at 400 frames; rates that are high enough for the discriminators to bite
+#    kept a face for 1000 frames in this trial; in the three trainings of profile `full` MS-Sync-short
+#    keeps it to 400 and MS-Sync-long to 1000. The profiles have 400 teacher-forced and 280
+#    adversarial steps at these rates, and a disturbance of its own for every sequence.
+# 3. *Confidence above the ground truth's comes early* and falls towards it as the motion gets its
+#    natural variety.
 #
-# Two more ideas, the cut gradient and the kept teacher loss, did not help; their code is gone. Longer trainings, what keeps
-# a face for 1000 frames and what the judges hear where no face moves stand in [24b_longer](../training/24b_longer.ipynb).
+# Two more ideas, the cut gradient and the kept teacher loss, did not help; their code is gone. Longer
+# trainings, what keeps a face for 1000 frames and what the judges hear where no face moves stand in
+# [24b_longer](../training/24b_longer.ipynb).
 
 # %% [markdown]
 # ## Training
 #
-# The checkpoint's name holds everything that the result depends on, so a stopped run goes on and a changed one begins anew.
-# Variants of the same generator share their teacher-forced start: the first that gets there leaves it behind.
+# The checkpoint's name holds everything that the result depends on, so a stopped run goes on and a
+# changed one begins anew. Variants of the same generator share their teacher-forced start: the first
+# that gets there leaves it behind.
 
 # %%
 name = f"generator_{variant}"

@@ -19,20 +19,24 @@
 #
 # > All methods on the test clips, with the networks of one seed: synchrony at four scales, dynamics, lips, heads, and distances of distributions
 #
-# Every method gets the first frame and the sound of each test clip; no clip of split `test` was seen by any training, and
-# none of its speakers where the corpus has eight or more. Beside the trained generators stand rows that say what a
-# number is worth:
+# Every method gets the first frame and the sound of each test clip; no clip of split `test` was seen
+# by any training, and none of its speakers where the corpus has eight or more. Beside the trained
+# generators stand rows that say what a number is worth:
 #
 # - **Ground truth**, the clip itself;
 # - **Static**, its first frame repeated;
-# - **Shuffled audio**, real motion scored against another clip's sound: synchrony by chance, with nothing wrong in the
-#   motion. Where a measure takes no sound it has the ground truth's value;
-# - **Mean motion**, the training clips' mean displacement, put on every face: what can be known without the sound;
-# - **Retrieval**, the motion of the training window that sounds most alike: what can be had without learning;
-# - the **baselines** that the profile names (50_systems), trained on the same clips with the same budget;
-# - **MS-Sync-short, shuffled audio**, motion generated from another clip's sound: what remains if the generator does not
-#   condition on the right one (and **NAME (official)**, what somebody's own code made of these clips, as far
-#   as its videos are there: [52_official](../baselines/52_official.ipynb)).
+# - **Shuffled audio**, real motion scored against another clip's sound: synchrony by chance, with
+#   nothing wrong in the motion. Where a measure takes no sound it has the ground truth's value;
+# - **Mean motion**, the training clips' mean displacement, put on every face: what can be known
+#   without the sound;
+# - **Retrieval**, the motion of the training window that sounds most alike: what can be had without
+#   learning;
+# - the **baselines** that the profile names (50_systems), trained on the same clips with the same
+#   budget;
+# - **MS-Sync-short, shuffled audio**, motion generated from another clip's sound: what remains if the
+#   generator does not condition on the right one (and **NAME (official)**, what somebody's own code
+#   made of these clips, as far as its videos are there:
+#   [52_official](../baselines/52_official.ipynb)).
 #
 # How each table is made, and tests of it, stand in notebook 65_evaluation.
 
@@ -100,12 +104,12 @@ for T in dict.fromkeys((T_sync, *durations)):
 # %% [markdown]
 # ## Synchrony (Table 3, Figure 3)
 #
-# AV-Off and AV-Conf on the generated frames by the metric syncers. Scored twice: on the overlap only, and in SyncNet's
-# zero-padded form that the paper probably used, which breaks down at coarse scales on short clips
-# (`mssync.metrics.synchrony`). Two more rows take the real motion apart: what do lips alone, on a head that holds still,
-# tell at each scale, and what does the head alone? The window of a clip is its first, so all begin with the onset of
-# speech: at coarse scales another clip's sound is partly in sync. The two best-known rows on split `val` are the
-# reference lines of Figure 5.
+# AV-Off and AV-Conf on the generated frames by the metric syncers. Scored twice: on the overlap only,
+# and in SyncNet's zero-padded form that the paper probably used, which breaks down at coarse scales
+# on short clips (`mssync.metrics.synchrony`). Two more rows take the real motion apart: what do lips
+# alone, on a head that holds still, tell at each scale, and what does the head alone? The window of a
+# clip is its first, so all begin with the onset of speech: at coarse scales another clip's sound is
+# partly in sync. The two best-known rows on split `val` are the reference lines of Figure 5.
 
 # %%
 sync = synchrony_table(methods, study.network("syncers_metric"), T_sync)
@@ -118,9 +122,9 @@ shown[["off", "confidence"]].mean().unstack().round(2)
 # %% [markdown]
 # ## Dynamics
 #
-# Ratios to real, one row a clip (1 = real). `whole` is all generated frames of that duration; `last 40` shows what errors
-# have done by then. The shape residual is the distance of a frame to the linear space of the training faces: what makes
-# a torn face visible in a number.
+# Ratios to real, one row a clip (1 = real). `whole` is all generated frames of that duration;
+# `last 40` shows what errors have done by then. The shape residual is the distance of a frame to the
+# linear space of the training faces: what makes a torn face visible in a number.
 
 # %%
 dynamics = dynamics_of(methods, durations, space)
@@ -136,10 +140,11 @@ whole.mean(numeric_only=True).round(2)
 study.table(residual_of(methods, T_long, space), "residual.csv")
 
 # %% [markdown]
-# And far beyond the clips: to 1000 frames (40 s), from the first frames of some test clips and a chain of test clips'
-# sound. The seams are not speech, but a face must survive them. There is no true motion to that sound, so the rows as
-# long are the generators' and Static's; the real clips' own way stands beside them until they end (`mssync.metrics.heads.drift_curve`).
-# Place is in % of the face's size, size in %, the shape residual a ratio to real; with intervals over the chains.
+# And far beyond the clips: to 1000 frames (40 s), from the first frames of some test clips and a
+# chain of test clips' sound. The seams are not speech, but a face must survive them. There is no true
+# motion to that sound, so the rows as long are the generators' and Static's; the real clips' own way
+# stands beside them until they end (`mssync.metrics.heads.drift_curve`). Place is in % of the face's
+# size, size in %, the shape residual a ratio to real; with intervals over the chains.
 
 # %%
 drift = drift_of(methods, T_long, asked["drift_frames"], asked["drift_clips"], space)
@@ -151,10 +156,11 @@ some.set_index(["method", "frame"])[["position", "size", "residual", "deformatio
 # %% [markdown]
 # ## Lips and heads (Table 5)
 #
-# Distances to the real lips, and what they do in pauses (`mssync.metrics.lips`); beats of head and speech, brows and lids
-# (`mssync.metrics.heads`). A measure that needs the sound is given the one that the method was given; `Shuffled audio`
-# is measured with the wrong one, which shows what alignment is worth that comes by chance. Pauses belong to the
-# sound, so `sound` names the clip whose it was. Features that do not hold the loudness leave both out.
+# Distances to the real lips, and what they do in pauses (`mssync.metrics.lips`); beats of head and
+# speech, brows and lids (`mssync.metrics.heads`). A measure that needs the sound is given the one
+# that the method was given; `Shuffled audio` is measured with the wrong one, which shows what
+# alignment is worth that comes by chance. Pauses belong to the sound, so `sound` names the clip whose
+# it was. Features that do not hold the loudness leave both out.
 
 # %%
 if not has_loudness(methods):
@@ -171,10 +177,12 @@ for df in (lips, heads, theval):
 # %% [markdown]
 # ## Sets of clips
 #
-# Diversity and spectra belong to a set of clips: how differently its clips move, and how far the mean spectrum of its
-# motion lies from the real one. Each has its estimated bias and its interval (`mssync.metrics.intervals.set_interval`).
-# Whole speakers are resampled where there are enough, and where both sets are the same clips, the same ones of both. What
-# *other* real motion reaches, the clips of split `metric` (of `val` where that is empty), stands beside it. Shown are the bias-corrected values.
+# Diversity and spectra belong to a set of clips: how differently its clips move, and how far the mean
+# spectrum of its motion lies from the real one. Each has its estimated bias and its interval
+# (`mssync.metrics.intervals.set_interval`). Whole speakers are resampled where there are enough, and
+# where both sets are the same clips, the same ones of both. What *other* real motion reaches, the
+# clips of split `metric` (of `val` where that is empty), stands beside it. Shown are the
+# bias-corrected values.
 
 # %%
 sets = sets_table(methods, T_long)
@@ -186,18 +194,19 @@ shown.pivot_table(index="method", columns="metric", values="value", sort=False).
 # %% [markdown]
 # ## Distances of distributions (Table 2)
 #
-# FFD compares single faces, FD_velocity and FD_pose velocities and the head's pose, FMD windows of motion in the learned
-# encoders; all on the last frames, as the paper does for long sequences (Section 4.2). Lower is better. The floor is
-# what *other* real motion reaches (clips of other speakers where there are several). `bias`
-# estimates how much a distance is too large for so few clips, and `low` and `high` bound the bias-corrected distance
-# (`mssync.metrics.frechet.frechet_interval`). Whether one method is nearer to the real motion than another is a difference
-# of two distances to the same clips, with a bias and an interval of its own (`frechet_difference`, in
-# `frechet_pairs.csv`: the pairs that notebook 69_claims asks about).
+# FFD compares single faces, FD_velocity and FD_pose velocities and the head's pose, FMD windows of
+# motion in the learned encoders; all on the last frames, as the paper does for long sequences
+# (Section 4.2). Lower is better. The floor is what *other* real motion reaches (clips of other
+# speakers where there are several). `bias` estimates how much a distance is too large for so few
+# clips, and `low` and `high` bound the bias-corrected distance
+# (`mssync.metrics.frechet.frechet_interval`). Whether one method is nearer to the real motion than
+# another is a difference of two distances to the same clips, with a bias and an interval of its own
+# (`frechet_difference`, in `frechet_pairs.csv`: the pairs that notebook 69_claims asks about).
 #
-# FID, FVD and t-FID need two published networks and, without a GPU, hours: they are computed where the profile says
-# `evaluation: {images: true}`, each with the network that it needs; what cannot be had is said in `images.csv`
-# (`mssync.metrics.images`). `raster` says how the faces are drawn. In their 2048 dimensions fewer draws must do
-# (`image_draws`).
+# FID, FVD and t-FID need two published networks and, without a GPU, hours: they are computed where
+# the profile says `evaluation: {images: true}`, each with the network that it needs; what cannot be
+# had is said in `images.csv` (`mssync.metrics.images`). `raster` says how the faces are drawn. In
+# their 2048 dimensions fewer draws must do (`image_draws`).
 
 # %%
 networks, images = image_networks(asked["images"], asked["raster"], device, asked["over_time"])

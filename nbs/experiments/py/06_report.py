@@ -19,9 +19,10 @@
 #
 # > Tables 2 and 3, lips and heads, Figures 3, 4 and 5, beside the paper's figures
 #
-# How the tables are made and what they say stands in notebook 67_report, the figures in 66_figures. With each random seed syncers,
-# encoders and generators are trained anew on the same corpus; a CSV has every number with its bootstrap interval over clips and its
-# standard deviation between seeds (64_tables).
+# How the tables are made and what they say stands in notebook 67_report, the figures in 66_figures.
+# With each random seed syncers, encoders and generators are trained anew on the same corpus; a CSV
+# has every number with its bootstrap interval over clips and its standard deviation between seeds
+# (64_tables).
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one
@@ -71,8 +72,9 @@ print(f"seeds {', '.join(map(str, study.seeds))}. {study.note}")
 # ## Table 3: synchrony at four time scales
 #
 # |AV-Off| and AV-Conf. A confidence is a difference of distances in one particular syncer, so ours and the paper's have no common unit,
-# and the standard deviation between seeds is in part that each seed has its own metric syncer: compare orders and gaps within a block,
-# not values between blocks. In the paired differences of the claims (11_claims) the syncer cancels out.
+# and the standard deviation between seeds is in part that each seed has its own metric syncer:
+# compare orders and gaps within a block, not values between blocks. In the paired differences of the
+# claims (11_claims) the syncer cancels out.
 
 # %%
 rows = report.synchrony_rows(sync, study.title)
@@ -84,10 +86,11 @@ Markdown(text)
 # %% [markdown]
 # ## Table 2: dynamics
 #
-# The paper's FID, FVD and t-FID compare drawn landmarks in networks trained on photographs and videos; our FFD and FMD compare the
-# landmarks themselves in a basis and an encoder trained on landmarks, FD_velocity and FD_pose velocities and the head's pose. They
-# answer the same question in different units: only the order of methods can be compared. Each seed has its own encoders, so here too
-# the standard deviation between seeds is in part the measure's own.
+# The paper's FID, FVD and t-FID compare drawn landmarks in networks trained on photographs and
+# videos; our FFD and FMD compare the landmarks themselves in a basis and an encoder trained on
+# landmarks, FD_velocity and FD_pose velocities and the head's pose. They answer the same question in
+# different units: only the order of methods can be compared. Each seed has its own encoders, so here
+# too the standard deviation between seeds is in part the measure's own.
 
 # %%
 distances, dynamics = study.measurements("frechet"), study.measurements("dynamics")
@@ -110,7 +113,8 @@ Markdown(text)
 # %% [markdown]
 # ## Lips
 #
-# Distances to the real lips, in per cent of the face's size, and what the lips do in pauses (`mssync.metrics.lips`).
+# Distances to the real lips, in per cent of the face's size, and what the lips do in pauses
+# (`mssync.metrics.lips`).
 
 # %%
 rows, why = report.lip_rows(study.measurements("lips"), T_sync)
@@ -122,8 +126,8 @@ Markdown(text)
 # %% [markdown]
 # ## Heads
 #
-# Beats of head and speech, brows and lids, how differently the clips of a method move, and how far the spectrum of its motion lies
-# from the real one (`mssync.metrics.heads`).
+# Beats of head and speech, brows and lids, how differently the clips of a method move, and how far
+# the spectrum of its motion lies from the real one (`mssync.metrics.heads`).
 
 # %%
 rows = report.head_rows(study.measurements("heads"), study.measurements("sets"), T_long)
@@ -135,7 +139,8 @@ Markdown(text)
 # %% [markdown]
 # ## The measures of other benchmarks
 #
-# THEval's five of landmarks and sound, and LVE, FDD and MHD, under their names (`mssync.metrics.theval`).
+# THEval's five of landmarks and sound, and LVE, FDD and MHD, under their names
+# (`mssync.metrics.theval`).
 
 # %%
 rows = report.theval_rows(study.measurements("theval"), T_long)
@@ -147,8 +152,8 @@ Markdown(text)
 # %% [markdown]
 # ## Figure 3: not only the mean
 #
-# Distributions of AV-Conf$_1$ and of AV-Off$_1$ (with its sign) at the finest scale: mean over seeds, and a band from the lowest to the
-# highest seed.
+# Distributions of AV-Conf$_1$ and of AV-Off$_1$ (with its sign) at the finest scale: mean over seeds,
+# and a band from the lowest to the highest seed.
 
 # %%
 finest = sync[(sync.level == 1) & (sync.scoring == "overlap")]
@@ -158,9 +163,9 @@ study.figure(figures.figure3(finest, few, style), "figure3.png")
 # %% [markdown]
 # ## Figure 4: look at them
 #
-# A test clip: as recorded, and as MS-Sync and a baseline make it from the same first frame and sound, by the networks of the first
-# seed. Landmarks of real people are not drawn unless you ask for it (`draw_people`); numbers never replace this look, so ask for it on
-# your own corpus.
+# A test clip: as recorded, and as MS-Sync and a baseline make it from the same first frame and sound,
+# by the networks of the first seed. Landmarks of real people are not drawn unless you ask for it
+# (`draw_people`); numbers never replace this look, so ask for it on your own corpus.
 
 # %%
 draw, T = facts["simulated"] or draw_people, lengths["figure4"]
@@ -187,9 +192,10 @@ else:
 # %% [markdown]
 # ## Figure 5: what the scales are for
 #
-# AV-Conf at four scales on split `val` while training goes on, for the full model and the ablations of Section 4.6, mean over seeds
-# and a band from the lowest to the highest. The paper's finding: little difference at the finest scale; at coarser ones the
-# single-scale loss falls behind, and a single-scale generator cannot make full use of the multi-scale loss. Mind that a single-scale
+# AV-Conf at four scales on split `val` while training goes on, for the full model and the ablations
+# of Section 4.6, mean over seeds and a band from the lowest to the highest. The paper's finding:
+# little difference at the finest scale; at coarser ones the single-scale loss falls behind, and a
+# single-scale generator cannot make full use of the multi-scale loss. Mind that a single-scale
 # generator is also smaller, and that its one level of the audio pyramid looks ahead 60 ms only.
 
 # %%
@@ -205,8 +211,8 @@ study.figure(fig, "figure5.png")
 # %% [markdown]
 # ## How much of it?
 #
-# Where variants of the profile change one number at a time (`sweeps`: $\lambda$, the levels in the loss; `curve`: clips to learn from),
-# what it does.
+# Where variants of the profile change one number at a time (`sweeps`: $\lambda$, the levels in the
+# loss; `curve`: clips to learn from), what it does.
 
 # %%
 if study.swept:
@@ -220,16 +226,16 @@ else:
 # %% [markdown]
 # ## Does it stay a face?
 #
-# Growth of the shape residual with the length of the sequence. The dotted lines are the training lengths; beyond them errors
-# accumulate, which is what MS-Sync-long is for.
+# Growth of the shape residual with the length of the sequence. The dotted lines are the training
+# lengths; beyond them errors accumulate, which is what MS-Sync-long is for.
 
 # %%
 fig = figures.plot_residual(study.measurements("residual"), style, trained)
 study.figure(fig, "residual.png")
 
 # %% [markdown]
-# The same far beyond any clip, to a chain of test clips' sound: how far the head wanders, how its size changes, and whether the face
-# stays one.
+# The same far beyond any clip, to a chain of test clips' sound: how far the head wanders, how its
+# size changes, and whether the face stays one.
 
 # %%
 fig = figures.plot_drift(study.measurements("drift"), style, trained)
@@ -238,7 +244,8 @@ study.figure(fig, "drift.png")
 # %% [markdown]
 # ## See and hear it
 #
-# Ground truth beside each full model, with the sound; for a simulated clip the sound is synthesised again from its seed.
+# Ground truth beside each full model, with the sound; for a simulated clip the sound is synthesised
+# again from its seed.
 
 # %%
 videos = {}

@@ -22,11 +22,10 @@
 # (Section 4.3) is given motion whose error is known, because it was planted: sound that comes early
 # or late, coupling that is taken out at one time scale (in the simulated corpus, where it was put
 # in), landmarks that tremble, blur, stall or come apart. What a metric does not find here it will not
-# find in generated motion. So no generator and no baseline has a row here: what is wrong with theirs is not known.
-# All clips are of split `test`, which no network has seen; every metric
-# syncer and motion encoder of the study's seeds is tried, and deviations over seeds are those of the
-# *rulers*. How all this is measured is written and tested in
-# [76_calibration](../study/76_calibration.ipynb).
+# find in generated motion. So no generator and no baseline has a row here: what is wrong with theirs
+# is not known. All clips are of split `test`, which no network has seen; every metric syncer and
+# motion encoder of the study's seeds is tried, and deviations over seeds are those of the *rulers*.
+# How all this is measured is written and tested in [76_calibration](../study/76_calibration.ipynb).
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one
@@ -289,9 +288,9 @@ else:
 # %% [markdown]
 # ## The same videos, encoded again
 #
-# SyncNet's LSE-C and LSE-D are said to move by 0.4 to 1.2 when a video is merely encoded anew. Here test clips are encoded at several
-# qualities, tracked again and scored with the sound that came out ([78_codec](../study/78_codec.ipynb)): a metric of synchrony must not
-# move.
+# SyncNet's LSE-C and LSE-D are said to move by 0.4 to 1.2 when a video is merely encoded anew. Here
+# test clips are encoded at several qualities, tracked again and scored with the sound that came out
+# ([78_codec](../study/78_codec.ipynb)): a metric of synchrony must not move.
 
 # %%
 if recordings:

@@ -24,14 +24,14 @@
 #
 # - `ours` is the library as it is;
 # - `plain` is the equations read literally, one sample, frame, branch and window after the other;
-# - `batched` is what one would ordinarily write with torch, the whole batch at once in loops over frames,
-#   branches and windows;
-# - `floor` is the least that the machine could take: the arithmetic at its measured peak or the weights at
-#   its measured rate of reading, whichever takes longer.
+# - `batched` is what one would ordinarily write with torch, the whole batch at once in loops over
+#   frames, branches and windows;
+# - `floor` is the least that the machine could take: the arithmetic at its measured peak or the
+#   weights at its measured rate of reading, whichever takes longer.
 #
 # Where torch has two libraries for products, the peak is the faster one's; the ratio to the floor by
-# torch's ordinary product, which most programs are bound to, stands beside it. `make bench` runs this on an
-# idle machine; a busy one makes the floor look nearer or farther than it is.
+# torch's ordinary product, which most programs are bound to, stands beside it. `make bench` runs this
+# on an idle machine; a busy one makes the floor look nearer or farther than it is.
 
 # %% tags=["parameters"]
 results: str = "../../results/bench"  # folder that everything goes to
@@ -174,9 +174,9 @@ note(
 # %% [markdown]
 # ## Generation
 #
-# The weights are readied once (`Generator.loop`), as for a server or a test set; `from cold` readies them
-# for this sequence alone. In bfloat16 the same weights are half the bytes; the floor stays that of
-# float32.
+# The weights are readied once (`Generator.loop`), as for a server or a test set; `from cold` readies
+# them for this sequence alone. In bfloat16 the same weights are half the bytes; the floor stays that
+# of float32.
 
 # %%
 G = Generator(shape).eval()
@@ -191,8 +191,8 @@ pd.DataFrame(rows[-6:]).round(3)
 # %% [markdown]
 # ## Linear in frames and in sequences
 #
-# Time a frame, over that of the longest (largest) run: 1 everywhere would be exactly linear; short runs
-# pay for what is done once.
+# Time a frame, over that of the longest (largest) run: 1 everywhere would be exactly linear; short
+# runs pay for what is done once.
 
 # %%
 with torch.no_grad():
@@ -221,7 +221,8 @@ linear.round(3)
 # %% [markdown]
 # ## An hour of sound, streamed
 #
-# The memory that the process holds while it turns an hour of sound into motion, two seconds at a time.
+# The memory that the process holds while it turns an hour of sound into motion, two seconds at a
+# time.
 
 # %%
 streamed = stream_sound(G, hour)
@@ -233,8 +234,8 @@ print(f"after the first twelfth; {faster:.1f} times as fast as the sound")
 # %% [markdown]
 # ## Metrics
 #
-# Synchrony of some clips at four levels, beside SyncNet's way of scoring (20 windows at a time) and beside
-# one window after the other.
+# Synchrony of some clips at four levels, beside SyncNet's way of scoring (20 windows at a time) and
+# beside one window after the other.
 
 # %%
 sync = SyncBench(scored, 80, replace(syncer, normalised=False))
@@ -253,9 +254,9 @@ note(
 )
 
 # %% [markdown]
-# All metrics that need no pictures, of one method on the whole test set (faces that wander and talk at
-# random; syncers of the paper's size, encoders of the `paper` profile's), each timed once; the networks
-# are there already.
+# All metrics that need no pictures, of one method on the whole test set (faces that wander and talk
+# at random; syncers of the paper's size, encoders of the `paper` profile's), each timed once; the
+# networks are there already.
 
 # %%
 rng = np.random.default_rng(0)
@@ -315,8 +316,8 @@ took = {k: race({"": f}, 1)[""][0] for k, f in parts.items()}
 total = sum(v for k, v in took.items() if not k.startswith("drawing"))
 
 # %% [markdown]
-# What the pictures of FID, FVD and t-FID cost is given a frame: drawing, and the two networks in their
-# true architectures with random weights.
+# What the pictures of FID, FVD and t-FID cost is given a frame: drawing, and the two networks in
+# their true architectures with random weights.
 
 # %%
 width = [0.125] if tiny else []
@@ -334,8 +335,8 @@ metrics.round(4)
 # %% [markdown]
 # ## What was tried
 #
-# Each idea beside what it replaces, forward and backward where it is used in training, on the shapes of
-# the step above. `time over ours` is what the other way costs.
+# Each idea beside what it replaces, forward and backward where it is used in training, on the shapes
+# of the step above. `time over ours` is what the other way costs.
 
 # %%
 tried = []

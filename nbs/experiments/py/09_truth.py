@@ -18,10 +18,11 @@
 # # What was planted, and what comes back
 # > Response of every generator per motion and scale, and what each of its branches moves
 #
-# Synchrony scores say that motion and speech belong together. In the simulated corpus the motion itself is known
-# ([39_probes](../metrics/39_probes.ipynb)): how much of the planted mouth, brows, nods, turns, tilts and leans does a generator
-# recover? And does its finest branch take care of the lips and its coarsest of the head's contour, as the paper expects (Section
-# 3.2)? The second question can be asked of any corpus, the first one of a simulated one only.
+# Synchrony scores say that motion and speech belong together. In the simulated corpus the motion
+# itself is known ([39_probes](../metrics/39_probes.ipynb)): how much of the planted mouth, brows,
+# nods, turns, tilts and leans does a generator recover? And does its finest branch take care of the
+# lips and its coarsest of the head's contour, as the paper expects (Section 3.2)? The second question
+# can be asked of any corpus, the first one of a simulated one only.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one
@@ -77,11 +78,12 @@ print(about)
 # %% [markdown]
 # ## Response per motion and scale
 #
-# *Ground truth*, measured by the same code, is what is attainable: its motion holds drift that follows no speech and vowels that
-# differ from time to time, so its correlation is below 1. The zero rows: *Static*; *Shuffled audio*, real motion beside what was
-# planted for another clip's speech; and the full models' motion for another clip's sound. *Retrieval* has real motion to speech that
-# is merely similar. A gain of 1 is motion as large as the average speaker's; the test speakers' own mean size is what the ground
-# truth's gain says.
+# *Ground truth*, measured by the same code, is what is attainable: its motion holds drift that
+# follows no speech and vowels that differ from time to time, so its correlation is below 1. The zero
+# rows: *Static*; *Shuffled audio*, real motion beside what was planted for another clip's speech; and
+# the full models' motion for another clip's sound. *Retrieval* has real motion to speech that is
+# merely similar. A gain of 1 is motion as large as the average speaker's; the test speakers' own mean
+# size is what the ground truth's gain says.
 
 # %%
 def networks(s):
@@ -125,9 +127,10 @@ else:
 # %% [markdown]
 # ## In tables
 #
-# Which scales does the multi-scale loss recover that the others do not? Paired differences of the first full model to the other
-# variants and to the baselines, clip by clip, answer that, by the rule of the claims: a difference counts if both intervals, over clips and over
-# trainings, lie on one side of 0.
+# Which scales does the multi-scale loss recover that the others do not? Paired differences of the
+# first full model to the other variants and to the baselines, clip by clip, answer that, by the rule
+# of the claims: a difference counts if both intervals, over clips and over trainings, lie on one side
+# of 0.
 
 # %%
 if study.facts["simulated"]:
@@ -143,8 +146,9 @@ if study.facts["simulated"]:
 # %% [markdown]
 # ## Which branch moves what
 #
-# Mean mask of each branch on each part of the face, and its share of the variance of the velocity there, on the motion that the
-# generator makes for the test clips. Variants with one branch have nothing to share.
+# Mean mask of each branch on each part of the face, and its share of the variance of the velocity
+# there, on the motion that the generator makes for the test clips. Variants with one branch have
+# nothing to share.
 
 # %%
 branches = []
@@ -163,7 +167,8 @@ study.table(masks, "masks.csv")
 study.figure(masks_figure(masks), "masks.png")
 
 # %% [markdown]
-# The paper's expectation as two differences, lips less contour of the head: above 0 on the finest branch, below 0 on the coarsest.
+# The paper's expectation as two differences, lips less contour of the head: above 0 on the finest
+# branch, below 0 on the coarsest.
 
 # %%
 parts = ["# Which branch moves what"]

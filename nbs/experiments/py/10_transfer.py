@@ -18,10 +18,11 @@
 # # From one corpus to another
 # > Generators of other runs on this run's test clips: trained on simulated faces and tested on real ones, the reverse, and one talker's model on other people
 #
-# Every generator gets the first frame and the sound of each test clip, the sound at the level of its own corpus and standardised as in its own training, and is judged
-# by this run's metric syncers and by the shape space of this run's training faces. The rows to compare with are this corpus' own
-# model, its ground truth, a frozen face, and the foreign model's motion for another clip's sound: what it gains over that, it
-# conditions on.
+# Every generator gets the first frame and the sound of each test clip, the sound at the level of its
+# own corpus and standardised as in its own training, and is judged by this run's metric syncers and
+# by the shape space of this run's training faces. The rows to compare with are this corpus' own
+# model, its ground truth, a frozen face, and the foreign model's motion for another clip's sound:
+# what it gains over that, it conditions on.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one: of this run

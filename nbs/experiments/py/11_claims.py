@@ -19,9 +19,10 @@
 #
 # > Each claim decided from what the runs measured, on one corpus or on several
 #
-# What the claims are, which numbers they are about and how they are decided stands in notebook 69_claims; how the answers are shown,
-# and what *yes*, *likely* and *unclear* mean, in 74_verdicts. Here they meet the measurements: those of this run, and beside them those
-# of finished runs on other corpora or with other variants.
+# What the claims are, which numbers they are about and how they are decided stands in notebook
+# 69_claims; how the answers are shown, and what *yes*, *likely* and *unclear* mean, in 74_verdicts.
+# Here they meet the measurements: those of this run, and beside them those of finished runs on other
+# corpora or with other variants.
 
 # %% tags=["parameters"]
 results: str = "../../results/smoke"  # folder of a run, with its run.json; claims.* go there
@@ -69,8 +70,9 @@ pd.DataFrame(
 # %% [markdown]
 # ## Verdicts
 #
-# `claims.csv` has every part of every claim with its intervals; the grid says in a word what they say. Below them stands what the
-# trainings' curves say at their end, at the last evaluation and averaged over the last ones (`evaluation: {last: 3}`).
+# `claims.csv` has every part of every claim with its intervals; the grid says in a word what they
+# say. Below them stands what the trainings' curves say at their end, at the last evaluation and
+# averaged over the last ones (`evaluation: {last: 3}`).
 
 # %%
 compared = {k: n for r in runs for k, n in r.compared.items()}
@@ -109,8 +111,8 @@ fig = plot_grid(cells, "The paper's claims: " + "; ".join(names))
 study.figure(fig, "claims.png")
 
 # %% [markdown]
-# The intervals behind the words, a row of panels for each claim and measure: thick over clips, thin over trainings, points the
-# trainings, and in grey where the claim would hold.
+# The intervals behind the words, a row of panels for each claim and measure: thick over clips, thin
+# over trainings, points the trainings, and in grey where the claim would hold.
 
 # %%
 study.figure(plot_claims(parts), "claims_intervals.png", 80)

@@ -18,8 +18,9 @@
 # # All figures and tables on one page
 # > Figures 1 and 2 of this run's networks, Tables 1 to 5 with the paper's figures beside ours, and a report in one file
 #
-# Nothing is measured here: the tables and pictures of the run are put together in `tables.md` and in `report.html`, which holds
-# everything that it shows ([75_paper](../study/75_paper.ipynb), [71_page](../study/71_page.ipynb)).
+# Nothing is measured here: the tables and pictures of the run are put together in `tables.md` and in
+# `report.html`, which holds everything that it shows ([75_paper](../study/75_paper.ipynb),
+# [71_page](../study/71_page.ipynb)).
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one
@@ -53,8 +54,9 @@ record = json.loads((study.results / "run.json").read_text())
 # %% [markdown]
 # ## Figures 1 and 2
 #
-# Drawn from the networks of the first seed, for the length that they were trained on; the discriminators, which are not kept after
-# training, from the profile. 64 (5) in a box are five blocks of that width.
+# Drawn from the networks of the first seed, for the length that they were trained on; the
+# discriminators, which are not kept after training, from the profile. 64 (5) in a box are five blocks
+# of that width.
 
 # %%
 variant = next(iter(study.full or study.labels))
@@ -70,9 +72,10 @@ for n, fig in ((1, figure1(syncers, T)), (2, figure2(G, D, T))):
 # %% [markdown]
 # ## Tables 1 to 5
 #
-# As in the paper, one row a method; under the paper's row stands ours where this run has one, and `where from` says which is which.
-# Systems that are not built here, and corpora that this run has not seen, have the paper's row alone. Only the order of methods can be
-# compared between the paper's rows and ours: other data, other syncers, other units.
+# As in the paper, one row a method; under the paper's row stands ours where this run has one, and
+# `where from` says which is which. Systems that are not built here, and corpora that this run has not
+# seen, have the paper's row alone. Only the order of methods can be compared between the paper's rows
+# and ours: other data, other syncers, other units.
 
 # %%
 tables = paper_tables(study, table4)

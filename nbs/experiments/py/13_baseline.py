@@ -19,10 +19,11 @@
 #
 # > Another system that makes motion from sound, on the same clips with the same budget
 #
-# Tables 1 to 5 of the paper compare MS-Sync with published systems. What each of them is, how it was rebuilt for landmarks
-# and what was changed stands in a notebook of its own (43 and those after it, listed in 50_systems). Here one is trained: on the split
-# that MS-Sync learns from, with its windows, its number of steps and its batch unless the profile says otherwise, or for the
-# minutes that the profile gives to each.
+# Tables 1 to 5 of the paper compare MS-Sync with published systems. What each of them is, how it was
+# rebuilt for landmarks and what was changed stands in a notebook of its own (43 and those after it,
+# listed in 50_systems). Here one is trained: on the split that MS-Sync learns from, with its windows,
+# its number of steps and its batch unless the profile says otherwise, or for the minutes that the
+# profile gives to each.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one
@@ -62,8 +63,8 @@ print(
 # %% [markdown]
 # ## What is measured on the way
 #
-# As for the generators (04_generator): AV-Conf by the metric syncers on split `val`, and beside it what tells whether it still is a
-# face that moves.
+# As for the generators (04_generator): AV-Conf by the metric syncers on split `val`, and beside it
+# what tells whether it still is a face that moves.
 
 # %%
 x_val, a_val, _ = val.windows(study.lengths["sync"])

@@ -18,9 +18,10 @@
 # # Table 4
 # > Generators of other runs, trained on another corpus, on this run's test clips and by this run's metric syncers
 #
-# What may stand in the table, and how it is measured, is said in 74b_elsewhere. This run's own generators have no row here: they were
-# trained on the corpus that they would be tested on. None is needed, so a run that is there for this table alone trains metric syncers
-# and nothing else (`make table4`).
+# What may stand in the table, and how it is measured, is said in 74b_elsewhere. This run's own
+# generators have no row here: they were trained on the corpus that they would be tested on. None is
+# needed, so a run that is there for this table alone trains metric syncers and nothing else
+# (`make table4`).
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # name of a file in workflow/profiles, or a path to one: of this run

@@ -20,15 +20,15 @@
 # > Training steps and generation: eager, as one graph and compiled, beside the least that the card could take
 
 # %% [markdown]
-# One run, one card, the same work in every version; what counts are the ratios (notebook 72b_gpu has the code of
-# all that is raced here). `make bench DEVICE=cuda` runs this. Where there is no such device the notebook says so
-# and writes nothing.
+# One run, one card, the same work in every version; what counts are the ratios (notebook 72b_gpu has
+# the code of all that is raced here). `make bench DEVICE=cuda` runs this. Where there is no such
+# device the notebook says so and writes nothing.
 #
 # - `eager`: the library without graphs, kernel by kernel;
 # - `captured`: as it trains, a step recorded once and replayed;
 # - `compiled`: the step by torch.compile, where that can take it;
-# - the *floor*: the arithmetic at the card's measured rate in the same precision, or the weights at its
-#   measured rate of reading.
+# - the *floor*: the arithmetic at the card's measured rate in the same precision, or the weights at
+#   its measured rate of reading.
 
 # %% tags=["parameters"]
 results: str = "../../results/bench_gpu"  # folder that everything goes to
@@ -85,8 +85,8 @@ if there:
 # %% [markdown]
 # ## Training steps
 #
-# Of the paper's networks and batch: the adversarial step at each length, the teacher-forced one, and the
-# syncers'.
+# Of the paper's networks and batch: the adversarial step at each length, the teacher-forced one, and
+# the syncers'.
 
 # %%
 def training_tasks(precision: str):
@@ -137,5 +137,6 @@ if there:
     print(readable(table).to_string())
 
 # %% [markdown]
-# The goals on an H100 or H200: at most 60 ms (T=40) and 120 ms (T=80) for the captured GAN step, at least five
-# times as fast as eager in the same run; 5,000 frames a second for one sequence and a million for many.
+# The goals on an H100 or H200: at most 60 ms (T=40) and 120 ms (T=80) for the captured GAN step, at
+# least five times as fast as eager in the same run; 5,000 frames a second for one sequence and a
+# million for many.
