@@ -579,26 +579,6 @@ class _Start(_Step):
         return torch.cat([mirrored, a], 1), (*temporal, *noise)
 
 
-# %% ../../nbs/model/13_generator.ipynb #0pen0001
-def opening(
-    x: Tensor,  # (..., 136)
-) -> Tensor:  # (...)
-    "How far the inner lips are apart, downwards; below 0 where they cross."
-    upper, lower = ([2 * p + 1 for p in points] for points in FACING)
-    return (x[..., lower] - x[..., upper]).mean(-1)
-
-
-def opened_as(
-    x0: Tensor,  # (..., 136)
-    mean: Tensor,  # (136,) another face
-    change: Tensor,  # (136,) of it, a unit of `opening`
-    lips: float = 1.0,  # how many times as far as its lips those of x_0 will go
-    shut: float = 0.0,  # what its mouth is opened more
-) -> Tensor:  # (..., 136)
-    "The other face, its mouth as open as in x_0 over `lips`, and `shut` more."
-    return mean + (opening(x0) / lips + shut - opening(mean))[..., None] * change
-
-
 # %% ../../nbs/model/13_generator.ipynb #11m175e0
 class _Limits(_Start):
     "Motion is held to what faces of the training do."
@@ -636,6 +616,31 @@ class _Advance(_Limits):
         x = torch.lerp(x, x0, stay) if stay else x
         return x0 + self.limited(x - x0, "furthest") if self._limits("furthest") else x
 
+
+# %% ../../nbs/model/13_generator.ipynb #0pen0001
+def opening(
+    x: Tensor,  # (..., 136)
+) -> Tensor:  # (...)
+    "How far the inner lips are apart, downwards; below 0 where they cross."
+    upper, lower = ([2 * p + 1 for p in points] for points in FACING)
+    return (x[..., lower] - x[..., upper]).mean(-1)
+
+
+def opened_as(
+    x0: Tensor,  # (..., 136)
+    mean: Tensor,  # (136,) another face
+    change: Tensor,  # (136,) of it, a unit of `opening`
+    lips: float = 1.0,  # how many times as far as its lips those of x_0 will go
+    shut: float = 0.0,  # what its mouth is opened more
+) -> Tensor:  # (..., 136)
+    "The other face, its mouth as open as in x_0 over `lips`, and `shut` more."
+    return mean + (opening(x0) / lips + shut - opening(mean))[..., None] * change
+
+
+# %% ../../nbs/model/13_generator.ipynb #13gen7of
+class _OtherFace(_Advance):
+    "Which face is moved."
+
     def other_face(self) -> tuple[Tensor, Tensor]:  # (136,), (136,)
         """What is moved in place of x_0 with `mean_face`, and what a unit of `opening` makes of it.
         Raises ValueError where it is not known."""
@@ -656,7 +661,7 @@ class _Advance(_Limits):
 
 
 # %% ../../nbs/model/13_generator.ipynb #bd128e84
-class _RollOut(_Advance):
+class _RollOut(_OtherFace):
     "Eq. 6 and 7 over a sequence."
 
     def forward(
