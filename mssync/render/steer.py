@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = [
+    "LINES",
     "PAIRS",
     "OUTER",
     "BLOCK",
     "head_way",
+    "depth_of",
     "head_motion",
     "check_amount",
     "carried",
@@ -38,6 +40,26 @@ def head_way(
     return turn, (size / size0) ** share, share * (place - place0)
 
 
+LINES = tuple(slice(*ends) for ends in ((0, 9), (8, 17), (17, 22), (22, 27), (27, 31)))
+
+
+def _along(points: np.ndarray) -> np.ndarray:  # (n, 2) -> (n,) from 0 to 1
+    "How far along a line its points are."
+    way = np.r_[0, np.linalg.norm(np.diff(points, axis=0), axis=1).cumsum()]
+    return way / way[-1]
+
+
+def depth_of(
+    flat: np.ndarray,  # (68, 2) a face from the front
+) -> np.ndarray:  # (68,) towards the viewer, of mean 0, in sizes of the average head
+    "The average head's depth, along jaw, brows and nose by the way along them."
+    head = neutral_face()
+    z = head[:, 2].copy()
+    for line in LINES:
+        z[line] = np.interp(_along(flat[line]), _along(head[line, :2]), head[line, 2])
+    return z - z.mean()
+
+
 def head_motion(
     x: np.ndarray,  # (n, 68, 2) motion
     x0: np.ndarray,  # (68, 2) the face at rest
@@ -45,9 +67,8 @@ def head_motion(
 ) -> np.ndarray:  # (n, 68, 2) displacements of the points of x0
     "What the head's motion does to a face."
     rows0, size0, place0 = fit_head(x0)
-    z = neutral_face()[:, 2]
     flat = (frontalise(x0, x0, "pose") - place0) / size0
-    solid = np.c_[flat, z - z.mean()]
+    solid = np.c_[flat, depth_of(flat)]
 
     turn, growth, shift = head_way(x, x0, share)
     now = (turn @ rotation(rows0))[:, :2]
