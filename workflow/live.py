@@ -34,16 +34,11 @@ CLIPS = 4  # of a speaker
 
 def voices(a: np.ndarray, at: int) -> dict[str, tuple]:
     "Mean and deviation of a clip's voice, by who knows how much of it; (columns, 26) MFCC."
-    whole = voice_of(a)
     end = at + COLUMNS * FRAMES
     heard = HeardVoice(*usual_voice())(a[:end])
     return {
-        "of the whole clip": whole,
+        "of the whole clip": voice_of(a),
         "as heard so far": tuple(v[at:] for v in heard),
-        "a usual one, at the clip's level": (
-            np.r_[whole[0][:1], usual_voice()[0][1:]],
-            usual_voice()[1],
-        ),
         "a usual one": usual_voice(),
     }
 
