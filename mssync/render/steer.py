@@ -40,6 +40,7 @@ def head_way(
     return turn, (size / size0) ** share, share * (place - place0)
 
 
+# %% ../../nbs/render/56_steer.ipynb #steer6bb
 LINES = tuple(slice(*ends) for ends in ((0, 9), (8, 17), (17, 22), (22, 27), (27, 31)))
 
 
@@ -60,6 +61,7 @@ def depth_of(
     return z - z.mean()
 
 
+# %% ../../nbs/render/56_steer.ipynb #steer6cc
 def head_motion(
     x: np.ndarray,  # (n, 68, 2) motion
     x0: np.ndarray,  # (68, 2) the face at rest
