@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from mssync.app.live import HeardVoice, usual_voice
-from mssync.data.audio import COLUMNS, voice_of
+from mssync.data.audio import COLUMNS, cmvn, voice_of
 from mssync.data.corpus import read_clip, read_index
 from mssync.data.files import write_atomic
 from mssync.data.landmarks import FPS, normalise
@@ -56,7 +56,7 @@ def windows(corpus: Path, begins: int) -> pd.DataFrame:
         at = COLUMNS * first
         x = clip.landmarks[first : first + FRAMES]
         a = clip.audio[at : at + COLUMNS * FRAMES]
-        heard = {k: (a - m) / s for k, (m, s) in voices(clip.audio, at).items()}
+        heard = {k: cmvn(a, voice) for k, voice in voices(clip.audio, at).items()}
         found.append(dict(speaker=row["speaker"], x=normalise(x, x[0]), a=a, heard=heard))
     return pd.DataFrame(found, columns=["speaker", "x", "a", "heard"])
 

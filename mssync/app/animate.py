@@ -352,11 +352,12 @@ def recorded_motion(
     sr: int,
     seed: int = 0,
     masks: bool = False,  # also return the face's
+    by: tuple | None = None,  # the generators of face and head; by default those that ship
 ) -> tuple[np.ndarray, ...]:  # (T+1, 68, 2) the motion, and that whose head it has; with masks
     # also (T, branches, 68)
     "Motion for a recorded voice. Raises as `speech_motion`."
-    heads = speech_motion(load_heads(), x0, wave, sr, seed)
-    talks = load_generator(FACE)
+    talks, nods = by or (load_generator(FACE), load_heads())
+    heads = speech_motion(nods, x0, wave, sr, seed)
     found = speech_motion(talks, x0, wave, sr, seed, masks=masks)
     face, *weights = found if masks else (found,)
     return steer(face, x0, HEAD, talks.cfg.lips, heads), heads, *weights

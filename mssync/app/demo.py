@@ -234,7 +234,8 @@ def talk(
         check_picture(given["portrait"], demo.limits)
     picture, x0 = read_portrait(given.get("portrait"), size=320)
     if demo.heads:
-        made, _, masks = recorded_motion(x0, wave, SR, seed, masks=True)
+        by = demo.model, demo.heads
+        made, _, masks = recorded_motion(x0, wave, SR, seed, masks=True, by=by)
     else:
         made, masks = speech_motion(demo.model, x0, wave, SR, seed, masks=True)
     motion = steer(made, x0, head, lips)

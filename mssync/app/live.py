@@ -24,7 +24,7 @@ import soxr
 import torch
 
 from .animate import FACE, HEAD, load_generator, load_heads
-from ..data.audio import COLUMNS, HOP, SR, WINDOW, D, features
+from ..data.audio import COLUMNS, HOP, SR, WINDOW, D, at_level, cmvn, features
 from ..data.landmarks import FPS, L, as_array, denormalise, normalise
 from ..model.generator import Generator
 from ..model.stream import Stream
@@ -202,10 +202,9 @@ class _Mover:
     ):
         m = self.model
         if m.cfg.features == "cmvn":
-            a = (a - mean) / swing
+            a = cmvn(a, (mean, swing))
         else:
-            wanted = float(m.audio_mean[0])
-            a = a + (wanted - mean[..., :1]) * (np.arange(D) == 0)
+            a = at_level(a, float(m.audio_mean[0]), mean[..., 0])
         a = torch.from_numpy(a).to(m.audio_mean)
         moved = self.stream.push(((a - m.audio_mean) / m.audio_std)[None])
         self.made = torch.cat((self.made, moved[0]))
@@ -214,7 +213,8 @@ class _Mover:
         self.made = torch.cat((self.made, self.stream.finish()[0]))
 
     def take(self, n: int) -> torch.Tensor:  # (n, 68, 2)
-        taken, self.made = self.made[:n], self.made[n:]
+        taken = self.made[:n]
+        self.made = self.made[n:]
         return taken
 
 
@@ -278,7 +278,8 @@ class LiveSpeaker(_Fed):
         check_amount("head", head)
         check_amount("lips", lips)
         if model is None:
-            model, heads = FACE, heads or load_heads()
+            model = FACE
+            heads = heads or load_heads()
         models = [_live_model(m) for m in (model, heads) if m is not None]
         self.amounts = head, lips
         self.sound = SoundStream(sr)

@@ -409,9 +409,11 @@ def speech_level(
 def at_level(
     a: np.ndarray,  # (n, 26) MFCC
     level: float,  # the `speech_level` wanted
+    own=None,  # the level that it has, or has at each column (n,); by default its `speech_level`
 ) -> np.ndarray:  # (n, 26)
     "The MFCC of the same sound at another level."
-    return np.c_[a[:, :1] + np.float32(level - speech_level(a[:, 0])), a[:, 1:]]
+    own = speech_level(a[:, 0]) if own is None else own
+    return np.c_[a[:, 0] + np.float32(level - own), a[:, 1:]]
 
 
 # %% ../../nbs/data/01_audio.ipynb #c0mvn002
@@ -426,7 +428,8 @@ def voice_of(
 
 def cmvn(
     a: np.ndarray,  # (n, 26) MFCC of a recording
+    voice: tuple | None = None,  # mu and sigma, (26,) or at each column; by default `voice_of` it
 ) -> np.ndarray:  # (n, 26) float32, of mean 0 and deviation 1 over its speech
     "Cepstral mean and variance normalisation."
-    mean, swing = voice_of(a)
+    mean, swing = voice or voice_of(a)
     return ((as_array(a, np.float64) - mean) / swing).astype(np.float32)

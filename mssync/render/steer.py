@@ -22,7 +22,7 @@ __all__ = [
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ..data.landmarks import FACING, check_clips, neutral_face
+from ..data.landmarks import EDGES, FACING, check_clips, neutral_face
 from ..metrics.lips import fit_head, frontalise, rotation
 
 
@@ -41,7 +41,7 @@ def head_way(
 
 
 # %% ../../nbs/render/56_steer.ipynb #steer6bb
-LINES = tuple(slice(*ends) for ends in ((0, 9), (8, 17), (17, 22), (22, 27), (27, 31)))
+LINES = EDGES[0][:9], EDGES[0][8:], *EDGES[1:4]  # halves of the jaw, brows, bridge of the nose
 
 
 def _along(points: np.ndarray) -> np.ndarray:  # (n, 2) -> (n,) from 0 to 1
