@@ -308,7 +308,8 @@ def test_reconstruction(step):
 
 def test_perturbed_starts(step):
     "Half of the starts are off the data, and the discriminators see data that begin there too."
-    plain, moved = step(batch=32), step(batch=32, perturb=0.5)
+    plain = step(batch=32)
+    moved = step(batch=32, perturb=0.5)
     _, shown, fake = moved.seen["discriminator_loss"][:3]
     real = moved.seen["generator_loss"][4]
     off = (fake[:, 0] - real[:, 0]).abs().amax((1, 2)) > 1e-6
@@ -322,7 +323,8 @@ def test_perturbed_starts(step):
 
 def test_clip(step):
     "The gradient that Adam takes has at most this norm; the log has it as it was."
-    free, clipped = step(), step(clip=1e-3)
+    free = step()
+    clipped = step(clip=1e-3)
     assert clipped.row["norm_D"] == free.row["norm_D"] > 1e-3
     for module in (clipped.gan.G, clipped.gan.D):
         norm = torch.cat([p.grad.flatten() for p in module.parameters()]).norm()

@@ -663,7 +663,8 @@ def test_videos_become_the_corpus(tmp_path):
     for i in range(9):
         sample_video(tmp_path / f"videos/s{i}/v{i}.mp4", frames=26, size=180, sway=3 + i)
     (tmp_path / "videos/s0/empty.mp4").touch()
-    out, given = tmp_path / "out", dict(videos=tmp_path / "videos", shards=2)
+    out = tmp_path / "out"
+    given = dict(videos=tmp_path / "videos", shards=2)
     done = study(out, "ingest", **given)
     assert done.returncode == 0, done.stdout[-4000:]
     made = out / "ingested/videos"

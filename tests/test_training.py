@@ -113,7 +113,8 @@ class Trainings:
     "Runs the script, each run in a folder of its own."
 
     def __init__(self, folder: Path):
-        self.folder, self.corpus = folder, toy_corpus(folder / "corpus")
+        self.folder = folder
+        self.corpus = toy_corpus(folder / "corpus")
         (folder / "train.py").write_text(SCRIPT)
 
     def start(self, name: str, launch=(), **env) -> subprocess.Popen:

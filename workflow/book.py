@@ -166,7 +166,8 @@ def hidden(entries) -> str:
 
 def levels(text: str, depth: int = 0) -> tuple[str, int]:
     "Headings go down by one level at a time, below one of `depth`; the text, and where it ends."
-    out, fenced = [], False
+    out = []
+    fenced = False
     for line in text.split("\n"):
         fenced ^= line.startswith("```")
         if (m := re.match(r"(#+) ", line)) and not fenced:
@@ -194,7 +195,8 @@ def add_notebook(tree: Path, path: Path):
     origin = path.relative_to(ROOT).as_posix()
     here = place(origin)
     nb = json.loads(path.read_text(encoding="utf-8"))
-    kept, depth = [], 0
+    kept = []
+    depth = 0
     for cell in nb["cells"]:
         source = "".join(cell["source"])
         if re.match(r"#\|\s*default_exp", source):
@@ -205,7 +207,8 @@ def add_notebook(tree: Path, path: Path):
             source = re.sub(r"^#\|.*\n?", "", source, flags=re.M)
         cell["source"] = source.splitlines(keepends=True)
         kept.append(cell)
-    room, name = path.parent.name, path.stem.partition("_")[2]
+    room = path.parent.name
+    name = path.stem.partition("_")[2]
     if (ROOT / "mssync" / room / f"{name}.py").exists():
         kept.append(note(f"[Reference of `mssync.{room}.{name}`](../../api/{room}.{name}.md)"))
     nb["cells"] = kept
@@ -223,7 +226,8 @@ def room_page(room: str, title: str, found: list[Path]) -> str:
     text += "\n"
     entries = []
     for path in found:
-        number, (name, said) = path.stem.partition("_")[0], heading(path)
+        number = path.stem.partition("_")[0]
+        name, said = heading(path)
         if not readme.exists():
             text += f"- [{number} {name}]({path.name}): {said}\n"
         entries.append(f"{number} {name} <{path.stem}>")

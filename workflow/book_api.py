@@ -10,7 +10,8 @@ ALONE = re.compile(r"^\s*#\s*(.*)$")  # a line that is a comment
 def comment(lines: list[str], number: int) -> str:
     "The comment at the end of a line of code; without one, the comment above it."
     found = re.search(r"\s#\s*(.*)$", lines[number - 1])
-    parts, k = [found[1]] if found else [], number - 2
+    parts = [found[1]] if found else []
+    k = number - 2
     while not found and k >= 0 and (above := ALONE.match(lines[k])):
         parts.insert(0, above[1])
         k -= 1
@@ -19,7 +20,8 @@ def comment(lines: list[str], number: int) -> str:
 
 def comment_below(lines: list[str], number: int) -> str:
     "The comment at the end of a line of code, and on the lines below."
-    parts, k = [comment(lines, number)], number
+    parts = [comment(lines, number)]
+    k = number
     while parts[0] and k < len(lines) and (below := ALONE.match(lines[k])):
         parts.append(below[1].replace("|", "\\|"))
         k += 1
@@ -73,7 +75,8 @@ def signature(name: str, node: ast.FunctionDef) -> str:
 
 def split(arguments: str) -> list[str]:
     "Split a list of arguments at the commas outside of brackets."
-    parts, depth = [""], 0
+    parts = [""]
+    depth = 0
     for letter in arguments:
         depth += (letter in "([{") - (letter in ")]}")
         if letter == "," and depth == 0:
@@ -111,7 +114,8 @@ def class_entry(node: ast.ClassDef, nodes: dict[str, ast.AST], lines: list[str])
     "A class and its public methods."
     found = members(node, nodes)
     bases = ", ".join(b for b in map(ast.unparse, node.bases) if b[0] != "_")
-    call, rows = f"class {node.name}" + (f"({bases})" if bases else ""), fields(node)
+    call = f"class {node.name}" + (f"({bases})" if bases else "")
+    rows = fields(node)
     if init := found.get("__init__"):
         call = "class " + signature(node.name, init)
         rows = arguments(init)

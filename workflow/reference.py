@@ -223,7 +223,9 @@ def claims(folder: Path):
 
 def claims_together():
     "The claims of the main runs in one grid, best evidence first."
-    all_parts, corpora, lines = [], {}, []
+    all_parts = []
+    corpora = {}
+    lines = []
     for name in TOGETHER:
         folder = REFERENCE / name
         run = with_looks(folder)

@@ -136,7 +136,8 @@ def all_rows(clips: Path, out: Path) -> pd.DataFrame:
     rng.shuffle(few)
     strangers = mine[mine.speaker.isin(few[: len(few) // 2])]
     known = mine.drop(strangers.index).sample(frac=1, random_state=0)
-    held, train = known[:HELD_OUT], known[HELD_OUT:]
+    held = known[:HELD_OUT]
+    train = known[HELD_OUT:]
     net = network([(found[f]["crops"], found[f]["mfcc"]) for f in train.file], out)
 
     others = index[index.file.str.match("voxceleb2/|lrs3/|avspeech/|hdtf/")]

@@ -164,7 +164,8 @@ def lips_only(
     "The first frame, with the mouth moving as in the clip once the head's pose is taken out."
     turned_back = frontalise(x.cpu().numpy(), x[:, :1].cpu().numpy(), "pose")
     front = torch.as_tensor(turned_back).to(x)
-    y, m = static(x[:, 0], x.shape[1] - 1), REGIONS["lips"]
+    y = static(x[:, 0], x.shape[1] - 1)
+    m = REGIONS["lips"]
     y[..., m, :] += (front - front[:, :1])[..., m, :]
     return y
 

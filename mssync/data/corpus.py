@@ -264,7 +264,8 @@ def assign_splits(
             "so a speaker can be in several",
             stacklevel=2,
         )
-    unit, rng = df.speaker if speakers >= 8 else df.id, np.random.default_rng(seed)
+    unit = df.speaker if speakers >= 8 else df.id
+    rng = np.random.default_rng(seed)
     no_test = {k: v for k, v in shares.items() if k != "test"}
     split = _deal(unit, df.split, "dev", no_test, rng)
     split = _deal(unit, split, "", shares, rng)

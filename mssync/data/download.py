@@ -373,7 +373,8 @@ def download(
 ) -> list[Path]:  # folders with the videos (and tables)
     """Fetch a corpus, or what is missing of it; an archive is deleted once it is unpacked.
     Raises ValueError for what there is not, DownloadError for what fails."""
-    out, records = Path(out), {}
+    out = Path(out)
+    records = {}
     wanted = archives(corpus, list(speakers), landmarks)
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -289,7 +289,8 @@ def _sound_of(
     "Features of a clip, in time with its frames."
     before = min(first, FPS)
     near = wave[(first - before) * SR // FPS : (first + length + FPS) * SR // FPS]
-    skip, ticks = COLUMNS * before, before + length
+    skip = COLUMNS * before
+    ticks = before + length
     audio = features(near, SR, ticks, kind)[skip:].astype(np.float32)
     more = dict(energy=energy(near, COLUMNS * ticks), pitch=pitch(near, COLUMNS * ticks))
     return audio, {k: v[skip:].astype(np.float32) for k, v in more.items()}
@@ -396,7 +397,8 @@ def read_clips(
     landmarker: Landmarker | None = None,
 ) -> tuple[list[Clip], list[dict], dict]:  # clips, what is known of each, and of the recording
     "The clips of one recording. Raises IngestError with the reason where there is none."
-    path, least = Path(src) / item.file, settings.min_frames
+    path = Path(src) / item.file
+    least = settings.min_frames
     if item.chunk:
         least = min(item.chunk, least)
     track, wave, doubtful, said = read_track(src, item, settings, landmarker)
@@ -674,7 +676,8 @@ def _check_out(out, ids: set[str]) -> int:  # recordings of earlier runs that ar
         earlier |= set(read_index(out).get("recording", []))
     except CorpusError:
         pass  # none, or none that can be read
-    other, there = "", earlier or (Path(out) / "clips.csv").exists()
+    other = ""
+    there = earlier or (Path(out) / "clips.csv").exists()
     if (Path(out) / "simulated.json").exists():
         other = "a simulated corpus"
     elif there and not earlier & ids:
@@ -701,7 +704,8 @@ def _report(rows: list[dict], shard: tuple | None, progress: bool) -> pd.DataFra
 def _print_summary(report: pd.DataFrame, shard: tuple | None):
     "How many recordings were accepted, and why the others were not."
     good = report.accepted.astype(bool)
-    ok, reasons = report[good], report[~good].reason.astype(str)
+    ok = report[good]
+    reasons = report[~good].reason.astype(str)
     work = report.dropna(subset=["seen", "process_s"]) if "seen" in report else ok
     pace = ""
     if len(work):

@@ -106,7 +106,8 @@ def _read(
     put: Callable[[str, int, np.ndarray], None],  # takes the tensor's name, first row and rows
 ):
     "Read every clip once and put its arrays in their places."
-    at, bar = 0, tqdm(df.iterrows(), total=len(df), desc="pack", unit="clip", delay=5)
+    at = 0
+    bar = tqdm(df.iterrows(), total=len(df), desc="pack", unit="clip", delay=5)
     for k, (_, row) in enumerate(bar):
         c = read_clip(folder, row)
         _check_clip(clip_path(folder, c.id), c, first, row.frames, z)

@@ -260,13 +260,16 @@ def video_facts(
     columns file and speaker; what it does not know has its folder's name.
     Raises IngestError for a table without the needed columns or of which no row matches a file,
     ValueError for a bad expression."""
-    src, also = Path(src), also or files
-    table, pattern = {}, None
+    src = Path(src)
+    also = also or files
+    table = {}
+    pattern = None
     if speaker_from == "auto":
         table = _speaker_table(src, files, also)
     elif speaker_from != "folder":
         pattern = _speaker_pattern(speaker_from)
-    here, rows = src.resolve().name, []
+    here = src.resolve().name
+    rows = []
     for file, other in zip(files, also):
         known = table.get(file) or table.get(other, {})
         hit = pattern.search(file) if pattern else None
@@ -339,7 +342,8 @@ def grid_items(
         if key not in sounds:
             item.reject = "no WAV for these pictures"
             continue
-        lasts, needed = _seconds(where / sounds[key]), pictures[f] / FPS
+        lasts = _seconds(where / sounds[key])
+        needed = pictures[f] / FPS
         if lasts is not None and lasts < needed - 0.2:
             item.reject = (
                 f"its sound lasts {lasts:.2f} s of {needed:.2f} s: cut to the speech, "
@@ -675,7 +679,8 @@ class _Part:
         whole = self.first(video, f"{self.name}_{video}")
         file = _from(self.src, self.where, cut or whole or f"{video}.mp4")
         licence = "list CC BY 4.0; the videos belong to their owners"
-        id, who = f"{self.name}--{video}--{k}", self.person(video)
+        id = f"{self.name}--{video}--{k}"
+        who = self.person(video)
         item = Item(id, file, who, "HDTF", licence, "dev")
         if not cut:
             item.start, item.end = span
@@ -693,7 +698,8 @@ def _read_part(src: Path, where: Path, have: dict, list_: str, aspect: float) ->
         for kind in ("annotion_time", "crop_wh", "resolution")
     )
     name = Path(list_).name.removesuffix("_annotion_time.txt")
-    cut, tall = _numbers(crops, 4), {}
+    cut = _numbers(crops, 4)
+    tall = {}
     if heights.exists():
         tall = _numbers(heights, 1)
     return _Part(src, where, have, name, times, cut, tall, aspect)
@@ -701,7 +707,8 @@ def _read_part(src: Path, where: Path, have: dict, list_: str, aspect: float) ->
 
 def _part_items(part: _Part) -> tuple[list[Item], dict[str, str]]:  # items, {video: person}
     "Every interval of a part that has a crop."
-    items, people = [], {}
+    items = []
+    people = {}
     for n, (file, *spans) in _rows(part.times, 2):
         video = _plain(part.times, n, file.removesuffix(".mp4"))
         people[video] = part.person(video)
@@ -740,7 +747,8 @@ def hdtf_items(
     "HDTF from its lists and videos."
     where = _folder(src, videos) if videos else src
     have = {Path(f).stem: f for f in reversed(find_files(where, VIDEO))}
-    items, people = [], {}
+    items = []
+    people = {}
     for list_ in find_files(src, {".txt"}):
         if list_.endswith("_annotion_time.txt"):
             found, who = _part_items(_read_part(src, where, have, list_, aspect))

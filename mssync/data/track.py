@@ -72,7 +72,8 @@ def face_box(
 ) -> np.ndarray:  # (..., 4) left, top, right, bottom, pixels
     "The square of a detector around given landmarks, brows to chin."
     c, s = centre_size(x)
-    c, h = c[..., 0, :] - np.array([0, RAISE]) * s[..., 0], FACE / 2 * s[..., 0]
+    c = c[..., 0, :] - np.array([0, RAISE]) * s[..., 0]
+    h = FACE / 2 * s[..., 0]
     return np.concatenate((c - h, c + h), -1)
 
 
@@ -558,7 +559,8 @@ class _Follower:
         if self.doubt < self.landmarker.doubtful and near and not confirm:
             self.face = new
         elif self.landmarker.check(image, new):
-            self.face, self.sure = new, len(self.kept) + 1
+            self.face = new
+            self.sure = len(self.kept) + 1
         else:
             self.face = None
             del self.kept[self.sure :]
@@ -567,12 +569,15 @@ class _Follower:
 # %% ../../nbs/data/06_track.ipynb #2ff88e28
 def _search(f: _Follower, image: np.ndarray):
     "Look for the face in the whole picture."
-    boxes, wanted = f.landmarker.detect(image), None
+    boxes = f.landmarker.detect(image)
+    wanted = None
     if f.box is not None:  # nobody else will do
         if f.place is None:
-            wanted, least = np.array(f.box) * np.tile(image.shape[1::-1], 2), 0.1
+            wanted = np.array(f.box) * np.tile(image.shape[1::-1], 2)
+            least = 0.1
         else:
-            wanted, least = f.place, 0.25
+            wanted = f.place
+            least = 0.25
         boxes = boxes[overlap(boxes, wanted) > least]
     if not len(boxes):
         return
@@ -618,7 +623,9 @@ def follow_face(
         if is_cut(image):
             follower.cut()
         _look(follower, t, image, confirm=n % every == 0)
-        n, end, size = n + 1, t, image.shape[1::-1]
+        n = n + 1
+        end = t
+        size = image.shape[1::-1]
     kept = follower.kept
     times, points, doubts, shots, depths = zip(*kept) if kept else [()] * 5
     known = bool(kept) and depths[0] is not None

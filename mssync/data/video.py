@@ -930,7 +930,9 @@ def choose_sound(
         power = float(np.mean(found**2)) if len(found) else -1.0
         if power > loudest:
             track = f"track {k + 1} of {len(tracks)}" if len(tracks) > 1 else ""
-            loudest, wave, said = power, found, ", ".join(filter(None, (track, channel)))
+            loudest = power
+            wave = found
+            said = ", ".join(filter(None, (track, channel)))
         if np.abs(wave).max(initial=0.0) > SILENCE and k == order[0]:
             break
     if not len(wave):

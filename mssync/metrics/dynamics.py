@@ -219,7 +219,8 @@ def _follows(
     "Largest absolute correlation of two curves over lags."
     if min(a.std(), b.std()) < 1e-9:
         return np.nan
-    n, found = len(a), []
+    n = len(a)
+    found = []
     for k in range(-lag, lag + 1):
         u = a[max(0, k) : n + min(0, k)]
         v = b[max(0, -k) : n - max(0, k)]

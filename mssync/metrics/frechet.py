@@ -365,7 +365,8 @@ def _leading(
     "Principal axes about 0 of training motion."
     t = t.flatten(0, 1).double()
     lam, u = torch.linalg.eigh(t.T @ t / len(t))
-    lam, K = lam.clamp(min=0), cfg.axes
+    lam = lam.clamp(min=0)
+    K = cfg.axes
     scale = (lam[-K:] + cfg.least * lam.mean()).sqrt()
     return u[:, -K:], scale, lam[:-K].sum() + cfg.least * lam.sum()
 
@@ -387,7 +388,9 @@ class _MotionInputs(nn.Module):
 
     def __init__(self, cfg: MotionConfig):
         super().__init__()
-        K, self.cfg, self.channels = cfg.axes, cfg, 3 * cfg.axes + 2
+        K = cfg.axes
+        self.cfg = cfg
+        self.channels = 3 * cfg.axes + 2
         for name in ("d_axes", "v_axes"):
             self.register_buffer(name, torch.eye(2 * L)[:, :K].clone())
         for name in ("d_scale", "v_scale"):
@@ -468,7 +471,8 @@ def train_motion_encoder(
 ) -> MotionEncoder:  # in eval mode, frozen
     """Train a motion encoder by reconstruction (mean squared error of the standardised inputs,
     Adam, cosine decay)."""
-    device, rng = packed.x.device, torch.Generator().manual_seed(seed)
+    device = packed.x.device
+    rng = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = MotionEncoder(MotionConfig(frames, **shape)).to(device)

@@ -201,7 +201,8 @@ class _Extractor:
         check: bool = True,  # compare the file's SHA-256
         progress: bool = True,  # of a download
     ):
-        self.device, self.batch = torch.device(device), batch or self.batch
+        self.device = torch.device(device)
+        self.batch = batch or self.batch
         if net is None:
             net = _load(self.file, path, self.device, check, progress)
         self.net = net.eval().to(self.device)
@@ -221,7 +222,9 @@ class _Extractor:
 class InceptionFeatures(_Extractor):
     "`pool3` of Inception: (n, size, size, 3) from 0 to 255 -> (n, 2048)."
 
-    file, batch, shape = INCEPTION, 32, "(n, size, size, 3)"
+    file = INCEPTION
+    batch = 32
+    shape = "(n, size, size, 3)"
 
     def features(self, images: Tensor) -> Tensor:  # the network resizes to 299 itself
         return self.net(images.permute(0, 3, 1, 2), return_features=True).flatten(1)
@@ -259,7 +262,9 @@ class I3DFeatures(_Extractor):
     """Logits of I3D: (n, T, 224, 224, 3) from 0 to 255 -> (n, 400), the field's FVD, or over time
     (n, 400 (T/8 - 1)), the authors'."""
 
-    file, batch, shape = I3D, 2, "(n, T, 224, 224, 3)"
+    file = I3D
+    batch = 2
+    shape = "(n, T, 224, 224, 3)"
 
     def __init__(
         self,
@@ -588,7 +593,8 @@ def image_features(
     """What `frechet` compares of drawn faces. Raises ValueError where the clips are too short, on
     NaN and for unknown networks."""
     used = _used_lengths(x, networks, lengths)
-    most, found = used[-1], []
+    most = used[-1]
+    found = []
     parts = pictures(x[:, -most:], kind, 224, frame, chunk=clips * most)
     for part in tqdm(parts, total=-(-len(x) // clips), desc="pictures", disable=not progress):
         images = part.reshape(-1, most, *part.shape[1:])
@@ -608,7 +614,8 @@ def seconds_per_frame(
     """Measured time of drawing and of each network, on random faces, after one call that is not
     counted."""
     x = np.random.default_rng(0).normal(size=(frames, 68, 2))
-    images, out = rasterise(x, kind), {}
+    images = rasterise(x, kind)
+    out = {}
     work = dict(
         drawing=(lambda: rasterise(x, kind), frames),
         inception=(lambda: networks["inception"](images[:pictures]), min(pictures, frames)),

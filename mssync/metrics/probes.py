@@ -271,7 +271,9 @@ def closures(
 
     Raises CorpusError on a clip that is not simulated, ValueError on one too short for x."""
     x = check_clips(x, "closures", batch=True)
-    gap, n, rows = mouth_opening(within_head(x)), x.shape[1], []
+    gap = mouth_opening(within_head(x))
+    n = x.shape[1]
+    rows = []
     if len(clips) != len(x):
         raise ValueError(f"closures: {len(clips)} clips for {len(x)} sequences")
     for k, (g, clip) in enumerate(zip(gap, clips)):
@@ -367,7 +369,8 @@ def branch_table(
     against the others has a negative one). variance: of its part over that of the whole (they
     need not sum to 1). hertz: the part's RMS frequency. Raises as `Generator` does."""
     ids = list(ids) if ids is not None else list(range(len(x0)))
-    rng, out = torch.Generator().manual_seed(seed), []
+    rng = torch.Generator().manual_seed(seed)
+    out = []
     if len(ids) != len(x0):
         raise ValueError(f"branch_table: {len(ids)} names for {len(x0)} clips")
     for k in range(0, len(x0), batch):

@@ -316,7 +316,8 @@ class _Scores:
 
     def reset(self):
         "Forget all clips."
-        self.rows, self.used = [], None
+        self.rows = []
+        self.used = None
 
     def compute(self) -> pd.DataFrame:  # index id; offset_1.., confidence_1.., one row a clip
         "The scores of all clips so far. Raises ValueError where there are none."
@@ -430,7 +431,8 @@ class _Scorer(_Scores, nn.Module):
         names = list(range(count, count + len(x))) if ids is None else list(ids)
         options = self.used, self.batch, self.padded, self.shifts
         rows, used = _score_all(self.syncers, x, a, *options)
-        self.rows, self.used = self.rows + list(zip(names, rows)), used
+        self.rows = self.rows + list(zip(names, rows))
+        self.used = used
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #d073b9d4

@@ -100,7 +100,8 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, w, b, uses):
         ctx.save_for_backward(x, w)
-        ctx.uses, ctx.bias_shape = uses, b.shape
+        ctx.uses = uses
+        ctx.bias_shape = b.shape
         return _product(x, w, b)
 
     @staticmethod
@@ -145,7 +146,8 @@ def depthwise(
 ) -> Tensor:  # (B, ceil(n / stride), C) where pad sums up to kernel - 1
     "`F.conv1d` of every channel by itself, on a channels-last sequence."
     if pad[0] != pad[1]:
-        x, pad = F.pad(x, (0, 0, *pad)), (0, 0)
+        x = F.pad(x, (0, 0, *pad))
+        pad = (0, 0)
     picture = x.transpose(1, 2)[:, :, None]
     kernel = weight[:, :, None]
     out = F.conv2d(picture, kernel, bias, (1, stride), (0, pad[0]), groups=len(weight))
@@ -184,7 +186,8 @@ class _Ready(NamedTuple):
 # %% ../../nbs/model/17_fast.ipynb #c218ff4a
 def _ready(weight: Tensor, x: Tensor, training: bool) -> _Ready:
     "Cast and pack a weight for all steps to come; `x` is the first step's input."
-    device, uses = x.device.type, []
+    device = x.device.type
+    uses = []
     cast = device != "meta" and torch.is_autocast_enabled(device)
     w = weight.to(torch.get_autocast_dtype(device)) if cast else weight
     wanted = not training and device == "cpu" and w.dtype is torch.bfloat16
@@ -302,7 +305,8 @@ class FirstBlock(BranchBlock):
 
     def __init__(self, branches: int, c_u: int, c_a: int, c_out: int, expansion: float):
         super().__init__(branches, c_u + c_a, c_out, expansion)
-        self.c_u, self.sizes = c_u, (self.expand.weight.shape[1], c_out)
+        self.c_u = c_u
+        self.sizes = (self.expand.weight.shape[1], c_out)
 
     def fold(self) -> Folded:
         "Once a roll-out."
@@ -365,7 +369,9 @@ def read_windows(
     under_way: list[int],  # of `window_plan`
 ) -> Tensor:  # (windows, B, hidden)
     "The LSTM's output at the end of every window."
-    B, linear, ended = gates.shape[1], Reused().linear, []
+    B = gates.shape[1]
+    linear = Reused().linear
+    ended = []
     h = c = gates.new_zeros(under_way[0] * B, lstm.hidden)
     steps = gates.index_select(0, frames).split(under_way)
     for k, g in zip(under_way, steps):

@@ -63,7 +63,8 @@ def plain_rollout(
     state: tuple,  # h_0, c_0
 ) -> Tensor:  # (B, T+1, 68, 2)
     "Eq. 6-8, frame by frame and branch by branch."
-    (h, c), x = state, x0.flatten(1)
+    h, c = state
+    x = x0.flatten(1)
     xs = [x0.flatten(1)]
     levels = G.audio(a)
     for t in range(a.shape[1] // COLUMNS - 1):
@@ -207,7 +208,8 @@ class AudioPyramid(nn.Module):
         levels = [self.way_up(a)]
         for block in self.down:
             levels.append(block(levels[-1]))
-        n, how = levels[0].shape[1], (self.interpolation, self.causal)
+        n = levels[0].shape[1]
+        how = (self.interpolation, self.causal)
         return [_to_finest(f, n, rate, *how) for f, rate in zip(levels, self.rates)]
 
 
@@ -221,10 +223,13 @@ def receptive_field(
     Kernels of 3 at 100, 100, 50 and 50 Hz, of 7 at the rates above, and interpolation (one sample
     less a frame).
     """
-    half, hold, out = 10 + 10 + 20 + 20, 0, []
+    half = 10 + 10 + 20 + 20
+    hold = 0
+    out = []
     for i in range(levels):
         if i:
-            half, hold = half + 3 * 40 * 2 ** (i - 1), 40 * (2**i - 1)
+            half = half + 3 * 40 * 2 ** (i - 1)
+            hold = 40 * (2**i - 1)
         out.append((2 * half + hold, 0) if causal else (half + hold, half + hold))
     return out
 
@@ -681,7 +686,8 @@ class _RollOut(_OtherFace):
         extra = self._extra()
         a, state = self._warm_up(x, a, state, extra, loop)
 
-        xs, ws = [x], []
+        xs = [x]
+        ws = []
         for f in self._frames(self._levels(a)[:, extra + 1 :], loop):
             v, w, state = self.step(x, f, state, loop)  # Eq. 6
             x = self.advance(x, v, xs[0])

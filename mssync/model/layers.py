@@ -48,7 +48,8 @@ class ConvNeXt(nn.Module):
         causal: bool = False,  # output sample t looks at no input beyond stride * t
     ):
         super().__init__()
-        c_out, inner = c_out or c_in, int(expansion * c_in)
+        c_out = c_out or c_in
+        inner = int(expansion * c_in)
         self.stride = stride
         self.pad = (kernel - 1, 0) if causal else (kernel // 2, kernel // 2)
         self.depthwise = nn.Conv1d(c_in, c_in, kernel, stride, groups=c_in) if kernel > 1 else None

@@ -103,7 +103,9 @@ def _frames(s: Stream, end: int, least: int) -> Tensor:  # (B, new frames, 68, 2
         if s.a.shape[1] < COLUMNS * (extra + 2):
             return s.x.new_zeros(len(s.x), 0, L, 2)
         s.a, s.state = s.G._warm_up(s.x, s.a, s.state, extra, s.loop)
-        s.begun, s.next, end = True, s.next + extra, end + extra
+        s.begun = True
+        s.next = s.next + extra
+        end = end + extra
     if end - s.next < least:
         return s.x.new_zeros(len(s.x), 0, L, 2)
     out = []
@@ -114,7 +116,8 @@ def _frames(s: Stream, end: int, least: int) -> Tensor:  # (B, new frames, 68, 2
     s.next = end
     stride = 2 ** (LEVELS - 1)
     keep = max(s.first, (end - s.past) // stride * stride)
-    s.a, s.first = s.a[:, COLUMNS * (keep - s.first) :], keep
+    s.a = s.a[:, COLUMNS * (keep - s.first) :]
+    s.first = keep
     return torch.stack(out, 1).unflatten(-1, (L, 2))
 
 
@@ -175,7 +178,8 @@ class GraphedGenerator:
         state: tuple,  # of `Generator.start`
     ) -> Tensor:  # (batch, T+1, 68, 2)
         "As `Generator.forward` (without warm-up)."
-        B, columns = len(self.x), a.shape[1] // COLUMNS * COLUMNS
+        B = len(self.x)
+        columns = a.shape[1] // COLUMNS * COLUMNS
         shape = (a, B, columns, self.G.cfg.audio_dim)
         expect("GraphedGenerator", x0=(x0, B, L, 2), a=shape)
         return _replay(self, x0, a, state)

@@ -98,7 +98,9 @@ class Branch(nn.Module):
 
     def __init__(self, c_in: int, window: int, stride: int, widths: tuple, cfg: SyncerConfig):
         super().__init__()
-        self.window, self.stride, self.stages = window, stride, cfg.stages
+        self.window = window
+        self.stride = stride
+        self.stages = cfg.stages
         self.stem = nn.Linear(c_in if cfg.stages else c_in * window, widths[0])
         blocks = []
         for i, o in zip(widths, widths[1:]):
@@ -137,7 +139,8 @@ class Syncer(nn.Module):
         if cfg.align not in ("centre", "start"):
             raise ValueError(f"SyncerConfig.align is {cfg.align!r}: choose 'centre' or 'start'")
         check_reference(cfg.reference, "SyncerConfig.reference")
-        self.cfg, self.axes = cfg, axes or Axes.identity()
+        self.cfg = cfg
+        self.axes = axes or Axes.identity()
         self.positions = Branch(2 * L, WINDOW, 1, cfg.position_widths, cfg)
         self.audio = Branch(cfg.audio_dim, COLUMNS * WINDOW, COLUMNS, cfg.audio_widths, cfg)
 
@@ -152,7 +155,8 @@ class Syncer(nn.Module):
 
     def embed_audio(self, a: Tensor) -> Tensor:  # (B, 4n, 26) of a level -> (B, n-4, dim)
         "$e_a$ of the twenty columns around every window. Raises ValueError as `embed_positions`."
-        n, half = a.shape[1], COLUMNS // 2
+        n = a.shape[1]
+        half = COLUMNS // 2
         if n < COLUMNS * WINDOW:
             raise ValueError(f"{n} audio columns are fewer than the {COLUMNS * WINDOW} of a window")
         if self.cfg.align == "centre":

@@ -92,7 +92,8 @@ def read_tensors(
         raise CheckpointError(f"{path}: no whole safetensors file ({e})") from e
 
     if "crc32" in about:
-        found, written = checksum(tensors, about.get("mssync", "")), about["crc32"]
+        found = checksum(tensors, about.get("mssync", ""))
+        written = about["crc32"]
         if found != written:
             raise CheckpointError(
                 f"{path}: damaged, its content has checksum {found}, {written} was written"

@@ -112,7 +112,9 @@ def say_for(
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, list]:  # wave (16000 seconds,) float32 at 16 kHz, phonemes
     "Speech of that length: sentences and pauses, cut at the end."
-    parts, phonemes, at = [], [], 0
+    parts = []
+    phonemes = []
+    at = 0
     size = int(round(seconds * SR))
     pause = int(rng.uniform(0.05, 0.45) * SR)
     while at < size:

@@ -91,7 +91,8 @@ def _blink(face: np.ndarray) -> np.ndarray:  # (68, 3)
     d = np.zeros((L, 3))
     for top, bottom in ((37, 41), (38, 40), (43, 47), (44, 46)):
         h = face[bottom, 1] - face[top, 1]
-        d[top, 1], d[bottom, 1] = 0.80 * h, -0.12 * h
+        d[top, 1] = 0.80 * h
+        d[bottom, 1] = -0.12 * h
     return d
 
 

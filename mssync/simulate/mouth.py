@@ -136,5 +136,6 @@ def mouth_curves(
     d = d * weight + 1e-12
     v = (d * value).sum(1) / d.sum(1)
     v[:, 1] *= (1 - shut) * (1 - 0.8 * tuck)
-    least, most = [0, 0, -1, 0], [1.1, 1.1, 1, 1]
+    least = [0, 0, -1, 0]
+    most = [1.1, 1.1, 1, 1]
     return np.clip(np.column_stack((v, tuck)), least, most).astype(np.float32)

@@ -60,9 +60,12 @@ class Tried:
         scored: int = 80,  # frames after the first that are scored
         sources: list[Clip] | None = None,  # the clips, where they are simulated
     ):
-        self.x, self.a, self.speakers = x, a, np.asarray(speakers).astype(str)
+        self.x = x
+        self.a = a
+        self.speakers = np.asarray(speakers).astype(str)
         self.judge, self.space, self.axes = judge, space, axes
-        self.end, self.sources = scored + 1, sources
+        self.end = scored + 1
+        self.sources = sources
         self.cut = x[:, : self.end]
         self.real = RealSet(self.velocities(self.cut), groups=by_speaker(self.speakers))
 
@@ -77,7 +80,8 @@ def clip_measures(
     motion: Tensor,  # (B, n, 68, 2) the given frame first
 ) -> pd.DataFrame:  # one row a clip: speaker, and the measures; NaN where a clip has none
     "Synchrony, liveliness, shape and lips of generated motion."
-    y, x = motion[:, : tried.end], tried.cut
+    y = motion[:, : tried.end]
+    x = tried.cut
     scores = av_scores(tried.judge, y[:, 1:], tried.a[:, 4 : 4 * tried.end])
     rows = dict(speaker=tried.speakers)
     for i in range(scores["confidence"].shape[1]):

@@ -106,7 +106,8 @@ def read_rate(
 @contextmanager
 def ordinary_products():
     "Inside, torch's ordinary product takes the place of oneDNN."
-    before, fast.ONEDNN = fast.ONEDNN, False
+    before = fast.ONEDNN
+    fast.ONEDNN = False
     try:
         yield
     finally:
@@ -249,7 +250,8 @@ class _PlainGAN:
         self.each = len(real) if at_once else 1  # samples at a time within a part
 
     def roll_out(self, p: slice) -> Tensor:  # Eq. 6 to 8
-        G, out = self.gan.G, []
+        G = self.gan.G
+        out = []
         for q in _slices(p.start, p.stop, min(self.each, p.stop - p.start)):
             state = tuple(s[q] for s in self.state)
             out.append(plain_rollout(G, self.real[q, 0], self.a[q], state))
@@ -319,7 +321,10 @@ class GANBench:
 # %% ../../nbs/study/72_bench.ipynb #13e197a2
 def _plain_gan_step(bench: GANBench, each: int) -> dict[str, float]:
     "Both updates, part of the batch by part; gives the terms."
-    B, D, opt_d, opt_g = len(bench.real), bench.gan.D, bench.gan.opt_d, bench.gan.opt_g
+    B = len(bench.real)
+    D = bench.gan.D
+    opt_d = bench.gan.opt_d
+    opt_g = bench.gan.opt_g
     state = bench.gan.G.start(B, torch.Generator().manual_seed(0))
     plain = _PlainGAN(bench.gan, bench.real, bench.a, state, at_once=each >= B)
     terms = {}
@@ -385,7 +390,8 @@ class SyncerBench:
 # %% ../../nbs/study/72_bench.ipynb #6802933f
 def _plain_syncer_losses(bench: SyncerBench, each: int) -> list[Tensor]:
     "Loss of every level, `each` crops at a time; 0: all, and Eq. 2 of all anchors at once."
-    losses, rng = [], torch.Generator().manual_seed(0)
+    losses = []
+    rng = torch.Generator().manual_seed(0)
     steps = crop_steps(bench.cfg.levels, len(bench.x))
     pyramids = position_pyramid(bench.x), audio_pyramid(bench.a)
     for s, x, a, step in zip(bench.syncers.syncers, *pyramids, steps):
@@ -470,7 +476,8 @@ def stream_sound(
 ) -> dict[str, float]:  # frames; columns of sound kept; seconds taken; MB early, and grown since
     "Stream random sound, and see how long it takes and what the process holds."
     stream = Stream(G, torch.randn(1, L, 2), block=50)
-    blocks, start = seconds // 2, time.perf_counter()
+    blocks = seconds // 2
+    start = time.perf_counter()
     for k in range(blocks):
         stream.push(torch.randn(1, COLUMNS * 50, G.cfg.audio_dim))
         if k == max(0, blocks // 12 - 1):
@@ -591,7 +598,9 @@ def _colour(version: str) -> str:
 
 def _draw_versions(ax, table: pd.DataFrame):
     "Bars of all tasks, a group a task, from the top."
-    y, ticks, drawn = 0, [], {}
+    y = 0
+    ticks = []
+    drawn = {}
     tasks = list(table.task.unique())
     for task in tasks:
         found = version_ratios(table, task)
@@ -623,7 +632,8 @@ def benchmark_figure(
     left.set_title("How long each way takes")
     fig.legend(bars, names, loc="outside lower center", ncols=3)
     for k, (of, g) in enumerate(linear.groupby("of")):
-        marker, label = "os"[k], f"per {of.removesuffix('s')}"
+        marker = "os"[k]
+        label = f"per {of.removesuffix('s')}"
         right.plot(g.number, g["time each over the largest"], f"{marker}-", label=label)
     right.axhline(1, color="k", lw=0.8, ls=":")
     right.set_xscale("log", base=2)
@@ -681,7 +691,8 @@ def roofline_figure(points: pd.DataFrame, machine: Machine):  # matplotlib figur
         style = dict(color=_colour(version), label=VERSIONS[version])
         ax.plot(g.intensity, g.attained / 1e9, "o", **style)
     for task, g in points.groupby("task", sort=False):
-        x, low = g.intensity.iloc[0], g.attained.min() / 1e9
+        x = g.intensity.iloc[0]
+        low = g.attained.min() / 1e9
         ax.plot([x, x], [low, g.roof.iloc[0] / 1e9], color="0.8", zorder=0)
         name = task.split(", T=")[0].replace(", ", "\n")
         ax.text(x, low / 1.25, name, ha="center", va="top", fontsize=7)

@@ -152,7 +152,8 @@ def shift_rows(
     "AV-Off of every clip that is long enough, at every shift, by every judge."
     clips = (test.lengths >= frames + 1 + 2 * room).nonzero()[:, 0]
     ids = [test.ids[k] for k in clips]
-    clips, rows = clips.to(test.x.device), []
+    clips = clips.to(test.x.device)
+    rows = []
     for s in tqdm(range(-room, room + 1), desc="shifts", disable=not progress):
         x, a = planted_shift(test, clips, frames, s, room)
         orders = {"metric syncers": None, "another clip's sound": derangement(len(x), 0)}
@@ -254,7 +255,8 @@ def coupled_clips(
     train: Packed,  # whose audio features, statistics and frame of reference they get
 ) -> tuple[Tensor, Tensor]:  # x (B, T+1, 68, 2) in their reference, a (B, 4(T+1), width)
     "Clips of new speakers; the same speakers and speech for every gain."
-    length, coupling = (frames + 3) / 25, Coupling(gain=gain)
+    length = (frames + 3) / 25
+    coupling = Coupling(gain=gain)
     made = [
         simulate_clip(
             100_000 + k, draw_speaker(50_000 + k), 1, length, coupling, kind=train.features
@@ -305,7 +307,8 @@ def own_levels(
     changes: pd.DataFrame,  # of `coupling_changes`
 ) -> dict[str, str]:  # coupling -> yes, not certain or no, with the difference to the next level
     "Is the change largest at the coupling's own level?"
-    levels, told = [c for c in changes if c.endswith(" ms")], {}
+    levels = [c for c in changes if c.endswith(" ms")]
+    told = {}
     for name, d in changes.groupby("method", sort=False):
         own = f"{name.split()[0]} ms"
         clips = d.groupby("id")[levels].mean()
@@ -436,7 +439,8 @@ def halves_table(
     speakers: int,  # in the test clips, for the table
 ) -> pd.DataFrame:  # of `over_seeds`, a row a distance
     "Fréchet distances of two undamaged halves."
-    halves, rows = trial.halves, []
+    halves = trial.halves
+    rows = []
     about = dict(clips=len(trial.x) + len(halves.rest), speakers=speakers, drawn=halves.unit)
     for s in trial.ruler.seeds:
         here = trial.ruler.features(trial.x, s)
@@ -459,7 +463,8 @@ def planted(
     strength: float,
 ) -> tuple[Tensor, Tensor, np.ndarray | None]:  # y (B, T+1, 68, 2), a (B, 4(T+1), width), loudness
     "Motion and sound of the damaged half."
-    n, y = len(trial.x), trial.x
+    n = len(trial.x)
+    y = trial.x
     swap = np.zeros(n, bool)
     if name == "shuffled audio":
         swap = np.arange(n) < round(strength * n)
@@ -550,7 +555,8 @@ def _measured(
     draws: int,  # for intervals of measures of sets; 0: none
 ) -> list[dict]:  # measure, value, low, high, bias
     "Values and intervals of every measure, a seed."
-    groups, sizes = trial.halves.groups, (len(y), len(trial.halves.rest))
+    groups = trial.halves.groups
+    sizes = (len(y), len(trial.halves.rest))
     clips = clip_measures(trial, y, sound, loud, seed)
     found = intervals(clips.to_numpy(), None if groups is None else groups[0])[:3]
     rows = [dict(zip(("measure", "value", "low", "high"), r)) for r in zip(clips, *found)]
@@ -657,7 +663,8 @@ def damage_verdicts(
     mean, of_seeds = damage_course(growth)
     rows = []
     for (m, d), g in mean.groupby(["measure", "damage"], sort=False):
-        sign, seeds = expected.get((m, d)), of_seeds[m, d]
+        sign = expected.get((m, d))
+        seeds = of_seeds[m, d]
         row = dict(measure=m, damage=d, expected={1: "grows", -1: "falls"}.get(sign, ""))
         row |= _end(g.iloc[0], seeds.iloc[:, 0], "undamaged")
         row |= _end(g.iloc[-1], seeds.iloc[:, -1], "strongest")
@@ -727,7 +734,8 @@ def damage_legend(
 def _draw_course(ax, m: str, mean: pd.DataFrame, of_seeds: dict, expected: dict, damages: list):
     "One measure under every damage."
     for j, d in enumerate(damages):
-        g, seen = mean[(mean.measure == m) & (mean.damage == d)], (m, d) in expected
+        g = mean[(mean.measure == m) & (mean.damage == d)]
+        seen = (m, d) in expected
         look = dict(lw=1.6, ls="-") if seen else dict(lw=0.7, ls=":")
         ax.plot(g.step, g["value"], color=f"C{j}", **look)
         u = of_seeds[m, d]
@@ -920,7 +928,8 @@ def free_measures(
     "Measures that need no reference."
     faces = normalise(y, y[:, 0]).cpu().numpy()  # the unit of speeds and jitter
     base = measures(faces, ruler.space)[["lip_speed", "head_speed", "jitter"]] * 100
-    loud, rows = ruler.loudness(a), []
+    loud = ruler.loudness(a)
+    rows = []
     if loud is not None:
         beats = beat_alignment(faces, loud)
         base["beat_excess"] = (beats.alignment - beats.chance).to_numpy()

@@ -115,7 +115,8 @@ def claim(
     )
 
 
-COARSE, FULL = (2, 3, 4), ("short", "long")
+COARSE = (2, 3, 4)
+FULL = ("short", "long")
 # what one training's AV-Conf differs from the next, at every level: shares of the lead, measured
 NOISE = {1: 0.06, 2: 0.07, 3: 0.09, 4: 0.16}
 TENTH, HALF = 0.1, 0.5  # of the value of b: no improvement, and a slight loss

@@ -129,7 +129,8 @@ def chain(
     most: int = 18,  # letters
 ) -> str:
     "Widths in a row: 64, 64, 128; where that is too long, 64 (2), 128, or the first and the last."
-    runs, full = [], ", ".join(map(str, widths))
+    runs = []
+    full = ", ".join(map(str, widths))
     for w in widths:
         if runs and runs[-1][0] == w:
             runs[-1][1] += 1
@@ -233,7 +234,8 @@ def _branches(s: _Sheet, y: float, i: int, syncers: SyncerPyramid, found: dict):
     dim = found[f"syncers.{i}"].out[0][2]
     for k, (part, name) in enumerate((("audio", "e_a"), ("positions", "e_x"))):
         under = f"syncers.{i}.{part}"
-        below, middle = y + 0.7 + 6.1 * k, y + (4.7 if k == 0 else 10.3)
+        below = y + 0.7 + 6.1 * k
+        middle = y + (4.7 if k == 0 else 10.3)
         widths = _blocks(syncers, found, under) or [found[f"{under}.norm"].given[0][-1]]
         said = f"${name}$: {chain(widths, 34)} → {dim}"
         lines = [said, f"{count(found[under].parameters)} parameters"]
@@ -292,7 +294,9 @@ def figure1(
     x = _zeros(syncers, 1, frames + 1, L, 2)
     a = _zeros(syncers, 1, COLUMNS * (frames + 1), syncers.cfg.audio_dim)
     found = trace(syncers, x, a)
-    n, row, foot = syncers.levels, 15.0, 13.0
+    n = syncers.levels
+    row = 15.0
+    foot = 13.0
     top = foot + n * row - 2.5
     s = _Sheet(top + 7)
     for x, title in TITLES1:
@@ -300,7 +304,8 @@ def figure1(
     s.text(72.5, top + 2.2, "each level by itself", "training")
     s.text(90, top + 2.2, "generated $x$, syncers frozen", "frozen")
     for i in range(n):
-        y, call = foot + i * row, found[f"syncers.{i}"]
+        y = foot + i * row
+        call = found[f"syncers.{i}"]
         _strips(s, y, i, call, syncers.cfg.align)
         if i < n - 1:
             s.line((24.5, y + 12.2), (24.5, y + row + 0.9))
@@ -316,7 +321,8 @@ def figure1(
 @contextmanager
 def _as_in_training(G: Generator):
     "Without the warm-up, which belongs to generation."
-    warmup, G.cfg.warmup = G.cfg.warmup, 0
+    warmup = G.cfg.warmup
+    G.cfg.warmup = 0
     try:
         yield
     finally:
@@ -326,7 +332,8 @@ def _as_in_training(G: Generator):
 def _temporal(s: _Sheet, G: Generator, found: dict, top: float, bus: float, low: float):
     "Positions, their encoder and the temporal module; what goes on to the branches."
     point = found["_encode"].given[0][-1]
-    encoded, step = found["_encode"].out[1], found["temporal.step"]
+    encoded = found["_encode"].out[1]
+    step = found["temporal.step"]
     kind = "LSTM" if G.cfg.temporal == "lstm" else G.cfg.temporal
     widths = _blocks(G, found, "encode") or [encoded[-1]]
     s.box(1, top + 6.5, 12, 7, ["$x_t$", f"{point}"], "x_t", ORANGE)
@@ -364,7 +371,8 @@ def _level(s: _Sheet, G: Generator, found: dict, i: int, y: float, row: float, b
 
 def _branch(s: _Sheet, G: Generator, found: dict, i: int, y: float, row: float, bus: float):
     "Branch i + 1, with the velocity and the mask that it gives."
-    inner, heard = found["first.inside"], found["first.outside"].given[0][-1]
+    inner = found["first.inside"]
+    heard = found["first.outside"].given[0][-1]
     after = [inner.out[0][-1], *(found[f"trunk.{k}"].out[0][-1] for k in range(len(G.trunk)))]
     stacked = [m for part in (G.first, G.trunk, G.head) for m in part.parameters()]
     own = sum(m[i].numel() for m in stacked if m.shape[0] == G.branches)
@@ -391,7 +399,9 @@ def _audio(s: _Sheet, G: Generator, frames: int, foot: float, low: float):
 
 def _merge(s: _Sheet, G: Generator, found: dict, frames: int, foot: float, height: float):
     "Eq. 8 and 7, and back to the top."
-    n, middle, top = G.branches, foot + height / 2, foot + height
+    n = G.branches
+    middle = foot + height / 2
+    top = foot + height
     v, w = (c[-1] for c in found["_multiscale"].out)
     masks = ["", "softmax", f"of {n} × {w}"] if n > 1 else [f"{n} × {w}"]
     s.box(77, foot + 1.3, 9, height - 2.5, ["merge", "(Eq. 8)", *masks], "merge", GREEN)
@@ -456,7 +466,8 @@ def figure2(
     with _as_in_training(G):
         found = trace(G, x0, a, generator=rng, methods=METHODS)
     row, foot, bus = 11.5, 23.0, 43.5
-    top, low = foot + G.branches * row, foot + row / 2
+    top = foot + G.branches * row
+    low = foot + row / 2
     s = _Sheet(top + 21)
     _temporal(s, G, found, top, bus, low)
     if G.audio is not None:

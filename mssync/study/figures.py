@@ -174,7 +174,9 @@ def figure4(
     at = np.linspace(0, length - 1, faces).round().astype(int)
     shown = {m: np.asarray(x)[at] for m, x in tracks.items()}
     side, heights = _reach(shown, most)
-    step, gap, top = 2 * side + 0.3, 0.35, 0.0
+    step = 2 * side + 0.3
+    gap = 0.35
+    top = 0.0
     total = sum(high - low + gap for low, high in heights.values())
     fig, ax = plt.subplots(figsize=(width, width * total / (step * faces) + 0.5))
     for m, x in shown.items():

@@ -43,9 +43,11 @@ def atoms(
     data: bytes,  # of an MP4 file
 ) -> list[str]:
     "The names of its outermost parts, in order. Raises ValueError where it is not whole."
-    at, out = 0, []
+    at = 0
+    out = []
     while at < len(data):
-        n, name = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
+        n = int.from_bytes(data[at : at + 4])
+        name = data[at + 4 : at + 8]
         if n == 1:
             n = int.from_bytes(data[at + 8 : at + 16])  # a part above 4 GB has its length here
         if n == 0:
@@ -98,7 +100,8 @@ def _markdown() -> MarkdownIt:
 def _id(title: str, taken: set) -> str:
     "A name for a heading that nobody else has."
     base = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "part"
-    name, k = base, 1
+    name = base
+    k = 1
     while name in taken:
         k += 1
         name = f"{base}-{k}"

@@ -135,11 +135,9 @@ def _printed(row: dict) -> str:
 
 def table2(study: Study) -> dict[str, pd.DataFrame]:
     "Distances of distributions, a table a duration."
-    own, p, empty = (
-        own_table(study, "table2"),
-        paper_table(2),
-        pd.DataFrame(columns=["method", FROM]),
-    )
+    own = own_table(study, "table2")
+    p = paper_table(2)
+    empty = pd.DataFrame(columns=["method", FROM])
     out = {}
     for d in sorted(set(p.duration_frames) | set(own.duration_frames)):
         a, b = p[p.duration_frames == d], own[own.duration_frames == d]
@@ -411,7 +409,8 @@ def report(
     draw_people: bool = False,  # show what has been drawn of the people of a given corpus
 ) -> Page:
     "Everything of a run on one page."
-    about, facts = [study.settings["about"]], study.facts
+    about = [study.settings["about"]]
+    facts = study.facts
     if facts["shortened"]:
         about.append(f"Lengths reduced because the clips are short: {facts['shortened']} frames.")
     if facts["simulated"]:

@@ -221,7 +221,8 @@ def _file_of(
         told = "no such file"
     else:
         there = sorted(p.stem for p in PROFILES.glob("*.yaml"))
-        path, told = PROFILES / f"{name}.yaml", f"no such profile, {_nearest(name, there)}"
+        path = PROFILES / f"{name}.yaml"
+        told = f"no such profile, {_nearest(name, there)}"
     if not path.is_file():
         raise ProfileError(f"{name if path.parent == PROFILES else path}: {told}")
     return path

@@ -178,7 +178,8 @@ def synchrony_text(
 ) -> str:  # table3.md
     "Table 3, the ablation, and the paper's Table 3."
     own = own_rows(rows)
-    data, by_loss = own.data.iloc[0], ablation(rows, labels)
+    data = own.data.iloc[0]
+    by_loss = ablation(rows, labels)
     paper = rows[rows.source != THIS]
     theirs = [(m, printed(paper[paper.metric == m], "level", scale)) for m in ("AV-Conf", "AV-Off")]
     parts = [

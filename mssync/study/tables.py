@@ -54,7 +54,8 @@ def _check_finite(df, cells, values, method):
     bad = ~np.isfinite(df[values].to_numpy(np.float64))
     if bad.any():
         r, c = np.argwhere(bad)[0]
-        row, keys = df.iloc[r], [method, *cells, "seed"]
+        row = df.iloc[r]
+        keys = [method, *cells, "seed"]
         raise ValueError(
             f"tables: {values[c]} of clip {row['id']} is {row[values[c]]} "
             f"({_where(keys, row[keys])}); {int(bad.sum())} values are NaN or infinite in all"
@@ -281,7 +282,8 @@ def over_seeds(
     than the others."""
     if absent := [c for c in ("seed", method, *cells, "value", "low", "high") if c not in df]:
         raise ValueError(f"over_seeds: no column {absent[0]!r} among {', '.join(map(str, df))}")
-    seeds, out = sorted(df.seed.unique()), []
+    seeds = sorted(df.seed.unique())
+    out = []
     for key, d in df.groupby([method, *cells], sort=False, dropna=False):
         numbers = _set_numbers(d, seeds, _where([method, *cells], key))
         bias = numbers.bias if "bias" in numbers else 0 * numbers.value

@@ -256,7 +256,8 @@ def paired_differences(
     looks: tuple = (),  # as in `with_trainings`
 ) -> pd.DataFrame:  # of `differences` and `with_trainings`; method is a less b
     "The first method less every other one, clip by clip within a seed."
-    pairs, of = [(first, o) for o in others], ["motion", "ms"]
+    pairs = [(first, o) for o in others]
+    of = ["motion", "ms"]
     less = differences(clips, pairs, ["gain", "correlation"], of)
     return with_trainings(less.assign(method=first + " less " + less.b), looks)
 

@@ -256,9 +256,11 @@ def grid_table(
     cells: pd.DataFrame,  # of `grid_cells`
 ) -> pd.DataFrame:  # texts, one row a claim, methods and run
     """The grid as texts. A run that measured nothing of a claim is left out where another did."""
-    several, out = cells.run.nunique() > 1, []
+    several = cells.run.nunique() > 1
+    out = []
     for own in _grid_rows(cells):
-        r, seeds = own.iloc[0], own.seeds[own.seeds > 0]
+        r = own.iloc[0]
+        seeds = own.seeds[own.seeds > 0]
         row = dict(claim=f"{r.letter}: {r.claim}", compared=r.what)
         if several:
             row["run"] = r.run

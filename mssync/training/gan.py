@@ -498,7 +498,9 @@ class _Bodies(GANNetworks):
 
     def _roll_out(self, real: Tensor, a: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         "Generated motion, and the data from the same starts."
-        G, team, x0 = self.G, self.processes, real[:, 0]
+        G = self.G
+        team = self.processes
+        x0 = real[:, 0]
         if self.cfg.perturb:
             x0 = perturbed_start(x0, self.starts, self.cfg.perturb, draws, team)
         with team.autocast():

@@ -259,7 +259,8 @@ def syncer_losses(
     processes: Processes = ALONE,
 ) -> tuple[Tensor, Tensor]:  # loss and retrieval accuracy of the whole batch, (levels,) each
     "Loss of every level on one batch."
-    out, n = [], syncers.levels
+    out = []
+    n = syncers.levels
     x, a = seen(syncers.cfg, x, a)
     steps = crop_steps(n, len(x) * processes.world, processes)
     levels = zip(syncers.syncers, position_pyramid(x, n), audio_pyramid(a, n), steps)

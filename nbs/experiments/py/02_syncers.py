@@ -50,7 +50,8 @@ from mssync.training.syncers import train_syncers
 plt.style.use("mssync.style")
 study = Study(profile, results, corpus, seed=seed, device=device)
 split = "train" if role == "loss" else study.settings["evaluation"]["metric_split"]
-clips, held_out = study.packed(split), study.packed("val")
+clips = study.packed(split)
+held_out = study.packed("val")
 start = study.begin(f"{role}_syncers")
 shape = start.cfg if start else syncer_config(study.settings, role, clips)
 training = syncer_training(study.settings, role)
@@ -128,7 +129,8 @@ curves = [torch.cat(level) for level in zip(*(p["curve"] for p in parts))]
 offsets = torch.cat([p["offset"] for p in parts])
 fig, axes = plt.subplots(1, training.levels, figsize=(11, 2.8))
 for i, ax in enumerate(axes):
-    curve, shift = curves[i], parts[0]["shifts"][i]
+    curve = curves[i]
+    shift = parts[0]["shifts"][i]
     off = offsets[:, i].abs().float().mean()
     ax.plot(range(-shift, shift + 1), curve.mean(0).cpu(), marker=".")
     ax.axvline(0, color="grey", lw=0.8, ls=":")

@@ -43,7 +43,8 @@ from mssync.metrics.intervals import by_speaker
 from mssync.study.run import Study
 
 study = Study(profile, results, corpus, seed=seed, device=device)
-train, held_out = study.packed("train"), study.packed(study.others)
+train = study.packed("train")
+held_out = study.packed(study.others)
 most = study.settings["evaluation"]["others"]
 if len(held_out) > most:
     held_out = held_out.only(most, spread=True)

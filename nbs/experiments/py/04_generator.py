@@ -61,7 +61,8 @@ from mssync.training.gan import TEACHING, train_gan
 
 plt.style.use("mssync.style")
 study = Study(profile, results, corpus, seed=seed, device=device)
-label, T = study.labels[variant], study.lengths["train"][variant]
+label = study.labels[variant]
+T = study.lengths["train"][variant]
 train, val = study.packed("train"), study.packed("val")
 shape, disc, training = gan_configs(study.settings, variant, train)
 of_its_own = study.settings["variants"][variant]["generator"]  # an ablation's shape fits no start

@@ -61,7 +61,8 @@ official = official_clips(methods, study.packed("test"))
 sync = study.measurements("sync")
 sync = sync.assign(off=sync.offset.abs())
 val, sync = sync[sync.split == "val"], sync[sync.split == "test"]
-T_sync, T_long = lengths["sync"], lengths["durations"][-1]
+T_sync = lengths["sync"]
+T_long = lengths["durations"][-1]
 trained = {study.labels[v]: lengths["train"][v] for v in study.full}
 own = [*labels.values(), *study.compared.values()]
 style = method_styles(list(sync.method.unique()), own)
@@ -168,7 +169,8 @@ study.figure(figures.figure3(finest, few, style), "figure3.png")
 # (`draw_people`); numbers never replace this look, so ask for it on your own corpus.
 
 # %%
-draw, T = facts["simulated"] or draw_people, lengths["figure4"]
+draw = facts["simulated"] or draw_people
+T = lengths["figure4"]
 if draw:
     first = study.at(study.seeds[0])
     x, a, ids = study.packed("test").windows(T)

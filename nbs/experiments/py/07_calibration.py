@@ -99,8 +99,11 @@ def network(s, name):
 
 
 syncers = {s: network(s, "syncers_metric") for s in study.seeds}
-speaker, talkers = speakers_of(test), test.index.speaker.nunique()
-T, draws, texts = study.lengths["sync"], study.settings["evaluation"]["draws"], {}
+speaker = speakers_of(test)
+talkers = test.index.speaker.nunique()
+T = study.lengths["sync"]
+draws = study.settings["evaluation"]["draws"]
+texts = {}
 names = ", ".join(map(str, study.seeds))
 print(f"{study.title}: {len(test)} test clips of {talkers} speakers; networks of seeds {names}")
 

@@ -201,7 +201,8 @@ with torch.no_grad():
 
 def seconds(n, T):
     "The least of several runs of n sequences of T frames."
-    x0, a = torch.randn(n, L, 2), torch.randn(n, COLUMNS * (T + 1), D)
+    x0 = torch.randn(n, L, 2)
+    a = torch.randn(n, COLUMNS * (T + 1), D)
     with torch.no_grad():
         return min(race({"": lambda: G(x0, a, loop=loop)}, rounds)[""])
 
@@ -391,7 +392,8 @@ u = torch.randn(frames, batch, train.first.c_u)
 
 
 def outside():
-    fold, linear = train.first.fold(), Reused().linear
+    fold = train.first.fold()
+    linear = Reused().linear
     parts = train.first.outside(levels, fold).unflatten(1, (frames, batch)).transpose(0, 1)
     steps = zip(u, parts.unbind(0))
     sum(train.first.inside(u_t, p, fold, linear).sum() for u_t, p in steps).backward()
@@ -509,7 +511,8 @@ try:
     compiled = Generator(shape).eval()
     compiled.load_state_dict(G.state_dict())
     compiled.compile_step(**(dict(backend="aot_eager") if tiny else {}))
-    x1, a1 = torch.randn(1, L, 2), torch.randn(1, COLUMNS * (sequence + 1), D)
+    x1 = torch.randn(1, L, 2)
+    a1 = torch.randn(1, COLUMNS * (sequence + 1), D)
     with torch.no_grad():
         theirs = compiled.loop()
         compiled(x1, a1, loop=theirs)

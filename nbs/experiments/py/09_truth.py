@@ -66,7 +66,8 @@ test = study.packed("test")
 T = study.lengths["durations"][-1]
 x, a, ids = test.windows(T)
 speaker = dict(zip(test.index.id, test.index.speaker))
-count, looks = len(study.seeds), study.settings["looks"]
+count = len(study.seeds)
+looks = study.settings["looks"]
 about = (
     f"{study.title}, profile {study.settings['name']}: {T} frames of {len(ids)} test clips of "
     f"{len({speaker[i] for i in ids})} speakers; "
@@ -134,7 +135,8 @@ else:
 
 # %%
 if study.facts["simulated"]:
-    others, less = [label for label in labels if label != study.first], None
+    others = [label for label in labels if label != study.first]
+    less = None
     if others:
         less = paired_differences(clips, study.first, others, looks)
         study.table(less, "truth_differences.csv")

@@ -80,7 +80,8 @@ if not seeds:
     raise ValueError(f"transfer: {', '.join(map(str, runs))} have no seed in common")
 
 # %%
-T, space = study.lengths["sync"], shape_space(Packed(study.corpus, "train"))
+T = study.lengths["sync"]
+space = shape_space(Packed(study.corpus, "train"))
 ratios = ["lip_speed", "head_speed", "shape_residual"]  # to real
 test = study.packed("test")
 x, a, ids = test.windows(T)

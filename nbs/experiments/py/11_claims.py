@@ -95,7 +95,8 @@ if (parts.verdict == "not measured").all():
     raise ValueError(f"{study.results}: none of the claims' numbers has been measured")
 
 cells = grid_cells(parts, claims)
-text, pairs = claims_text(parts, about, claims), curve_pairs(study.labels)
+text = claims_text(parts, about, claims)
+pairs = curve_pairs(study.labels)
 curves = study.results / "figure5.csv"
 if pairs and curves.is_file():
     logs = pd.read_csv(curves)

@@ -60,7 +60,8 @@ record = json.loads((study.results / "run.json").read_text())
 
 # %%
 variant = next(iter(study.full or study.labels))
-label, T = study.labels[variant], study.lengths["train"][variant]
+label = study.labels[variant]
+T = study.lengths["train"][variant]
 first = study.at(study.seeds[0])
 syncers: SyncerPyramid = load_model(first.folder / "syncers_loss.safetensors", device)
 G: Generator = load_model(first.folder / f"generator_{variant}.safetensors", device)
