@@ -87,7 +87,7 @@ def plain_scores(
 # %% ../../nbs/model/14_discriminators.ipynb #f41dc277
 @dataclass
 class DiscriminatorConfig:
-    "Shape of the three; the defaults follow the authors' code in size (about 39 M parameters)."
+    "Shape of the three; the defaults follow the authors' code in size (38 M parameters)."
 
     frame_widths: tuple = (512, 1024, 1024, 512)  # dense blocks of D_f
     sequence_widths: tuple = (512, 512)  # dense blocks before the LSTM of D_s and D_s^j

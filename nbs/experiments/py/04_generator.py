@@ -28,7 +28,7 @@
 #
 # $\mathcal L_{AV}^{MS}$ is the syncers' loss over the scales; $\mathcal L_{G_f}$, $\mathcal L_{G_s}$
 # and $\mathcal L_{G_s^j}$ are the generator's losses against the discriminators of frames, of
-# sequences, and of sequences together with their sound.
+# sequences, and of pairs of sequences.
 #
 # A budget of minutes instead of days needs a start: with `teacher_steps` the generator is first
 # trained to continue the data by one frame (notebook 24_gan), which the paper does not have and the
@@ -118,8 +118,8 @@ evaluate = partial(progress_row, x=x_val, a=a_val, **on_the_way, seed=seed)
 #    to 90.
 # 2. *Adversarial steps make the motion live and last.* Teacher-forced motion is a conditional mean:
 #    in sync, slow, and lost at 400 frames; rates that are high enough for the discriminators to bite
-#    kept a face for 1000 frames in this trial; in the three trainings of profile `full` MS-Sync-short
-#    keeps it to 400 and MS-Sync-long to 1000. The profiles have 400 teacher-forced and 280
+#    kept a face for 1000 frames in this trial; of profile `full` all three trainings of
+#    MS-Sync-long keep it to 1000, and two of MS-Sync-short; the third has lost it by 400. The profiles have 400 teacher-forced and 280
 #    adversarial steps at these rates, and a disturbance of its own for every sequence.
 # 3. *Confidence above the ground truth's comes early* and falls towards it as the motion gets its
 #    natural variety.

@@ -179,7 +179,7 @@ for s in study.seeds:
 ruler = Ruler(train, T, syncers, encoders)
 halves = halve(x, speakers, lambda: study.packed(study.others).windows(T)[0])
 trial = DamageTrial(ruler, halves, x, a)
-t_half = halves_table(trial, draws, talkers)
+t_half = halves_table(trial, draws, len(set(speakers)))
 study.table(t_half, "calibration_halves.csv")
 texts["Two halves of one set"] = (
     f"Distances between {halves.about}. {legend(t_half)} An interval wholly above 0 would say that "
@@ -233,7 +233,7 @@ wide(t_sync, "column")
 
 # %%
 features = {s: {m: ruler.features(y, s) for m, y in made.items()} for s in study.seeds}
-about = dict(clips=len(x), speakers=talkers)
+about = dict(clips=len(x), speakers=len(set(speakers)))
 t_frechet = reference_distances(features, speakers, draws, about)
 study.table(t_frechet, "calibration_frechet.csv")
 texts["Distances of the same rows"] = f"{legend(t_frechet)}\n\n{md(wide(t_frechet))}"
