@@ -68,6 +68,7 @@ from mssync.study.profiles import load_profile
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL = {"data, at rest": 0.0, "data, shown": HEAD}  # how much their new head moves
+JUDGES = {"frontal": True, "steady": False}  # whether they turn faces to the front
 
 
 def options() -> argparse.Namespace:
@@ -154,7 +155,11 @@ def measure_generators(made: list[Generator], out: Path, others: str, seed: int)
     "What the generators are worth with strangers' voices."
     settings = load_profile("people_generator")
     folders, level = judge_corpora(out, out / "grid", others)
-    judges = [(f, train_judge(f, level, settings, seed)) for f in folders]
+    kinds = {
+        name: [(f, train_judge(f, level, settings, seed, frontal)) for f in folders]
+        for name, frontal in JUDGES.items()
+    }
+    judges = kinds["frontal"]
     measure_ceiling(judges, out)
     space = shape_space(Packed(folders[0], "train"))
     folder, judge = judges[0]
@@ -164,7 +169,10 @@ def measure_generators(made: list[Generator], out: Path, others: str, seed: int)
     heads = load_heads()
     real = {name: RealFaces(heads, head) for name, head in REAL.items()}
     compared = speaking(made, heads)
-    write_table(followed_measures(judges, space, real | compared), out / "followed.csv")
+    tables = [
+        followed_measures(j, space, real | compared).assign(judge=k) for k, j in kinds.items()
+    ]
+    write_table(pd.concat(tables), out / "followed.csv")
     write_table(lasting(x[strangers], sounds, space, compared), out / "lasting.csv")
 
 

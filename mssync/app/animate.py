@@ -340,9 +340,11 @@ HEAD = 1.3  # how much of its motion is shown: see `steer`
 def load_heads(
     path: str | Path = HEADS,  # as in `load_generator`
 ) -> Generator:
-    "Read a generator whose head another face will get; it stays in place."
+    "Read a generator whose head another face will get: it stays in place, and hears no voice."
     model = load_generator(path)
-    model.cfg = replace(model.cfg, stay=STAY)
+    model.cfg = replace(model.cfg, stay=STAY, features="cmvn")
+    model.audio_mean.zero_()
+    model.audio_std.fill_(1)
     return model
 
 

@@ -5,6 +5,8 @@
 # %% auto #0
 __all__ = [
     "STILL",
+    "DEPTH",
+    "FIT",
     "plain_embeddings",
     "SyncerConfig",
     "Branch",
@@ -13,6 +15,8 @@ __all__ = [
     "info_nce",
     "margin_loss",
     "steadied",
+    "inverse",
+    "frontal",
     "seen",
     "shortest",
     "warn_coarse",
@@ -24,12 +28,20 @@ __all__ = [
 import warnings
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..data.audio import COLUMNS, D
-from ..data.landmarks import L, centre_size, check_reference
+from mssync.data.landmarks import (
+    REGIONS,
+    L,
+    centre_size,
+    check_reference,
+    fixed_numbers,
+    neutral_face,
+)
 from .fast import dense
 from .layers import Axes, ConvNeXt, Pretrained, expect, unrounded
 from .pyramid import LEVELS, WINDOW, audio_pyramid, position_pyramid
@@ -70,6 +82,7 @@ class SyncerConfig:
     audio_dim: int = D  # audio features a column
     features: str = "mfcc"  # their kind: what the corpus holds that it was trained on
     steady: bool = False  # landmarks with the head's own motion taken out, see `seen`
+    frontal: bool = False  # before that, with every face turned to the front
     less_mean: bool = False  # landmarks and audio less their mean over the sequence
     # what landmarks are relative to: their "first" frame, or the clip's "fixed" unit square
     reference: str = "first"
@@ -260,12 +273,52 @@ def steadied(
     return torch.view_as_real((z - middle) * s)
 
 
+# %% ../../nbs/model/12_syncer.ipynb #12f0cc01
+_FACE = neutral_face()
+_OFF = _FACE - _FACE[REGIONS["head"]].mean(0)
+DEPTH = tuple(_OFF[:, 2])  # (68,) of the average head, about the mean of its head points
+FIT = tuple(map(tuple, np.linalg.pinv(_OFF[REGIONS["head"]]).T))  # (14, 3)
+
+
+def inverse(
+    M: Tensor,  # (..., 2, 2)
+    least: float = 0.0,  # a determinant that is smaller is taken for this
+) -> Tensor:  # (..., 2, 2)
+    "The inverse of two by two."
+    (a, b), (c, d) = (row.unbind(-1) for row in M.unbind(-2))
+    det = a * d - b * c
+    det = torch.where(det < 0, -1, 1) * det.abs().clamp(min=least)
+    return torch.stack([d, -b, -c, a], -1).unflatten(-1, (2, 2)) / det[..., None, None]
+
+
+def frontal(
+    x: Tensor,  # (..., 68, 2)
+) -> Tensor:  # (..., 68, 2) about the head points' mean, in sizes of the average head
+    "Every face turned to the front."
+    head = x[..., REGIONS["head"], :]
+    c = head.mean(-2, keepdim=True)
+    A = (head - c).mT @ fixed_numbers(FIT, x.device).to(x.dtype)
+    M = A @ A.mT
+    trace = M.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
+    root_det = (M[..., :1, :1] * M[..., 1:, 1:] - M[..., :1, 1:] ** 2).clamp(min=1e-12).sqrt()
+    twice_s = (trace + 2 * root_det).sqrt()
+    root = (M + root_det * torch.eye(2, dtype=x.dtype, device=x.device)) / twice_s
+    R = inverse(root) @ A
+
+    depth = fixed_numbers(DEPTH, x.device).to(x.dtype)[:, None]
+    flat = 2 * (x - c) / twice_s - depth * R[..., None, :, 2]
+    return flat @ inverse(R[..., :2], least=0.2).mT
+
+
+# %% ../../nbs/model/12_syncer.ipynb #12f0cc03
 def seen(
     cfg: SyncerConfig,
     x: Tensor,  # (B, n, 68, 2) normalised landmarks
     a: Tensor,  # (B, 4n, 26) standardised audio
 ) -> tuple[Tensor, Tensor]:  # the same shapes
     "What the pyramids are built from."
+    if cfg.frontal:
+        x = frontal(x)
     if cfg.steady:
         x = steadied(x)
     if cfg.less_mean:

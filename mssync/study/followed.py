@@ -169,12 +169,14 @@ def train_judge(
     level: float,
     settings: dict,  # a profile
     seed: int = 0,
+    frontal: bool = True,  # nods and turns are taken out too
     progress: bool = True,
 ) -> SyncerPyramid:
     "A judge: metric syncers that do not see the head. Raises as `train_syncers`."
     stats = level_stats(corpus, level)
     packs = Packed(corpus, "train", stats), Packed(corpus, "test", stats)
-    return _syncers(packs, corpus, settings, "metric", seed, progress)
+    lips_alone = dict(steady=True, frontal=frontal, less_mean=True)
+    return _syncers(packs, corpus, settings, "metric", seed, progress, lips_alone)
 
 
 def _syncers(
@@ -184,11 +186,10 @@ def _syncers(
     role: str,  # "loss" or "metric"
     seed: int,
     progress: bool,
+    seen: dict | None = None,  # what of a sequence: options of `SyncerConfig`
 ) -> SyncerPyramid:
     "Syncers of a mixed corpus."
-    judges = role == "metric"
-    shape = syncer_config(settings, role, packs[0])
-    shape = replace(shape, steady=judges, less_mean=judges)  # lips alone, and how they move
+    shape = replace(syncer_config(settings, role, packs[0]), **(seen or {}))
     cfg = syncer_training(settings, role)
     depends = vars(shape), vars(cfg), seed, packs[0].content, Path(corpus) / "clips.csv"
     where = checkpoint(corpus, role, *depends)

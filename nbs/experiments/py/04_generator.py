@@ -118,9 +118,10 @@ evaluate = partial(progress_row, x=x_val, a=a_val, **on_the_way, seed=seed)
 #    to 90.
 # 2. *Adversarial steps make the motion live and last.* Teacher-forced motion is a conditional mean:
 #    in sync, slow, and lost at 400 frames; rates that are high enough for the discriminators to bite
-#    kept a face for 1000 frames in this trial; of profile `full` all three trainings of
-#    MS-Sync-long keep it to 1000, and two of MS-Sync-short; the third has lost it by 400. The profiles have 400 teacher-forced and 280
-#    adversarial steps at these rates, and a disturbance of its own for every sequence.
+#    kept a face for 1000 frames in this trial; of profile `full` all three trainings of MS-Sync-long
+#    keep it to 1000, and two of MS-Sync-short; the third has lost it by 400. The profiles have 400
+#    teacher-forced and 280 adversarial steps at these rates, and a disturbance of its own for every
+#    sequence.
 # 3. *Confidence above the ground truth's comes early* and falls towards it as the motion gets its
 #    natural variety.
 #
