@@ -19,6 +19,7 @@ __all__ = [
     "load_generator",
     "of_mean_face",
     "confidence",
+    "not_followed",
     "load_heads",
     "recorded_motion",
     "film",
@@ -312,23 +313,20 @@ def confidence(
 
 
 # %% ../../nbs/app/80_animate.ipynb #a50f0004
-def _rested(
-    motion: np.ndarray,  # (T+1, 68, 2) what is to be shown
-    judged: np.ndarray,  # (T+1, 68, 2) what `simulated/generator` or its short sister made of it
+def not_followed(
+    motion: np.ndarray,  # (T+1, 68, 2) of `simulated/generator` or its short sister
     wave: np.ndarray,  # (samples,) the sound
     sr: int,  # Hz
     name,  # of the sound
-) -> np.ndarray:  # the motion, or its first frame at all times, with a warning
-    "A face at rest where generated motion does not follow the sound."
-    c = confidence(judged, wave, sr, load_model("simulated/metric_syncers"))
+) -> str:  # nothing where motion follows its sound
+    "Why a face had better stay at rest."
+    c = confidence(motion, wave, sr, load_model("simulated/metric_syncers"))
     if c >= FOLLOWED:
-        return motion
-    warnings.warn(
+        return ""
+    return (
         f"{name}: the generator does not follow this sound (AV-Conf {c:.2f} at 200 ms, {FOLLOWED} "
-        "or more is needed): is it speech, of one person? The face stays at rest",
-        stacklevel=3,
+        "or more is needed): is it speech, of one person? The face stays at rest"
     )
-    return np.repeat(motion[:1], len(motion), 0)
 
 
 # %% ../../nbs/app/80_animate.ipynb #8ec0rd02
@@ -437,6 +435,8 @@ def animate(
     except ValueError as e:
         raise IngestError(speech or "sentence", str(e)) from e
     if weights is None:
-        motion = _rested(motion, heads, wave, sr, speech or "sentence")
+        if why := not_followed(heads, wave, sr, speech or "sentence"):
+            warnings.warn(why, stacklevel=2)
+            motion = np.repeat(motion[:1], len(motion), 0)
     frames = film(style, picture, x0, steer(motion, x0, head, lips), reenactor)
     return write_video(out, frames, FPS, wave, sr)

@@ -596,7 +596,11 @@ def _generator(
 # %% ../../nbs/app/88_cli.ipynb #c1b0000b
 def _tell_evaluation(t):
     "Print the table of a generator."
-    print(f"{t.attrs['clips']} test clips, {t.attrs['frames']} frames")
+    about = t.attrs
+    print(f"{about['clips']} test clips, {about['frames']} frames")
+    print(f"generator {about['generator']}, judged by {about['syncers']}")
+    if about["generator"] == "people/generator":
+        print("Its head rests: `animate` shows its face on the head of another generator.")
     scales = [c.removeprefix("conf_") for c in t if c.startswith("conf_")]
     width = max(map(len, t.method))
     head = f"{'':{width}}  |AV-Off|, AV-Conf at {', '.join(scales)} ms"

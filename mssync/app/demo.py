@@ -47,6 +47,7 @@ from mssync.app.animate import (
     film,
     load_generator,
     load_heads,
+    not_followed,
     of_mean_face,
     read_portrait,
     recorded_motion,
@@ -225,7 +226,7 @@ def talk(
     seed: int = 0,  # of the generator's initial state
     head: float = 1.0,  # how much the head moves, 0 to 2
     lips: float = 1.0,
-) -> dict:  # seconds, video (a path below `demo.folder`), sync, masks
+) -> dict:  # seconds, video (a path below `demo.folder`), note, sync, masks
     "A talking portrait. Raises IngestError, ValueError on what cannot be used."
     check_amount("head", head)
     check_amount("lips", lips)
@@ -235,15 +236,20 @@ def talk(
     picture, x0 = read_portrait(given.get("portrait"), size=320)
     if demo.heads:
         by = demo.model, demo.heads
-        made, _, masks = recorded_motion(x0, wave, SR, seed, masks=True, by=by)
+        made, judged, masks = recorded_motion(x0, wave, SR, seed, masks=True, by=by)
     else:
         made, masks = speech_motion(demo.model, x0, wave, SR, seed, masks=True)
+        judged = made
+    note = not_followed(judged, wave, SR, "recording")
+    if note:
+        made = np.repeat(made[:1], len(made), 0)
     motion = steer(made, x0, head, lips)
     video = demo.result() / "talking.mp4"
     write_video(video, film("both", picture, x0, motion), FPS, wave, SR)
     path = video.relative_to(demo.folder).as_posix()
     sync = motion_sync(motion, wave, "people" if demo.heads else "simulated")
-    return dict(seconds=len(motion) / FPS, video=path, sync=sync, masks=mask_weights(masks))
+    found = dict(seconds=len(motion) / FPS, video=path, note=note)
+    return found | dict(sync=sync, masks=mask_weights(masks))
 
 
 def _read_speech(path: Path, limits: Limits) -> np.ndarray:  # (samples,) at 16 kHz

@@ -110,5 +110,7 @@ def evaluate_generator(
         (f"{name}, other sound", generate(G, x[:, 0], shuffled_audio(a, seed), seed), heard),
     ]
     table = pd.DataFrame([_row(*r, judges, look) for r in rows])
-    table.attrs = dict(clips=len(ids), frames=frames)
+    models = dict(generator=weights or f"{kind}/generator")
+    models |= dict(syncers=syncers or f"{kind}/metric_syncers")
+    table.attrs = dict(clips=len(ids), frames=frames) | {k: str(v) for k, v in models.items()}
     return table

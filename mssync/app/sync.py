@@ -37,7 +37,12 @@ from ..data.packed import Packed
 from ..data.sources import Item
 from ..data.track import Landmarker, make_landmarker
 from ..data.video import IngestError, open_media
-from ..metrics.synchrony import MultiScaleSync, check_kind, levelled_windows
+from mssync.metrics.synchrony import (
+    MultiScaleSync,
+    check_kind,
+    check_landmarker,
+    levelled_windows,
+)
 from ..model.layers import audio_stats_of
 from ..model.syncer import SyncerPyramid
 from ..model.weights import WEIGHTS, load_model, weights_file
@@ -105,7 +110,9 @@ def sync_windows(
     """AV-Off and AV-Conf of windows that overlap. Raises ValueError where no clip is long enough
     for the syncers (41 frames at four scales), or its features are of another kind."""
     frames = _window_length(clips, frames)
-    stride = stride or max(1, frames // 8)
+    stride = max(1, frames // 8) if stride is None else stride
+    if frames < 1 or stride < 1:
+        raise ValueError(f"frames is {frames} and stride is {stride}: numbers from 1 on are needed")
     stats = audio_stats_of(syncers)
     with tempfile.TemporaryDirectory() as folder:
         rows = [write_clip(folder, replace(c, split="test")) for c in clips]
@@ -179,6 +186,8 @@ def sync_video(
     frames = frames or FRAMES[kind or "people"]
     settings = replace(settings, features=judges.cfg.features)
     clips, starts = read_video(path, settings, landmarker)
+    if landmarker is None and not check_landmarker((settings.landmarker,), judges):
+        kind = ""  # what is known of these syncers was measured with their landmarker
     windows = sync_windows(clips, judges, frames, stride)
     start = windows.id.map(starts) + windows.frame / FPS
     windows.insert(0, "start_s", start.round(3))
@@ -222,7 +231,8 @@ def plot_sync(
             low.axhspan(*sorted((row.own, row.other)), color="0.85", zorder=0)
         low.set(xlabel="time, s", ylim=(0, None))
     axes[0, 0].set_ylabel("AV-Off, ms\n(above 0: sound late)")
-    axes[1, 0].set_ylabel("AV-Conf")
+    known = "\n(grey: from another's sound\nto its own)" if scales.own.notna().any() else ""
+    axes[1, 0].set_ylabel(f"AV-Conf{known}")
     if path:
         fig.savefig(path, dpi=110)
     return fig

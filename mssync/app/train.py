@@ -9,12 +9,18 @@ __all__ = ["train_syncers_file", "train_generator_file"]
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from .sync import load_syncers
 from ..data.files import check_output, write_atomic
 from ..data.packed import Packed
-from ..model.weights import load_model, save_model, weights_file
+from mssync.model.weights import (
+    check_device,
+    load_model,
+    model_in,
+    read_tensors,
+    save_model,
+    weights_file,
+)
 from ..study.notebooks import checkpoint
 from mssync.study.profiles import (
     gan_configs,
@@ -34,14 +40,6 @@ def _split(corpus: str | Path, split: str, profile: dict, device: str, stats=Non
     return Packed(corpus, split, stats, device, reference=profile["reference"])
 
 
-def _check_device(device: str):
-    "Raise ValueError where torch has no such device."
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as e:
-        raise ValueError(f"device {device!r}: {str(e).splitlines()[0]}") from e
-
-
 def _check_out(out: str | Path, corpus: str | Path, **weights):
     "Raise ValueError where a model and its log cannot be written under that name."
     if Path(out).suffix != ".safetensors":
@@ -50,6 +48,19 @@ def _check_out(out: str | Path, corpus: str | Path, **weights):
     check_output(out, "model", "model.safetensors", **read)
     index, report = (Path(corpus) / f"{name}.csv" for name in ("clips", "report"))
     check_output(Path(out).with_suffix(".csv"), "log", "model.csv", index=index, report=report)
+
+
+def _check_kept(out: str | Path, kind: str, about: dict):
+    "Raise ValueError where something else than what the same call made would be replaced."
+    if not Path(out).exists():
+        return
+    if model_in(out) != kind:
+        held = f"a {model_in(out)}" if model_in(out) else "no model"
+        raise ValueError(f"{out}: holds {held}, which would be replaced; take another name")
+    was = read_tensors(out)[1]["meta"]
+    if other := [k for k, v in about.items() if was.get(k) != v]:
+        held = ", ".join(f"{k} {was.get(k)!r} (now {about[k]!r})" for k in other)
+        raise ValueError(f"{out}: holds a {kind} of {held}; take another name, or remove it")
 
 
 def _finish(out: str | Path, model, log: pd.DataFrame, about: dict) -> Path:
@@ -77,9 +88,12 @@ def train_syncers_file(
     settings = load_profile(profile, read_changes(changes))
     training = syncer_training(settings, role)
     start = start or settings.get("start", {}).get(f"{role}_syncers")
-    _check_device(device)
+    check_device(device)
     _check_out(out, corpus, start=start)
     split = "train" if role == "loss" else settings["evaluation"]["metric_split"]
+    about = dict(role=role, split=split, corpus=Path(corpus).name, seed=seed)
+    about |= dict(profile=settings["name"], changes=list(changes), start=str(start or ""))
+    _check_kept(out, "SyncerPyramid", about)
     begin = load_syncers(start, device, "syncers") if start else None
     stats = stats_of_start(begin, corpus)
     clips, held_out = (_split(corpus, s, settings, device, stats) for s in (split, "val"))
@@ -97,8 +111,7 @@ def train_syncers_file(
         checkpoint_minutes=settings["checkpoint_minutes"],
         start=begin,
     )
-    about = dict(role=role, split=split, clips=len(clips), corpus=Path(corpus).name, seed=seed)
-    return _finish(out, syncers, log, about | dict(profile=settings["name"], changes=list(changes)))
+    return _finish(out, syncers, log, about | dict(clips=len(clips)))
 
 
 # %% ../../nbs/app/85_train.ipynb #f1a00001
@@ -118,8 +131,11 @@ def train_generator_file(
     settings = load_profile(profile, read_changes(changes))
     variant = variant or next(iter(settings["variants"]))
     start = start or settings.get("start", {}).get("generator")
-    _check_device(device)
+    check_device(device)
     _check_out(out, corpus, syncers=syncers, start=start)
+    about = dict(variant=variant, corpus=Path(corpus).name, syncers=str(syncers), seed=seed)
+    about |= dict(profile=settings["name"], changes=list(changes), start=str(start or ""))
+    _check_kept(out, "Generator", about)
     begin = load_model(start, device, "Generator") if start else None
     clips = _split(corpus, "train", settings, device, stats_of_start(begin, corpus))
     shape, disc, training = gan_configs(settings, variant, clips)
@@ -137,7 +153,5 @@ def train_generator_file(
         checkpoint_minutes=settings["checkpoint_minutes"],
         start=begin,
     )
-    about = dict(label=label, variant=variant, frames=training.frames, clips=len(clips), seed=seed)
-    about |= dict(corpus=Path(corpus).name, syncers=str(syncers))
-    about |= dict(profile=settings["name"], changes=list(changes))
+    about |= dict(label=label, frames=training.frames, clips=len(clips))
     return _finish(out, generator, log, about)

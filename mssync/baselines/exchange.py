@@ -66,7 +66,8 @@ def _clips_of(corpus: str | Path, split: str, most: int) -> pd.DataFrame:
     if most < 0:
         raise MethodError(f"most is {most}: a number of clips, or 0 for all")
     if index.empty:
-        raise MethodError(f"{corpus}: no clip in split {split!r}")
+        there = ", ".join(sorted(set(read_index(corpus).split) - {""})) or "none were drawn"
+        raise MethodError(f"{corpus}: no clip in split {split!r} (its splits: {there})")
     if 0 < most < len(index):
         index = index.iloc[np.linspace(0, len(index) - 1, most).astype(int)]
     return index
@@ -133,7 +134,7 @@ def _kind(corpus: Path, source: str) -> str:
     if not source or not Path(source).is_dir():
         raise MethodError(
             f"{corpus}: keeps landmarks and no pictures; give the folder of the recordings that it "
-            f"was made from (source), {source or 'none'} is no such folder"
+            f"was made from (source){f', {source} is no such folder' if source else ''}"
         )
     return "recordings"
 
@@ -499,6 +500,7 @@ def import_method(
         _one(folder, out, read_clip(corpus, r), row, settings, landmarker, alike)
         for r in tqdm(rows, desc=row, unit="video", disable=not progress)
     )
+    report["landmarker"] = "" if whose == "landmarker given" else settings.landmarker
     _finish(name, row, folder, out, split, whose, report, progress)
     return report
 
@@ -547,7 +549,7 @@ def _replace_clips(out: Path, ids: set[str]):
 def read_index_rows(out: Path, report: pd.DataFrame, row: str, split: str) -> pd.DataFrame:
     "Rows of `clips.csv` for what was accepted."
     good = report[report.accepted]
-    about = dict(source=row, split=split, licence="")
+    about = dict(source=row, split=split, licence="", landmarker=report.landmarker.iloc[0])
     return pd.DataFrame(
         dict(id=good.id, speaker=good.get("speaker", ""), frames=good.frames) | about
     )

@@ -28,6 +28,7 @@ __all__ = [
 # %% ../../nbs/data/01_audio.ipynb #9b8595c9
 import math
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -104,9 +105,16 @@ def features(
     # "mfcc" (the paper), "fbank" (the authors' code), "cmvn" or a `ModuleFeatures`
     kind: "str|Callable" = "mfcc",
 ) -> np.ndarray:  # (4T, 26) float32, column 4t centred on frame t; (4T, width) of a module
-    "Audio features of Section 4.1. Raises ValueError on empty sound or an unknown kind."
+    """Audio features of Section 4.1. Raises ValueError on empty sound or an unknown kind; warns
+    below 16 kHz."""
     name = kind_name(kind)
     w = _mono(wave, sr)
+    if sr < SR:
+        warnings.warn(
+            f"sound of {sr:g} Hz holds nothing above {sr / 2:g} Hz: scores are lower than at "
+            f"{SR} Hz, and networks that know no such sound follow it less",
+            stacklevel=2,
+        )
     n = COLUMNS * (len(w) * 25 // SR if frames is None else frames)
     if name not in KINDS:
         return kind(w, n)

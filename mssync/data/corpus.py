@@ -267,6 +267,8 @@ def assign_splits(
     unit = df.speaker if speakers >= 8 else df.id
     rng = np.random.default_rng(seed)
     no_test = {k: v for k, v in shares.items() if k != "test"}
-    split = _deal(unit, df.split, "dev", no_test, rng)
+    split = df.split
+    if any(no_test.values()):
+        split = _deal(unit, split, "dev", no_test, rng)
     split = _deal(unit, split, "", shares, rng)
     return df.assign(split=split)

@@ -859,6 +859,8 @@ def ingest(
     or a landmarker whose weights cannot be had."""
     settings = Settings(**settings)
     _check_call(settings, jobs, shard)
+    if Path(src).resolve() == Path(out).resolve():
+        raise IngestError(out, "is the folder of the recordings; give the corpus one of its own")
     items = find_items(src, layout, **(options or {}))
     _check_ids([i.id for i in items])
     gone = _check_out(out, {i.id for i in items})

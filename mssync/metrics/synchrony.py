@@ -15,6 +15,7 @@ __all__ = [
     "MultiScaleSync",
     "levelled_windows",
     "check_kind",
+    "check_landmarker",
     "score_corpus",
 ]
 
@@ -400,14 +401,16 @@ class _Scorer(_Scores, nn.Module):
 
     def __init__(
         self,
-        # metric `SyncerPyramid`, put into eval mode and frozen; the package's by default
+        # metric `SyncerPyramid`, put into eval mode and frozen, or weights: a file, or a name of
+        # the package's; by default those of simulated speakers
         syncers=None,
         padded: bool = False,  # SyncNet's zero-padded form
         shifts=SHIFTS,  # largest shift at each level
         batch: int = 64,  # clips at once
     ):
         super().__init__()
-        syncers = load_model(SYNCERS) if syncers is None else syncers
+        if syncers is None or isinstance(syncers, str | Path):
+            syncers = load_model(syncers or SYNCERS, wanted="SyncerPyramid")
         if isinstance(syncers, nn.Module):
             syncers = syncers.eval().requires_grad_(False)
         self.syncers, self.batch = syncers, batch
@@ -503,17 +506,21 @@ def check_kind(
         )
 
 
-def _check_landmarker(packed: Packed, syncers):
-    "Warn where other landmarkers made a corpus than the one whose landmarks syncers learned from."
+def check_landmarker(
+    made: tuple[str, ...],  # the landmarkers of what is scored
+    syncers,
+) -> bool:  # whether it is theirs
+    "Warn where others made landmarks than the one whose landmarks syncers learned from."
     own = getattr(syncers, "meta", {}).get("landmarker", "")
-    made = landmarkers(packed)
-    if own and made != (own,):
-        by = ", ".join(made) or "nobody that clips.csv names"
-        warnings.warn(
-            f"the landmarks are by {by}, the syncers learned from those by {own}: a syncer learns "
-            f"its landmarker, so the scores say less; ingest the videos with landmarker {own}",
-            stacklevel=3,
-        )
+    if not own or made == (own,):
+        return True
+    by = ", ".join(made) or "nobody that clips.csv names"
+    warnings.warn(
+        f"the landmarks are by {by}, the syncers learned from those by {own}: a syncer learns "
+        f"its landmarker, so the scores say less; take landmarker {own}",
+        stacklevel=3,
+    )
+    return False
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #89539789
@@ -533,7 +540,7 @@ def score_corpus(
     stats = audio_stats_of(syncers)
     packed = Packed(folder, splits, stats, device, reference=syncers.cfg.reference)
     check_kind(packed, syncers, f"{folder}: holds")
-    _check_landmarker(packed, syncers)
+    check_landmarker(landmarkers(packed), syncers)
     cut = levelled_windows if level else Packed.windows
     x, a, ids = cut(packed, frames - 1, frames)
     m = MultiScaleSync(syncers)

@@ -12,6 +12,7 @@ __all__ = [
     "read_tensors",
     "save_model",
     "weights_file",
+    "check_device",
     "model_in",
     "load_model",
     "load_published",
@@ -175,6 +176,17 @@ def weights_file(
     name = given.as_posix().removeprefix("simulated/")  # these lie where they lay at first
     shipped = WEIGHTS / f"{name}.safetensors"
     return shipped if shipped.is_file() else given
+
+
+# %% ../../nbs/model/19_weights.ipynb #19dev001
+def check_device(
+    device: str,  # cpu, cuda, cuda:1, ...
+):
+    "Raise ValueError where torch has no such device."
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as e:
+        raise ValueError(f"device {device!r}: {str(e).splitlines()[0]}") from e
 
 
 # %% ../../nbs/model/19_weights.ipynb #89b99d8c
