@@ -6,11 +6,12 @@
 __all__ = ["train_syncers_file", "train_generator_file"]
 
 # %% ../../nbs/app/85_train.ipynb #a5b63c4e
+import warnings
 from pathlib import Path
 
 import pandas as pd
 
-from .sync import load_syncers
+from .sync import load_syncers, speakers_kind
 from ..data.files import check_output, write_atomic
 from ..data.packed import Packed
 from mssync.model.weights import (
@@ -136,6 +137,12 @@ def train_generator_file(
     about = dict(variant=variant, corpus=Path(corpus).name, syncers=str(syncers), seed=seed)
     about |= dict(profile=settings["name"], changes=list(changes), start=str(start or ""))
     _check_kept(out, "Generator", about)
+    if weights_file(syncers) == weights_file("loss_syncers") and speakers_kind(corpus) == "people":
+        warnings.warn(
+            f"{corpus}: people, and the loss syncers know simulated speakers alone; train some: "
+            f"mssync train syncers {corpus} FILE --role loss",
+            stacklevel=2,
+        )
     begin = load_model(start, device, "Generator") if start else None
     clips = _split(corpus, "train", settings, device, stats_of_start(begin, corpus))
     shape, disc, training = gan_configs(settings, variant, clips)
