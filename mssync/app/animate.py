@@ -329,6 +329,14 @@ def not_followed(
     )
 
 
+def _held(motion: np.ndarray, why: str) -> np.ndarray:
+    "The first frame at all times, with a warning, where there is a reason."
+    if not why:
+        return motion
+    warnings.warn(why, stacklevel=3)
+    return np.repeat(motion[:1], len(motion), 0)
+
+
 # %% ../../nbs/app/80_animate.ipynb #8ec0rd02
 FACE, HEADS = "people/generator", "simulated/generator_short"
 STAY = 0.02  # of the way back to the first frame, at every frame
@@ -435,8 +443,6 @@ def animate(
     except ValueError as e:
         raise IngestError(speech or "sentence", str(e)) from e
     if weights is None:
-        if why := not_followed(heads, wave, sr, speech or "sentence"):
-            warnings.warn(why, stacklevel=2)
-            motion = np.repeat(motion[:1], len(motion), 0)
+        motion = _held(motion, not_followed(heads, wave, sr, speech or "sentence"))
     frames = film(style, picture, x0, steer(motion, x0, head, lips), reenactor)
     return write_video(out, frames, FPS, wave, sr)

@@ -219,6 +219,21 @@ def mask_weights(
     return dict(step=5 / FPS, **found)
 
 
+# %% ../../nbs/app/84_demo.ipynb #84rs0001
+def _read_speech(path: Path, limits: Limits) -> np.ndarray:  # (samples,) at 16 kHz
+    check_media(path, limits)
+    wave = read_audio(path, SR, end=limits.seconds + 5)
+    if len(wave) > (limits.seconds + 0.5) * SR:  # of a file that does not tell its length
+        raise IngestError(path, f"lasts more than {limits.seconds:g} s")
+    return wave
+
+
+def _given(given: dict[str, Path], name: str, what: str) -> Path:
+    if name not in given:
+        raise ValueError(f"{what} is needed, as the part {name!r} of a form")
+    return given[name]
+
+
 # %% ../../nbs/app/84_demo.ipynb #53733ce3
 def talk(
     demo: Demo,
@@ -250,20 +265,6 @@ def talk(
     sync = motion_sync(motion, wave, "people" if demo.heads else "simulated")
     found = dict(seconds=len(motion) / FPS, video=path, note=note)
     return found | dict(sync=sync, masks=mask_weights(masks))
-
-
-def _read_speech(path: Path, limits: Limits) -> np.ndarray:  # (samples,) at 16 kHz
-    check_media(path, limits)
-    wave = read_audio(path, SR, end=limits.seconds + 5)
-    if len(wave) > (limits.seconds + 0.5) * SR:  # of a file that does not tell its length
-        raise IngestError(path, f"lasts more than {limits.seconds:g} s")
-    return wave
-
-
-def _given(given: dict[str, Path], name: str, what: str) -> Path:
-    if name not in given:
-        raise ValueError(f"{what} is needed, as the part {name!r} of a form")
-    return given[name]
 
 
 # %% ../../nbs/app/84_demo.ipynb #862ff27c

@@ -51,10 +51,32 @@ def _check_out(out: str | Path, corpus: str | Path, **weights):
     check_output(Path(out).with_suffix(".csv"), "log", "model.csv", index=index, report=report)
 
 
-def _check_kept(out: str | Path, kind: str, about: dict):
-    "Raise ValueError where something else than what the same call made would be replaced."
+def _finish(out: str | Path, model, log: pd.DataFrame, about: dict, **more) -> Path:
+    "Write the model and, beside it, its log."
+    save_model(out, model, **about, **more)
+    write_atomic(Path(out).with_suffix(".csv"), log.to_csv(index=False).encode())
+    return Path(out)
+
+
+# %% ../../nbs/app/85_train.ipynb #85told01
+def _heard(corpus: str | Path, syncers: str | Path) -> str:
+    "The loss syncers' name, with a warning where those of simulated speakers shall hear people."
+    if weights_file(syncers) == weights_file("loss_syncers") and speakers_kind(corpus) == "people":
+        warnings.warn(
+            f"{corpus}: people, and the loss syncers know simulated speakers alone; train some: "
+            f"mssync train syncers {corpus} FILE --role loss",
+            stacklevel=3,
+        )
+    return str(syncers)
+
+
+def _told(out, kind: str, corpus, settings: dict, seed: int, changes, start, **more) -> dict:
+    """What the file will say of its training. Raises ValueError where it would replace something
+    else than what the same call made."""
+    about = dict(corpus=Path(corpus).name, profile=settings["name"], changes=list(changes))
+    about |= dict(seed=seed, start=str(start or "")) | more
     if not Path(out).exists():
-        return
+        return about
     if model_in(out) != kind:
         held = f"a {model_in(out)}" if model_in(out) else "no model"
         raise ValueError(f"{out}: holds {held}, which would be replaced; take another name")
@@ -62,13 +84,7 @@ def _check_kept(out: str | Path, kind: str, about: dict):
     if other := [k for k, v in about.items() if was.get(k) != v]:
         held = ", ".join(f"{k} {was.get(k)!r} (now {about[k]!r})" for k in other)
         raise ValueError(f"{out}: holds a {kind} of {held}; take another name, or remove it")
-
-
-def _finish(out: str | Path, model, log: pd.DataFrame, about: dict) -> Path:
-    "Write the model and, beside it, its log."
-    save_model(out, model, **about)
-    write_atomic(Path(out).with_suffix(".csv"), log.to_csv(index=False).encode())
-    return Path(out)
+    return about
 
 
 # %% ../../nbs/app/85_train.ipynb #c48b6f1a
@@ -92,9 +108,7 @@ def train_syncers_file(
     check_device(device)
     _check_out(out, corpus, start=start)
     split = "train" if role == "loss" else settings["evaluation"]["metric_split"]
-    about = dict(role=role, split=split, corpus=Path(corpus).name, seed=seed)
-    about |= dict(profile=settings["name"], changes=list(changes), start=str(start or ""))
-    _check_kept(out, "SyncerPyramid", about)
+    about = _told(out, "SyncerPyramid", corpus, settings, seed, changes, start, role=role)
     begin = load_syncers(start, device, "syncers") if start else None
     stats = stats_of_start(begin, corpus)
     clips, held_out = (_split(corpus, s, settings, device, stats) for s in (split, "val"))
@@ -112,7 +126,7 @@ def train_syncers_file(
         checkpoint_minutes=settings["checkpoint_minutes"],
         start=begin,
     )
-    return _finish(out, syncers, log, about | dict(clips=len(clips)))
+    return _finish(out, syncers, log, about, split=split, clips=len(clips))
 
 
 # %% ../../nbs/app/85_train.ipynb #f1a00001
@@ -134,15 +148,8 @@ def train_generator_file(
     start = start or settings.get("start", {}).get("generator")
     check_device(device)
     _check_out(out, corpus, syncers=syncers, start=start)
-    about = dict(variant=variant, corpus=Path(corpus).name, syncers=str(syncers), seed=seed)
-    about |= dict(profile=settings["name"], changes=list(changes), start=str(start or ""))
-    _check_kept(out, "Generator", about)
-    if weights_file(syncers) == weights_file("loss_syncers") and speakers_kind(corpus) == "people":
-        warnings.warn(
-            f"{corpus}: people, and the loss syncers know simulated speakers alone; train some: "
-            f"mssync train syncers {corpus} FILE --role loss",
-            stacklevel=2,
-        )
+    own = dict(variant=variant, syncers=_heard(corpus, syncers))
+    about = _told(out, "Generator", corpus, settings, seed, changes, start, **own)
     begin = load_model(start, device, "Generator") if start else None
     clips = _split(corpus, "train", settings, device, stats_of_start(begin, corpus))
     shape, disc, training = gan_configs(settings, variant, clips)
@@ -160,5 +167,5 @@ def train_generator_file(
         checkpoint_minutes=settings["checkpoint_minutes"],
         start=begin,
     )
-    about |= dict(label=label, frames=training.frames, clips=len(clips))
-    return _finish(out, generator, log, about)
+    own = dict(label=label, frames=training.frames, clips=len(clips))
+    return _finish(out, generator, log, about, **own)

@@ -401,8 +401,7 @@ class _Scorer(_Scores, nn.Module):
 
     def __init__(
         self,
-        # metric `SyncerPyramid`, put into eval mode and frozen, or weights: a file, or a name of
-        # the package's; by default those of simulated speakers
+        # metric `SyncerPyramid`, which is frozen, or its file or name; by default "metric_syncers"
         syncers=None,
         padded: bool = False,  # SyncNet's zero-padded form
         shifts=SHIFTS,  # largest shift at each level
