@@ -12,6 +12,7 @@ __all__ = [
     "LOUDEST",
     "KINDS",
     "LOUD",
+    "warn_narrow",
     "kind_name",
     "features",
     "ModuleFeatures",
@@ -82,6 +83,20 @@ def _mono(
     return np.pad(w, (0, n - len(w)))
 
 
+# %% ../../nbs/data/01_audio.ipynb #01nar001
+def warn_narrow(
+    what,  # sound, or its file
+    sr: float,  # sampling rate, Hz
+):
+    "Warn of a rate at which bands are empty."
+    if sr < SR:
+        warnings.warn(
+            f"{what} of {sr:g} Hz holds nothing above {sr / 2:g} Hz: scores are lower than at "
+            f"{SR} Hz, and networks that know no such sound follow it less",
+            stacklevel=3,
+        )
+
+
 # %% ../../nbs/data/01_audio.ipynb #e6e004ca
 def kind_name(
     kind: "str|Callable",  # of KINDS, or a `ModuleFeatures`
@@ -109,12 +124,7 @@ def features(
     below 16 kHz."""
     name = kind_name(kind)
     w = _mono(wave, sr)
-    if sr < SR:
-        warnings.warn(
-            f"sound of {sr:g} Hz holds nothing above {sr / 2:g} Hz: scores are lower than at "
-            f"{SR} Hz, and networks that know no such sound follow it less",
-            stacklevel=2,
-        )
+    warn_narrow("sound", sr)
     n = COLUMNS * (len(w) * 25 // SR if frames is None else frames)
     if name not in KINDS:
         return kind(w, n)

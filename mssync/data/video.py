@@ -43,7 +43,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .audio import SR
+from .audio import SR, warn_narrow
 from .files import open_part
 from .landmarks import EDGES, FPS, REGIONS
 
@@ -915,9 +915,10 @@ def choose_sound(
     end: float = math.inf,  # s on the file's clock where to stop
 ) -> tuple[np.ndarray, str]:  # (samples,) float32 mono; track and channel, "" without a choice
     """The sound of a file, and what was chosen of it. Raises IngestError if the file is missing,
-    empty, has no sound, or is silent throughout."""
+    empty, has no sound, or is silent throughout; warns below 16 kHz."""
     with open_media(path) as media:
         tracks = [s.index for s in media.streams.audio]
+        rates = [s.rate for s in media.streams.audio]
         best = media.streams.best("audio")
     if not tracks:
         raise IngestError(path, "holds no sound")
@@ -932,6 +933,7 @@ def choose_sound(
             track = f"track {k + 1} of {len(tracks)}" if len(tracks) > 1 else ""
             loudest = power
             wave = found
+            rate = rates[k]
             said = ", ".join(filter(None, (track, channel)))
         if np.abs(wave).max(initial=0.0) > SILENCE and k == order[0]:
             break
@@ -940,6 +942,7 @@ def choose_sound(
         raise IngestError(path, "holds no decodable sound" + since)
     if np.abs(wave).max() <= SILENCE:
         raise IngestError(path, "its sound is silent throughout")
+    warn_narrow(path, rate)
     return wave, said
 
 

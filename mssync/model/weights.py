@@ -181,10 +181,11 @@ def weights_file(
 # %% ../../nbs/model/19_weights.ipynb #19dev001
 def check_device(
     device: str,  # cpu, cuda, cuda:1, ...
+    here: bool = True,  # on this machine; False: anywhere
 ):
     "Raise ValueError where torch has no such device."
     try:
-        torch.empty(0, device=device)
+        torch.empty(0, device=device if here else torch.device(device) and "cpu")
     except (RuntimeError, AssertionError) as e:
         raise ValueError(f"device {device!r}: {str(e).splitlines()[0]}") from e
 
