@@ -91,8 +91,11 @@ def evaluate_generator(
     """Measure a generator on the test clips of a corpus. Raises CorpusError where no clip is long
     enough, ValueError on models that do not fit the corpus or each other."""
     kind = speakers_kind(corpus)
-    G = load_generator(weights or f"{kind}/generator")
-    judges = load_syncers(syncers or f"{kind}/metric_syncers")
+    name = Path(weights).stem if weights else "generator"
+    weights = weights or f"{kind}/generator"
+    syncers = syncers or f"{kind}/metric_syncers"
+    G = load_generator(weights)
+    judges = load_syncers(syncers)
     _check_pair(G, judges)
     x, a, ids = _windows(corpus, G, frames)
     heard = _windows(corpus, judges, frames)[1]
@@ -101,7 +104,6 @@ def evaluate_generator(
     train = Packed(corpus, "train", reference=G.cfg.reference)
     look = _looks(x, shape_space(train))
     other = shuffled_audio(heard, seed)
-    name = Path(weights).stem if weights else "generator"
     rows = [
         ("Ground truth", x, heard),
         ("Ground truth, other sound", x, other),
@@ -110,7 +112,5 @@ def evaluate_generator(
         (f"{name}, other sound", generate(G, x[:, 0], shuffled_audio(a, seed), seed), heard),
     ]
     table = pd.DataFrame([_row(*r, judges, look) for r in rows])
-    models = dict(generator=weights or f"{kind}/generator")
-    models |= dict(syncers=syncers or f"{kind}/metric_syncers")
-    table.attrs = dict(clips=len(ids), frames=frames) | {k: str(v) for k, v in models.items()}
+    table.attrs = dict(clips=len(ids), frames=frames, generator=str(weights), syncers=str(syncers))
     return table
