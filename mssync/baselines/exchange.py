@@ -310,6 +310,7 @@ def _tracked(path: Path, settings: Settings, landmarker: Landmarker):
         return track, None, e.reason
 
 
+# %% ../../nbs/baselines/51_exchange.ipynb #0b35fdd7
 def _begins(path: Path, track: Track, wave, why: str, clip: Clip, alike: float) -> tuple[int, dict]:
     "On which column of the clip a video begins, and how that is known."
     seconds = (track.span[1] - track.span[0]) * track.seen / max(track.seen - 1, 1)
@@ -327,7 +328,8 @@ def _begins(path: Path, track: Track, wave, why: str, clip: Clip, alike: float) 
         heard = features(wave, SR, n // COLUMNS, clip.features)
         known = clip.audio
     else:  # a speech model is not at hand, cmvn are of a whole clip: how loud it is
-        heard, known = energy(wave, n)[:, None], clip.extras["energy"][:, None]
+        heard = energy(wave, n)[:, None]
+        known = clip.extras["energy"][:, None]
     lag, r = sound_lag(heard, known)
     if r < alike:
         raise IngestError(
@@ -488,9 +490,10 @@ def import_method(
     _check_out(out, row)
     index = _clips_of(corpus, split, most)
     settings, whose = corpus_settings(corpus)
+    named = isinstance(landmarker, str)
     if landmarker:
-        whose = f"landmarker {landmarker if isinstance(landmarker, str) else 'given'}"
-    if isinstance(landmarker, str):
+        whose = f"landmarker {landmarker if named else 'given'}"
+    if named:
         settings = replace(settings, landmarker=landmarker or settings.landmarker)
         landmarker = make_landmarker(settings.landmarker, settings.contrast)
     out.mkdir(parents=True, exist_ok=True)
@@ -500,7 +503,7 @@ def import_method(
         _one(folder, out, read_clip(corpus, r), row, settings, landmarker, alike)
         for r in tqdm(rows, desc=row, unit="video", disable=not progress)
     )
-    report["landmarker"] = "" if whose == "landmarker given" else settings.landmarker
+    report["landmarker"] = settings.landmarker if named else ""
     _finish(name, row, folder, out, split, whose, report, progress)
     return report
 

@@ -509,6 +509,7 @@ def picture_change(
     return float(np.abs(a * gain - b / gain).mean())
 
 
+# %% ../../nbs/data/06_track.ipynb #87401f77
 class _Cuts:
     "Says of one frame after the other whether it begins a new shot."
 
@@ -517,10 +518,12 @@ class _Cuts:
         self.changes = deque(maxlen=12)  # of the shot's last pictures, grey levels
 
     def __call__(self, image: np.ndarray) -> bool:
-        before, self.thumb = self.thumb, _thumbnail(image)
+        before = self.thumb
+        self.thumb = _thumbnail(image)
         if before is None:
             return False
-        change, limit = picture_change(before, self.thumb), 25
+        change = picture_change(before, self.thumb)
+        limit = 25
         if self.changes:
             usual = max(5 * np.median(self.changes), 2 * max(self.changes))
             limit = np.clip(usual, 10, 25)
@@ -740,7 +743,8 @@ def find_tubes(
     iou: float = 0.25,  # least overlap with the box of the tube's first frame; 0 never cuts
 ) -> list[slice]:  # frames of each tube
     "Cut a run where the head has left the place where it was."
-    boxes, starts = face_box(x), [0]
+    boxes = face_box(x)
+    starts = [0]
     while len(left := np.flatnonzero(overlap(boxes[starts[-1] :], boxes[starts[-1]]) < iou)):
         starts.append(starts[-1] + int(left[0]))
     return [slice(a, b) for a, b in zip(starts, starts[1:] + [len(x)])]
@@ -752,11 +756,13 @@ def reference_square(
 ) -> tuple[np.ndarray, float]:  # top left corner (2,) and side, pixels
     "The fixed square of a clip."
     boxes = np.concatenate((face_box(x), np.concatenate((x.min(-2), x.max(-2)), -1)))
-    low, high = boxes[:, :2].min(0), boxes[:, 2:].max(0)
+    low = boxes[:, :2].min(0)
+    high = boxes[:, 2:].max(0)
     side = float((high - low).max()) * (1 + 2 * margin)
     return (low + high - side) / 2, side
 
 
+# %% ../../nbs/data/06_track.ipynb #5d3b4e21
 def cut_square(
     image: np.ndarray,  # (H, W, 3) uint8
     corner,  # (2,) left and top, pixels

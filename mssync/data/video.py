@@ -749,7 +749,8 @@ def _on_ticks(
 ) -> Iterator[tuple[float, np.ndarray]]:
     "The frame nearest to each tick; the first tick is the time of the first frame."
     held = next(frames)
-    begin, k = held[0], 0
+    begin = held[0]
+    k = 0
     for frame in frames:
         while begin + k / fps < (held[0] + frame[0]) / 2:
             yield begin + k / fps, held[1]
@@ -759,6 +760,7 @@ def _on_ticks(
         yield begin + k / fps, held[1]
 
 
+# %% ../../nbs/data/05_video.ipynb #90a6e007
 def iter_frames(
     path: str | Path,  # video, or a folder of pictures at 25 frames a second
     fps: float | None = FPS,  # frames a second, resampled by time; None yields the file's own

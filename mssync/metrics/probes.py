@@ -83,6 +83,7 @@ def _average_curves(clip: Clip) -> np.ndarray:  # (n, 6) SHAPES
     return curves
 
 
+# %% ../../nbs/metrics/39_probes.ipynb #fb456567
 def planted_motion(
     clips: list[Clip],  # simulated clips
     frames: int,  # n
@@ -92,7 +93,8 @@ def planted_motion(
     """What the average speaker would do to the speech of each clip.
 
     Raises CorpusError on a clip that is not simulated, ValueError where a clip is too short."""
-    face, out = neutral_face(), []
+    face = neutral_face()
+    out = []
     basis = rig_basis(face)
     for clip in clips:
         t = truth(clip)
@@ -190,6 +192,7 @@ def _split(
     }
 
 
+# %% ../../nbs/metrics/39_probes.ipynb #84f92698
 def _response(bands: dict, ids: list, lag: int) -> pd.DataFrame:
     "`response` to signals that are split into bands."
     n = bands["lips"][0].shape[1]
@@ -200,7 +203,8 @@ def _response(bands: dict, ids: list, lag: int) -> pd.DataFrame:
         y = _centred(bands[name][0], late)
         p = {j: _centred(v, early) for j, v in bands[name][1].items()}
         for i in where:
-            own, v = p[i if name in _PARTS else 0][..., i], y[..., i]
+            own = p[i if name in _PARTS else 0][..., i]
+            v = y[..., i]
             others = [p[j][..., i] for j in p if name in _PARTS and j != i]
             if others:
                 own = _without(own, others)

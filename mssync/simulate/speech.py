@@ -46,7 +46,8 @@ def _engine():
             "pip install espeakng-loader"
         ) from e
     lib = ctypes.CDLL(str(espeakng_loader.get_library_path()))
-    samples, options = 2, 1 | 1 << 15  # return samples; phoneme events, and never exit
+    samples = 2  # are returned
+    options = 1 | 1 << 15  # phoneme events, and never exit
     voices = str(espeakng_loader.get_data_path()).encode()
     sr = lib.espeak_Initialize(samples, 0, voices, options)
     if sr <= 0:

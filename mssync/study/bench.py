@@ -266,7 +266,8 @@ class _PlainGAN:
         return loss, {f"L_{k}": v for k, v in d.items()}
 
     def generator(self, p: slice) -> tuple[Tensor, dict]:
-        fake, levels = self.roll_out(p), []  # the second pass
+        fake = self.roll_out(p)  # the second pass
+        levels = []
         pyramids = position_pyramid(fake), audio_pyramid(self.a[p])
         for s, x_i, a_i in zip(self.gan.syncers.syncers, *pyramids):
             parts = _slices(0, len(fake), min(self.each, len(fake)))

@@ -577,7 +577,8 @@ def damage_rows(
     progress: bool = True,  # show a bar
 ) -> pd.DataFrame:  # measure, value, low, high, seed, damage, step, strength, bias
     "Every measure under every damage, more and more of it."
-    rows, undamaged = [], {}  # undamaged: seed -> its rows
+    rows = []
+    undamaged = {}  # seed -> its rows
     for name, strengths in tqdm(planned.items(), desc="damage", disable=not progress):
         for j, k in enumerate(strengths):
             y, sound, loud = planted(trial, name, k)

@@ -55,6 +55,7 @@ def first_frame(
     return min(25, frames - 40)
 
 
+# %% ../../nbs/study/68_truth.ipynb #f86b24ac
 class Planted:
     "Simulated test clips, what was planted in them, and the rows that know no seed."
 
@@ -66,8 +67,12 @@ class Planted:
         train: Packed,  # clips that retrieval chooses from
         most: int = 20_000,  # windows of them
     ):
-        self.sources, self.x, self.a, self.frames = sources, x, a, x.shape[1] - 1
-        self.start, self.ids = first_frame(self.frames), [c.id for c in sources]
+        self.sources = sources
+        self.x = x
+        self.a = a
+        self.frames = x.shape[1] - 1
+        self.start = first_frame(self.frames)
+        self.ids = [c.id for c in sources]
         self.planted = planted_motion(sources, self.frames + 1 - self.start, self.start)
         retrieval = Retrieval(train, self.frames, most=most)(x[:, 0], a)
         still = static(x[:, 0], self.frames)
