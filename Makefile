@@ -2,18 +2,12 @@
 PYTHON ?= python3
 TORCH_BACKEND ?= cpu
 PROFILE ?= cpu
-CORPUS ?=
-VIDEOS ?=
-LAYOUT ?=
-OPTIONS ?=
-SEEDS ?=
-GENERATED ?=
-OTHERS ?=
-METHODS ?=
-RECORDINGS ?=
-DEVICE ?=
-SNAKEFLAGS ?=
-ONLY ?=
+# what else may be given, by default nothing
+GIVEN := CORPUS VIDEOS LAYOUT OPTIONS SEEDS GENERATED OTHERS METHODS RECORDINGS DEVICE SNAKEFLAGS ONLY VERSION
+
+# a misspelt variable would be ignored without a word
+KNOWN := PYTHON TORCH_BACKEND PROFILE $(GIVEN)
+$(foreach v,$(.VARIABLES),$(if $(filter command%,$(origin $v)),$(if $(filter $v,$(KNOWN)),,$(error there is no variable $v: choose from $(KNOWN)))))
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -190,6 +190,8 @@ def test_make():
     for given in ("profile=cpu", "seeds=0,1", "generated=x y", "device=cuda"):
         assert f"'{given}'" in line.split("--config")[1]
     assert "corpus=" not in line
+    wrong = run("make", "-n", "study", "CORPSU=x")
+    assert wrong.returncode and "there is no variable CORPSU" in wrong.stdout
 
 
 # --- the experiments

@@ -120,11 +120,24 @@ def _tiles(
 
 
 # %% ../../nbs/app/80_animate.ipynb #b7c1f3d4
+def _largest(faces: list[np.ndarray]) -> np.ndarray:  # (68, 2) pixels
+    "The largest of several faces, or of one that was found several times."
+    largest = max(faces, key=lambda face: np.ptp(face[:, 0]))
+    apart = np.linalg.norm(np.mean(faces, 1) - largest.mean(0), axis=1)
+    if (apart > np.ptp(largest[:, 0]) / 2).any():
+        warnings.warn(
+            "the picture shows more than one face: the largest is taken; cut the picture down to "
+            "another to take that one",
+            stacklevel=4,
+        )
+    return largest
+
+
 def _sure_face(
     find: Landmarker,
     image: np.ndarray,  # (H, W, 3) uint8
 ) -> tuple[np.ndarray | None, float]:  # (68, 2) pixels or None, and the least doubt of any face
-    "The largest face whose landmarks can be trusted."
+    "The largest face whose landmarks can be trusted; warns where there are others."
     least = math.inf
     size = image.shape[1::-1]
     tiles = _tiles(*size, find.tile)
@@ -140,8 +153,26 @@ def _sure_face(
                 if doubt < find.doubtful and find.check(image, face):
                     sure.append(face)
         if sure:
-            return max(sure, key=lambda face: np.ptp(face[:, 0])), least
+            return _largest(sure), least
     return None, least
+
+
+# %% ../../nbs/app/80_animate.ipynb #50f7a002
+def _soft_square(
+    image: np.ndarray,  # (H, W, 3) uint8
+    corner,  # (2,) left and top, pixels
+    side: float,  # pixels
+    size: int,  # side of the result, pixels
+) -> np.ndarray:  # (size, size, 3) uint8
+    "A square of an image, whose border goes on beyond it and blurs."
+    import cv2
+
+    square = cut_square(image, corner, side, size)
+    known = cut_square(np.ones_like(image), corner, side, size, beyond=0)[..., 0]
+    away = cv2.distanceTransform(1 - known, cv2.DIST_L2, 5)[..., None]
+    near = np.exp(-away / (0.03 * size))
+    blurred = cv2.GaussianBlur(square, (0, 0), 0.06 * size)
+    return (near * square + (1 - near) * blurred).round().astype(np.uint8)
 
 
 # %% ../../nbs/app/80_animate.ipynb #68edb5e3
@@ -167,7 +198,7 @@ def read_portrait(
             "it must be upright, seen from the front, in focus, not covered and not tiny",
         )
     corner, side = reference_square(face[None], ROOM)
-    square = cut_square(image, corner, side, size)
+    square = _soft_square(image, corner, side, size)
     return square, ((face - corner) / side).astype(np.float32)
 
 

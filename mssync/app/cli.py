@@ -303,12 +303,16 @@ def _score_rows(t, frames: int, kind: str) -> list[dict]:
 
 def _print_scores(t, frames: int, kind: str, rows: list[dict]):
     "Print |AV-Off| and AV-Conf of a table of clips, a line a scale."
-    from mssync.app.sync import calibration
+    from mssync.app.sync import FRAMES, calibration
 
     whose = f"; syncers of the package, {kind}/metric_syncers" if kind else ""
     print(f"{len(t)} clips, {int(t.windows.sum())} windows of {frames} frames{whose}")
-    for about in calibration(kind, frames).about.head(1):
+    known = calibration(kind, frames)
+    for about in known.about.head(1):
         print(f"what AV-Conf was elsewhere, with the same weights: {about}")
+    if kind and known.empty:
+        usual = f"windows of {FRAMES[kind]} frames have another, which is known elsewhere"
+        print(f"AV-Conf depends on a window's length: {usual}")
     for r in rows:
         elsewhere = ""
         if r["own"] is not None:

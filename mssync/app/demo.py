@@ -534,7 +534,11 @@ def _listen(demo: Demo, host: str, port: int) -> tuple[HTTPServer, str]:  # the 
     "Raises OSError where the port is taken."
     local = {"127.0.0.1", "localhost", "[::1]", "::1"}
     demo.hosts = local if host in local else set()
-    sockets = bind_sockets(port, host)
+    try:
+        sockets = bind_sockets(port, host)
+    except OSError as e:
+        why = f"port {port} of {host} cannot be had ({e.strerror})"
+        raise OSError(f"{why}: choose another; 0 takes a free one") from e
     most = int(2e6 * demo.limits.megabytes)  # up to twice the limit is told, more is cut off
     server = HTTPServer(application(demo), max_body_size=most, max_buffer_size=most + 10**6)
     server.add_sockets(sockets)

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 import mssync
 from ..data.audio import COLUMNS, at_level, features, speech_level
-from ..data.landmarks import FPS, L, as_array, centre_size, referred
+from ..data.landmarks import FPS, REGIONS, L, as_array, centre_size, referred
 from ..data.packed import Packed, landmarkers
 from ..data.track import reference_square
 from ..model.layers import audio_stats_of
@@ -180,6 +180,8 @@ def _check_landmarks(x: Tensor, fps: float):
         raise ValueError(f"landmarks: frame {first} holds NaN or infinite values")
     if not centre_size(x[0])[1] > 0:
         raise ValueError("landmarks: all points of the first frame are one")
+    if x[:, REGIONS["lips"], 1].mean() < x[:, REGIONS["eyes"], 1].mean():
+        raise ValueError("landmarks: the lips lie above the eyes; y must grow downwards")
     if not 0 < fps < np.inf:
         raise ValueError(f"fps is {fps}: a number above 0 is needed")
 
