@@ -72,7 +72,8 @@ $(STAMP): requirements.lock setup.py settings.ini pyproject.toml
 	echo "== packages of requirements.lock"
 	grep -v '^torch==' requirements.lock > $(VENV)/requirements.txt
 	got -r $(VENV)/requirements.txt
-	got --no-deps --no-build-isolation -e .
+	# as a path and not a finder, so that the clone's own folder, named mssync too, does not hide it from scripts beside it
+	got --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
 	echo "== the file of the face mesh, without what its package requires"
 	got --no-deps $$(sed -n 's/^BUNDLED = ".* \([^ ]*==[^ ]*\)".*/\1/p' mssync/data/mesh.py)
 	touch $@

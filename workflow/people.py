@@ -188,7 +188,7 @@ def closures(videos: str, out: Path, choice: bool) -> tuple[list, list]:
         sentence = grid_sentence(row["id"])
         if sentence:
             clips.append(read_clip(out / "grid", row))
-            wave = read_audio(Path(videos) / files[row["recording"]])[int(SR * row["start_s"]) :]
+            wave = read_audio(Path(videos) / files[row["recording"]], SR, row["start_s"])
             times.append(closure_times(wave, sentence))
     return clips, times
 

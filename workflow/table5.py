@@ -10,6 +10,7 @@ what lies in OUT besides is for going on after an interruption.
 """
 
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -36,14 +37,16 @@ STEPS = 700
 WIDTH = 0.25  # of the network, over SyncNet's
 
 
-def tracked(path: Path, find) -> tuple[list, np.ndarray]:
-    "Frames, and landmarks (T, 68, 2) in pixels. Raises ValueError where the face is lost."
-    frames = [image for _, image in iter_frames(path)][:250]
+def tracked(path: Path, find) -> tuple[list, np.ndarray, float]:
+    """Frames, landmarks (T, 68, 2) in pixels, and when the frames begin on the file's clock, s.
+    Raises ValueError where the face is lost."""
+    timed = [*islice(iter_frames(path), 250)]
+    frames = [image for _, image in timed]
     track = follow_face(((i / FPS, image) for i, image in enumerate(frames)), find)
     runs = find_runs(track)
     if len(runs) != 1 or len(runs[0].points) != len(frames):
         raise ValueError(f"{path.name}: the face is not followed through all frames")
-    return frames, runs[0].points
+    return frames, runs[0].points, timed[0][0]
 
 
 def kept(path: Path, out: Path, find) -> dict | None:
@@ -51,9 +54,9 @@ def kept(path: Path, out: Path, find) -> dict | None:
     file = out / "crops" / f"{path.stem}.npz"
     if not file.exists():
         try:
-            frames, x = tracked(path, find)
+            frames, x, begin = tracked(path, find)
             crops = face_crops(frames, x, CROP)
-            a = mfcc13(read_audio(path))
+            a = mfcc13(read_audio(path, SR, begin))
             write_atomic(file, lambda f: np.savez(f, crops=crops, mfcc=a, landmarks=x))
         except ValueError as e:
             print(e, flush=True)
@@ -81,13 +84,13 @@ def measured(net: SyncNet, frames, x: np.ndarray, wave: np.ndarray) -> dict:
 
 def rows_of(path: Path, net: SyncNet, find) -> list[dict]:
     "Every method's row for a clip."
-    frames, x = tracked(path, find)
+    frames, x, begin = tracked(path, find)
     frames = frames[:MOST]
     x = x[:MOST]
-    wave = read_audio(path)[: len(frames) * SR // FPS]
+    wave = read_audio(path, SR, begin)[: len(frames) * SR // FPS]
     corner, side = reference_square(x, 0.35)
     portrait = cut_square(frames[0], corner, side, SIDE)
-    real = ((x - corner) / side).astype(np.float32)
+    real = ((x - corner) / side + 0.5 / SIDE).astype(np.float32)
     act = WarpReenactor(portrait, real[0])
     made = recorded_motion(real[0], wave, SR)[0][: len(real)]
     rows = [dict(method="Ground truth", **measured(net, frames, x, wave), lmd=0.0, lmd_front=0.0)]

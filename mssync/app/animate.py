@@ -199,7 +199,8 @@ def read_portrait(
         )
     corner, side = reference_square(face[None], ROOM)
     square = _soft_square(image, corner, side, size)
-    return square, ((face - corner) / side).astype(np.float32)
+    x0 = (face - corner) / side + 0.5 / size  # pixels are counted by their middles
+    return square, x0.astype(np.float32)
 
 
 # %% ../../nbs/app/80_animate.ipynb #16a1a97b

@@ -283,6 +283,13 @@ def _check_score(corpus: str, syncers: str | None, out: str | None):
 
 
 # %% ../../nbs/app/88_cli.ipynb #c1a00007
+def _tell_known(talkers: list[str]):
+    "Say who is known to the syncers, if anybody."
+    if talkers:
+        who = ", ".join(talkers)
+        print(f"The syncers learned from {who}, who speak here: their scores are too high.")
+
+
 def _score_rows(t, frames: int, kind: str) -> list[dict]:
     "A row a scale: mean and deviation of |AV-Off| and AV-Conf, and what AV-Conf was elsewhere."
     from mssync.app.sync import calibration
@@ -294,19 +301,22 @@ def _score_rows(t, frames: int, kind: str) -> list[dict]:
         conf = t[f"confidence_{i}"]
         scale = 100 * 2**i
         row = dict(scale_ms=scale, off_mean=off.mean(), off_std=off.std(ddof=0))
-        row |= dict(conf_mean=conf.mean(), conf_std=conf.std(ddof=0), own=None, other=None)
-        if scale in known.index:
-            row |= dict(own=float(known.conf[scale]), other=float(known.conf_other[scale]))
+        row |= dict(conf_mean=conf.mean(), conf_std=conf.std(ddof=0))
+        at = known.loc[scale] if scale in known.index else {}
+        row |= dict(own=at.get("conf"), other=at.get("conf_other"), auc=at.get("auc"))
         rows.append(row)
     return rows
 
 
+# %% ../../nbs/app/88_cli.ipynb #15994c0b
 def _print_scores(t, frames: int, kind: str, rows: list[dict]):
     "Print |AV-Off| and AV-Conf of a table of clips, a line a scale."
     from mssync.app.sync import FRAMES, calibration
 
     whose = f"; syncers of the package, {kind}/metric_syncers" if kind else ""
     print(f"{len(t)} clips, {int(t.windows.sum())} windows of {frames} frames{whose}")
+    if short := t.attrs.get("short"):
+        print(f"{short} clips are shorter than a window and left out (see --frames)")
     known = calibration(kind, frames)
     for about in known.about.head(1):
         print(f"what AV-Conf was elsewhere, with the same weights: {about}")
@@ -317,6 +327,8 @@ def _print_scores(t, frames: int, kind: str, rows: list[dict]):
         elsewhere = ""
         if r["own"] is not None:
             elsewhere = f"; {r['own']:.2f} for own and {r['other']:.2f} for another clip's sound"
+            if r["auc"] == r["auc"]:
+                elsewhere += f" (AUC {r['auc']:.2f})"
         print(
             f"{r['scale_ms']:5} ms: |AV-Off| {r['off_mean']:.2f} ± {r['off_std']:.2f}, "
             f"AV-Conf {r['conf_mean']:.2f} ± {r['conf_std']:.2f}{elsewhere}"
@@ -352,7 +364,7 @@ def _score(
 
     Mean ± standard deviation over the clips of an ingested corpus.
     """
-    from mssync.app.sync import FRAMES, kind_of, load_syncers, speakers_kind
+    from mssync.app.sync import FRAMES, kind_of, known_talkers, load_syncers, speakers_kind
     from mssync.data.files import write_atomic
     from mssync.metrics.synchrony import score_corpus
 
@@ -360,8 +372,9 @@ def _score(
     syncers = syncers or f"{speakers_kind(corpus)}/metric_syncers"
     kind = kind_of(syncers)
     judges = load_syncers(syncers)
-    frames = FRAMES[kind or "simulated"] if frames is None else frames
+    frames = FRAMES[speakers_kind(corpus)] if frames is None else frames
     t = score_corpus(corpus, judges, frames, level=not own_level)
+    _tell_known(known_talkers(judges, t))
     if out:
         write_atomic(out, t.to_csv(index=False, float_format="%.6g").encode())
     rows = _score_rows(t, frames, kind)
@@ -601,7 +614,9 @@ def _generator(
 def _tell_evaluation(t):
     "Print the table of a generator."
     about = t.attrs
-    print(f"{about['clips']} test clips, {about['frames']} frames")
+    short = f"; {about['short']} are shorter and left out" if about["short"] else ""
+    print(f"{about['clips']} test clips, {about['frames']} frames{short}")
+    _tell_known(about["talkers"])
     print(f"generator {about['generator']}, judged by {about['syncers']}")
     if about["generator"] == "people/generator":
         print("Its head rests: `animate` shows its face on the head of another generator.")
@@ -624,7 +639,11 @@ def _evaluate(
     *,
     weights: _WEIGHTS = None,
     syncers: says(str, _SYNCERS, metavar="FILE") = None,
-    frames: says(int, "that are generated; shorter clips are left out (default 80)") = 80,
+    frames: says(
+        int,
+        "that are generated; shorter clips are left out (default 80, of people 72)",
+        metavar="N",
+    ) = None,
     seed: says(int, "of the generator's initial state (default 0)") = 0,
     out: says(str, "a file for the table", metavar="CSV") = None,
     json: says(bool, _JSON) = False,

@@ -13,8 +13,9 @@ import pandas as pd
 from torch import Tensor
 
 from .animate import load_generator
-from .sync import load_syncers, speakers_kind
+from .sync import FRAMES, known_talkers, load_syncers, speakers_kind
 from ..baselines.reference import shuffled_audio, static
+from ..data.corpus import read_index
 from ..data.packed import Packed
 from ..metrics.dynamics import measures, shape_space
 from ..metrics.synchrony import MultiScaleSync, check_kind, levelled_windows
@@ -84,13 +85,14 @@ def evaluate_generator(
     corpus: str | Path,  # with clips of split test; the shapes come from split train
     weights: str | Path | None = None,  # a generator; the package's for such speakers by default
     syncers: str | Path | None = None,  # metric syncers; the package's for such speakers by default
-    frames: int = 80,  # T that are generated; shorter clips are left out
+    frames: int | None = None,  # T that are generated; by default 80, of people 72 (`FRAMES`)
     seed: int = 0,  # of generation, and of which clip's sound is exchanged for which
 ) -> pd.DataFrame:  # one row a method: method, off_200 (|AV-Off|), conf_200, ..., lip_speed,
     # head_speed, shape_residual (1 is as real)
     """Measure a generator on the test clips of a corpus. Raises CorpusError where no clip is long
     enough, ValueError on models that do not fit the corpus or each other."""
     kind = speakers_kind(corpus)
+    frames = frames or FRAMES[kind]
     name = Path(weights).stem if weights else "generator"
     weights = weights or f"{kind}/generator"
     syncers = syncers or f"{kind}/metric_syncers"
@@ -102,6 +104,7 @@ def evaluate_generator(
     if len(ids) < 2:
         raise ValueError(f"{corpus}: one test clip of {frames + 1} frames, at least 2 are needed")
     train = Packed(corpus, "train", reference=G.cfg.reference)
+    test = read_index(corpus).query("split == 'test'")
     look = _looks(x, shape_space(train))
     other = shuffled_audio(heard, seed)
     rows = [
@@ -113,4 +116,5 @@ def evaluate_generator(
     ]
     table = pd.DataFrame([_row(*r, judges, look) for r in rows])
     table.attrs = dict(clips=len(ids), frames=frames, generator=str(weights), syncers=str(syncers))
+    table.attrs |= dict(short=len(test) - len(ids), talkers=known_talkers(judges, test))
     return table

@@ -10,6 +10,7 @@ __all__ = [
     "speakers_kind",
     "calibration",
     "kind_of",
+    "known_talkers",
     "load_syncers",
     "sync_windows",
     "sync_table",
@@ -46,6 +47,7 @@ from mssync.metrics.synchrony import (
 from ..model.layers import audio_stats_of
 from ..model.syncer import SyncerPyramid
 from ..model.weights import WEIGHTS, load_model, weights_file
+from ..study.people import grid_talker
 
 # %% ../../nbs/app/82_sync.ipynb #bf6572aa
 FRAMES = dict(simulated=80, people=72)  # of a window: a sentence of GRID has 75
@@ -76,6 +78,18 @@ def kind_of(
     shipped = {WEIGHTS / "metric_syncers.safetensors": "simulated"}
     shipped[WEIGHTS / "people" / "metric_syncers.safetensors"] = "people"
     return shipped.get(file, "")
+
+
+# %% ../../nbs/app/82_sync.ipynb #5ec00003
+def known_talkers(
+    syncers: SyncerPyramid,
+    clips: pd.DataFrame,  # id, speaker
+) -> list[str]:  # those of the syncers' training who are among the clips' speakers
+    "Who is known to the syncers."
+    meta = getattr(syncers, "meta", {})
+    learned = set(meta.get("talkers", [])) if meta.get("corpus") == "GRID" else set()
+    spoken = {grid_talker(*row) for row in zip(clips.id, clips.speaker)}
+    return sorted(learned & spoken)
 
 
 # %% ../../nbs/app/82_sync.ipynb #2dd0f97a
@@ -170,6 +184,15 @@ def read_video(
     return clips, {r["id"]: r["start_s"] for r in rows}
 
 
+# %% ../../nbs/app/82_sync.ipynb #5ec00001
+def _measured(
+    windows: pd.DataFrame,  # of `sync_windows`
+) -> float:  # s
+    "How much of a video lies in windows."
+    ends = windows.groupby("id").frame.agg(["min", "max"])
+    return float((ends["max"] - ends["min"] + windows.frames.iloc[0]).sum() / FPS)
+
+
 # %% ../../nbs/app/82_sync.ipynb #cad75c84
 def sync_video(
     path: str | Path,  # a video of a face, with sound
@@ -178,7 +201,8 @@ def sync_video(
     stride: int | None = None,  # frames from a window to the next; an eighth of a window by default
     settings: Settings = Settings(min_frames=41),  # of ingestion
     landmarker: Landmarker | None = None,
-) -> dict:  # video, syncers, seconds, frames, stride, about, scales and windows (DataFrames)
+) -> dict:  # video, syncers, seconds (of a face), measured (of these within windows), frames,
+    # about, scales and windows (DataFrames)
     """AV-Off and AV-Conf of a video at four scales. Raises IngestError on a video that cannot be
     measured, CheckpointError or ValueError on syncers that cannot measure it."""
     judges = load_syncers(syncers)
@@ -197,6 +221,7 @@ def sync_video(
         video=str(path),
         syncers=str(syncers),
         seconds=round(sum(len(c.landmarks) for c in clips) / FPS, 2),
+        measured=round(_measured(windows), 2),
         frames=used,
         about=about.iloc[0] if len(about) else "",
         scales=sync_table(windows, kind),
@@ -227,8 +252,8 @@ def plot_sync(
         reach = 1.2 * max(2 * sample, windows[f"offset_{i}"].abs().max() * sample)
         top.set(title=f"{row.scale_ms} ms", ylim=(-reach, reach))
         low.plot(middle, windows[f"confidence_{i}"], ".-")
-        if row.own == row.own:
-            low.axhspan(*sorted((row.own, row.other)), color="0.85", zorder=0)
+        if row.own > row.other:  # elsewhere it tells nothing
+            low.axhspan(row.other, row.own, color="0.85", zorder=0)
         low.set(xlabel="time, s", ylim=(0, None))
     axes[0, 0].set_ylabel("AV-Off, ms\n(above 0: sound late)")
     known = "\n(grey: from another's sound\nto its own)" if scales.own.notna().any() else ""
@@ -261,8 +286,8 @@ def sync_text(
     n = len(found["windows"])
     lines = []
     lines.append(
-        f"{found['video']}: {found['seconds']:g} s, {n} windows of {found['frames']} frames; "
-        f"syncers {found['syncers']}"
+        f"{found['video']}: {found['seconds']:g} s of a face, {found['measured']:g} s of them in "
+        f"{n} windows of {found['frames']} frames that overlap; syncers {found['syncers']}"
     )
     known = bool(found["about"])
     lines.append("   scale            AV-Off   AV-Conf" + "   own  other   AUC" * known)

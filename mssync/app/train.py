@@ -143,7 +143,7 @@ def train_generator_file(
     start: str | Path | None = None,  # a generator to begin with, as for syncers
 ) -> Path:  # the file
     "Train a generator. Raises as `train_syncers_file`, ValueError where the syncers do not fit."
-    settings = load_profile(profile, read_changes(changes))
+    settings = load_profile(profile, read_changes(["evaluation.last=1", *changes]))  # none is made
     variant = variant or next(iter(settings["variants"]))
     start = start or settings.get("start", {}).get("generator")
     check_device(device)

@@ -508,7 +508,8 @@ def landmarkers(packed: PackedClips) -> tuple[str, ...]:  # none where the index
 def _too_short(lengths: Tensor, frames: int) -> CorpusError:
     "The error that no clip is long enough."
     return CorpusError(
-        f"no clip has the {frames + 1} frames a window needs; the longest has {int(lengths.max())}"
+        f"no clip has the {frames + 1} frames a window needs; the longest has "
+        f"{int(lengths.max())}: take windows of fewer frames"
     )
 
 

@@ -770,7 +770,8 @@ def cut_square(
     size: int,  # side of the result, pixels
     beyond: int | None = None,  # grey of what lies outside the image; None: as its border
 ) -> np.ndarray:  # (size, size, 3) uint8
-    "A square of an image."
+    """A square of an image. What lies at a point, the middles of pixels at whole numbers, comes to
+    (point - corner) * size / side."""
     import cv2
 
     zoom = size / side

@@ -32,6 +32,7 @@ from scipy.spatial.distance import pdist, squareform
 from ..data.audio import COLUMNS
 from ..data.landmarks import FPS, REGIONS, ShapeSpace, centre_size, check_clips, check_pair
 from .dynamics import HERTZ, named, residual_ratios, within_head
+from .intervals import tails
 from .lips import face_size, fit_head, frontalise
 
 
@@ -340,7 +341,7 @@ def _rms_over_clips(
     if clips < 5:
         return rms, np.full_like(rms, np.nan), np.full_like(rms, np.nan)
     w = np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), draws) / clips
-    low, high = np.quantile(np.sqrt(w @ square), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = np.quantile(np.sqrt(w @ square), tails(level, clips), axis=0)
     return rms, low, high
 
 

@@ -7,6 +7,7 @@ __all__ = [
     "SPEAKERS",
     "Interval",
     "resampling_units",
+    "tails",
     "intervals",
     "interval",
     "by_speaker",
@@ -154,6 +155,16 @@ def _at_quantiles(
     return low, high
 
 
+# %% ../../nbs/metrics/31_intervals.ipynb #c31e0002
+def tails(
+    level: float,  # nominal share of the redrawn means within the interval
+    n: int,  # units: clips, or speakers
+) -> np.ndarray:  # (2,) low and high
+    "Which quantiles of redrawn means an interval takes (Hesterberg 2015)."
+    alpha = np.array([(1 - level) / 2, (1 + level) / 2])
+    return ndtr(np.sqrt(n / (n - 1)) * student.ppf(alpha, n - 1))
+
+
 # %% ../../nbs/metrics/31_intervals.ipynb #d75cf328
 def intervals(
     values,  # (n, k) one row a clip, one column a quantity
@@ -163,8 +174,8 @@ def intervals(
     resamples: int = 9999,  # draws
     seed: int = 0,  # the same seed gives the same interval
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:  # mean, low, high, (k,) each; number of units
-    """Bootstrap intervals of means over clips. Raises ValueError with fewer than 5 clips or groups,
-    with values that are not finite, or on an unknown method."""
+    """Bootstrap intervals of means over clips, widened where units are few. Raises ValueError with
+    fewer than 5 clips or groups, with values that are not finite, or on an unknown method."""
     if method not in ("BCa", "percentile"):
         raise ValueError(f"intervals: unknown method {method!r}, choose 'BCa' or 'percentile'")
     if not 0 < level < 1 or resamples < 100:
@@ -175,7 +186,7 @@ def intervals(
     sums, sizes = _sums(v, groups)
     drawn = _redrawn_means(sums, sizes, resamples, seed)
     mean = v.mean(0)
-    tail = np.array([[(1 - level) / 2], [(1 + level) / 2]])
+    tail = tails(level, len(sums))[:, None]
     if method == "BCa":
         tail = _bca_quantiles(tail, drawn, mean, sums, sizes)
     low, high = _at_quantiles(drawn, tail)
@@ -293,7 +304,7 @@ def over_trainings(
     values,  # (n,) one a training
     level: float = 0.95,
 ) -> tuple[float, float]:  # NaN with one training
-    "Student's interval of the mean of the trainings' values: what another training would give."
+    "Student's interval of the mean of the trainings' values: where that of many more would lie."
     v = np.asarray(values, float)
     if len(v) < 2:
         return np.nan, np.nan

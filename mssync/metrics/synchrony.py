@@ -36,7 +36,7 @@ from ..data.packed import Packed, landmarkers
 from ..data.track import reference_square
 from ..model.layers import audio_stats_of
 from ..model.pyramid import WINDOW
-from ..model.syncer import warn_coarse
+from ..model.syncer import SyncerPyramid, warn_coarse
 from ..model.weights import load_model
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #1c8ab590
@@ -180,8 +180,12 @@ def _check_landmarks(x: Tensor, fps: float):
         raise ValueError(f"landmarks: frame {first} holds NaN or infinite values")
     if not centre_size(x[0])[1] > 0:
         raise ValueError("landmarks: all points of the first frame are one")
-    if x[:, REGIONS["lips"], 1].mean() < x[:, REGIONS["eyes"], 1].mean():
-        raise ValueError("landmarks: the lips lie above the eyes; y must grow downwards")
+    lips, eyes = (x[:, REGIONS[k]].mean((0, 1)) for k in ("lips", "eyes"))
+    across, down = (lips - eyes).tolist()
+    if down <= abs(across):
+        raise ValueError(
+            "landmarks: the lips do not lie below the eyes; x must grow to the right, y downwards"
+        )
     if not 0 < fps < np.inf:
         raise ValueError(f"fps is {fps}: a number above 0 is needed")
 
@@ -192,7 +196,7 @@ def _at_25_hz(
 ) -> Tensor:  # (n', 68, 2)
     "Linear interpolation to 25 frames a second."
     n = int((len(x) - 1) * FPS / fps + 1e-6) + 1
-    at = torch.arange(n, dtype=torch.float64) * fps / FPS
+    at = torch.arange(n, dtype=torch.float64, device=x.device) * fps / FPS
     low = at.long().clamp(max=len(x) - 1)
     high = (low + 1).clamp(max=len(x) - 1)
     return torch.lerp(x[low], x[high], (at - low).float()[:, None, None])
@@ -227,6 +231,8 @@ def _check_features(syncers, a: np.ndarray):
             f"audio features of shape (n, {width}) expected, or a waveform with its sr, "
             f"got {a.shape}"
         )
+    if np.ptp(a, 0).max() < 1e-6:
+        warnings.warn("the sound is silence: its scores say nothing", stacklevel=4)
     level = a[:, 0] / 40**0.5  # dB
     if syncers.cfg.features == "mfcc" and np.abs(level).max() > 101:
         raise ValueError(
@@ -243,6 +249,7 @@ def _check_features(syncers, a: np.ndarray):
         )
 
 
+# %% ../../nbs/metrics/30_synchrony.ipynb #623b4eb2
 def _columns(
     syncers,  # `SyncerPyramid`
     a: np.ndarray,  # (m, width) features
@@ -260,14 +267,22 @@ def _columns(
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #153cb148
+def _float32(landmarks) -> Tensor:
+    "Landmarks as a tensor, with their gradient where they have one."
+    if not isinstance(landmarks, Tensor):
+        return torch.tensor(as_array(landmarks).copy(), dtype=torch.float32)
+    warn_coarse(landmarks)
+    return landmarks.float()
+
+
 def _refer(
     syncers,  # `SyncerPyramid`
     x: Tensor,  # (n, 68, 2) a whole clip, in any unit
 ) -> Tensor:  # (n, 68, 2) in the syncers' frame of reference
     "Relative to the first frame, or in the clip's fixed square, which is made as for a corpus."
     if syncers.cfg.reference == "fixed":
-        corner, side = reference_square(x.numpy())
-        x = (x - torch.as_tensor(corner, dtype=x.dtype)) / side
+        corner, side = reference_square(as_array(x))
+        x = (x - torch.as_tensor(corner, dtype=x.dtype, device=x.device)) / side
     return referred(x, syncers.cfg.reference)
 
 
@@ -290,12 +305,12 @@ def prepare(
     # False: score the sound at its own level, as `MultiScaleSync.update` does
     level: bool = True,
 ) -> tuple[Tensor, Tensor]:  # x (1, n', 68, 2), a (1, 4n', 26) standardised, at 25 Hz
-    "One clip as the syncers take it. Raises ValueError where shapes, lengths or values cannot be."
-    fps, sr = float(fps), None if sr is None else float(sr)
-    x = torch.as_tensor(as_array(landmarks), dtype=torch.float32)
+    """One clip as the syncers take it, with the landmarks' gradient. Raises ValueError where
+    shapes, lengths or values cannot be."""
+    fps = float(fps)
+    sr = None if sr is None else float(sr)
+    x = _float32(landmarks)
     _check_landmarks(x, fps)
-    if isinstance(landmarks, Tensor):
-        warn_coarse(landmarks)
     x = _at_25_hz(x, fps)
     a = as_array(sound)
     _check_sound(syncers, a, sr)
@@ -310,7 +325,7 @@ def prepare(
         a = features(a, sr, len(x), syncers.cfg.features if kind is None else kind)
     a = a.astype(np.float32)
     _check_features(syncers, a)
-    return _refer(syncers, x)[None], _columns(syncers, a, len(x), level)[None]
+    return _refer(syncers, x)[None], _columns(syncers, a, len(x), level)[None].to(x.device)
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #4c5f9f3f
@@ -321,6 +336,7 @@ class _Scores:
         "Forget all clips."
         self.rows = []
         self.used = None
+        self.seen = False  # whether `_look` has
 
     def compute(self) -> pd.DataFrame:  # index id; offset_1.., confidence_1.., one row a clip
         "The scores of all clips so far. Raises ValueError where there are none."
@@ -397,6 +413,30 @@ def _loss(
     return torch.stack(levels).mean()
 
 
+# %% ../../nbs/metrics/30_synchrony.ipynb #5c0f0001
+def _look(scorer: _Scores, x: Tensor, a: Tensor):
+    """At the first batch, warn where landmarks or features can hardly be in the units that the
+    syncers take."""
+    syncers = scorer.syncers
+    if scorer.seen or not isinstance(syncers, SyncerPyramid):
+        return
+    scorer.seen = True
+    size = centre_size(x.detach()[:, 0])[1].median()
+    if syncers.cfg.reference == "first" and not 0.5 < size < 2:
+        warnings.warn(
+            f"the first faces have a size of {size:.3g}, the syncers take size 1: "
+            "see mssync.data.landmarks.normalise, or `prepare`",
+            stacklevel=3,
+        )
+    spread = a.abs().mean()
+    if spread > 8:
+        warnings.warn(
+            f"the features have a mean magnitude of {spread:.3g}, the syncers take standardised "
+            "ones: (a - syncers.audio_mean) / syncers.audio_std, or `prepare`",
+            stacklevel=3,
+        )
+
+
 # %% ../../nbs/metrics/30_synchrony.ipynb #e6f1bfce
 class _Scorer(_Scores, nn.Module):
     "Scores batches of clips into its record."
@@ -431,10 +471,10 @@ class _Scorer(_Scores, nn.Module):
             raise ValueError(
                 f"MultiScaleSync.update: {len(x)} clips of landmarks, {len(a)} of audio{names}"
             )
+        _look(self, x, a)
         count = len(self.rows)
         names = list(range(count, count + len(x))) if ids is None else list(ids)
-        options = self.used, self.batch, self.padded, self.shifts
-        rows, used = _score_all(self.syncers, x, a, *options)
+        rows, used = _score_all(self.syncers, x, a, self.used, self.batch, self.padded, self.shifts)
         self.rows = self.rows + list(zip(names, rows))
         self.used = used
 
@@ -467,6 +507,7 @@ class MultiScaleSync(_Scorer):
     ) -> Tensor:  # scalar, differentiable in x and a
         """Negative confidence at shift 0, mean over levels and clips. Raises ValueError where a
         level has no two windows."""
+        _look(self, x, a)
         return _loss(self.syncers, x, a, self.padded, self.shifts)
 
 
@@ -533,7 +574,7 @@ def score_corpus(
     device="cpu",
     level: bool = True,  # as in `prepare`; of the whole clip
 ) -> pd.DataFrame:  # one row a clip: id, speaker, windows, offset_1.. (medians, samples of the
-    # level), confidence_1.. (means)
+    # level), confidence_1.. (means); attrs["short"]: how many clips were left out
     """AV-Off and AV-Conf of all clips. Raises CorpusError where no clip is long enough, ValueError
     on audio features of another kind or width than the syncers'; warns where the landmarks are by
     another landmarker than those that the syncers learned from."""
@@ -551,4 +592,6 @@ def score_corpus(
     offsets = clips[[f"offset_{i}" for i in levels]].median()
     confidences = clips[[f"confidence_{i}" for i in levels]].mean()
     df = pd.concat((clips.size().rename("windows"), offsets, confidences), axis=1).reset_index()
-    return df.merge(packed.index[["id", "speaker"]], on="id")[["id", "speaker", *df.columns[1:]]]
+    df = df.merge(packed.index[["id", "speaker"]], on="id")[["id", "speaker", *df.columns[1:]]]
+    df.attrs["short"] = len(packed.index) - len(df)
+    return df

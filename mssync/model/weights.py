@@ -69,18 +69,30 @@ def write_tensors(
 
 
 # %% ../../nbs/model/19_weights.ipynb #19ab0001
+def _names(path: str | Path) -> str:
+    "What could be meant where a path looks like the name of weights of the package."
+    if Path(path).suffix:
+        return ""
+    files = (p.relative_to(WEIGHTS) for p in WEIGHTS.rglob("*.safetensors"))
+    names = sorted(
+        p.with_suffix("").as_posix() if len(p.parts) > 1 else f"simulated/{p.stem}" for p in files
+    )
+    return f"; the package's own are {', '.join(names)}"
+
+
 def _about(whole: bytes) -> dict[str, str]:
     "What a file says of itself besides its tensors."
     length = int.from_bytes(whole[:8], "little")
     return json.loads(whole[8 : 8 + length]).get("__metadata__", {})
 
 
+# %% ../../nbs/model/19_weights.ipynb #3a2f389c
 def read_tensors(
     path: str | Path,
 ) -> tuple[dict[str, Tensor], dict]:  # the tensors, and the header ({} in a file that is not ours)
     "Read them back. Raises CheckpointError where the file is missing or damaged."
     if not Path(path).exists():
-        raise CheckpointError(f"{path}: no such file")
+        raise CheckpointError(f"{path}: no such file{_names(path)}")
 
     try:
         whole = Path(path).read_bytes()  # at once: a running training may replace the file

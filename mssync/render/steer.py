@@ -22,7 +22,7 @@ __all__ = [
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ..data.landmarks import EDGES, FACING, check_clips, neutral_face
+from ..data.landmarks import EDGES, FACING, REGIONS, check_clips, neutral_face
 from ..metrics.lips import fit_head, frontalise, rotation
 
 
@@ -52,13 +52,14 @@ def _along(points: np.ndarray) -> np.ndarray:  # (n, 2) -> (n,) from 0 to 1
 
 def depth_of(
     flat: np.ndarray,  # (68, 2) a face from the front
-) -> np.ndarray:  # (68,) towards the viewer, of mean 0, in sizes of the average head
+) -> np.ndarray:  # (68,) towards the viewer from the middle of the head's points, in sizes of the
+    # average head
     "The average head's depth, along jaw, brows and nose by the way along them."
     head = neutral_face()
     z = head[:, 2].copy()
     for line in LINES:
         z[line] = np.interp(_along(flat[line]), _along(head[line, :2]), head[line, 2])
-    return z - z.mean()
+    return z - z[REGIONS["head"]].mean()
 
 
 # %% ../../nbs/render/56_steer.ipynb #steer6cc

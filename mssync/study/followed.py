@@ -54,6 +54,7 @@ from ..data.corpus import Clip, CorpusError, read_clip, read_index, write_clip, 
 from ..data.landmarks import FPS, head_speed, lip_speed, mouth_opening, normalise
 from ..data.packed import Packed, corpus_level, landmarkers, with_level
 from ..metrics.dynamics import ShapeSpace, residual_ratios, within_head
+from ..metrics.intervals import tails
 from ..metrics.synchrony import av_scores, levelled_windows
 from ..model.generator import Generator, generate
 from ..model.layers import audio_stats_of
@@ -353,14 +354,14 @@ def _over_speakers(
     n = who.max() + 1
     w = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws)
     means = (w @ np.bincount(who, total)) / np.maximum(w @ np.bincount(who, count), 1)
-    return tuple(np.quantile(means, [0.025, 0.975]))
+    return tuple(np.quantile(means, tails(0.95, n)))
 
 
 def followed_table(
     rows: pd.DataFrame,  # of `followed_rows`
     draws: int = 2000,  # sets of redrawn speakers
     seed: int = 0,
-) -> pd.DataFrame:  # scale_ms, own, other, more, low, high, near, near_other, speakers, windows
+) -> pd.DataFrame:  # scale_ms, own, other, more, low, high, near, near_other, speakers, scores
     "Means at every scale; `more` with its 95 % interval over speakers."
     names, who = np.unique(rows.speaker, return_inverse=True)
     rows = rows.assign(who=who, more=rows.own - rows.other)
@@ -370,7 +371,7 @@ def followed_table(
         low, high = _over_speakers(d.more.to_numpy(), one, d.who.to_numpy(), draws, seed)
         means = d[["own", "other", "more", "near", "near_other"]].mean().to_dict()
         at = dict(scale_ms=SCALES[i - 1], **means, low=low, high=high)
-        out.append(at | dict(speakers=len(names), windows=len(d)))
+        out.append(at | dict(speakers=len(names), scores=len(d)))
     return pd.DataFrame(out)
 
 

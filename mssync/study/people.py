@@ -34,6 +34,7 @@ import pandas as pd
 
 from ..data.corpus import CorpusError, read_index, write_index
 from ..data.packed import Packed, landmarkers
+from ..metrics.intervals import tails
 from ..metrics.synchrony import av_scores, levelled_windows
 from ..model.layers import audio_stats_of
 from ..model.pyramid import SCALES
@@ -217,7 +218,7 @@ def _with_intervals(
         first, *less = (_redrawn(r[r.level == i], w) for r in sets)
         for name, v in first.items():
             value, *drawn = v - sum(b[name] for b in less)
-            low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+            low, high = np.quantile(drawn, tails(level, n))
             at = dict(scale_ms=SCALES[i - 1], measure=name, value=value, low=low, high=high)
             out.append(at | dict(speakers=n))
     return pd.DataFrame(out)

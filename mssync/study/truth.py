@@ -377,6 +377,7 @@ def branch_rows(
     return pd.concat(made) if made else pd.DataFrame(columns=MASKS)
 
 
+# %% ../../nbs/study/68_truth.ipynb #35d1ff1e
 def masks_figure(
     masks: pd.DataFrame,  # summary: model, branch, region, metric, mean
 ):
@@ -387,12 +388,13 @@ def masks_figure(
         ax.axis("off")
         ax.text(0.5, 0.5, "no variant of this profile has several branches", ha="center")
         return fig
-    size = (12, 0.4 + 2.3 * len(models))
-    fig, axs = plt.subplots(len(models), 3, figsize=size, sharey=True, squeeze=False)
+    fig = plt.figure(figsize=(12, 0.4 + 2.3 * len(models)), layout="constrained")
+    axs = fig.subplots(len(models), 3, sharey=True, squeeze=False)
     for ax_row, m in zip(axs, models):
         for ax, (v, (title, top)) in zip(ax_row, SHOWN.items()):
             of = masks[(masks.model == m) & (masks.metric == v)]
             plot_roles(ax, of, "mean", f"{m}:\n{title}", (0, top))
+            ax.tick_params(axis="x", labelsize="small")
     return fig
 
 

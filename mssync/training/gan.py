@@ -629,7 +629,7 @@ def _check_gan(
     if packed.features != shape.features:
         raise ValueError(
             f"the corpus has audio features {packed.features!r}, "
-            f"the generator takes {shape.features!r} (features)"
+            f"the generator takes {shape.features!r}: make it with --features {shape.features}"
         )
     theirs = syncers.cfg.audio_dim
     if theirs != shape.audio_dim:
@@ -752,7 +752,8 @@ def _gan_steps(
     "All steps that the run has still to make."
     cfg, team = gan.cfg, run.processes
     if not cfg.ema:
-        gan.follow(1.0)  # the checkpoint holds no average, which is G itself
+        # the checkpoint holds no average, which is G itself, its narrowed directions too
+        gan.average.load_state_dict(gan.G.state_dict())
     if taught and cfg.teacher_steps:
         there = run.step == 0 and Path(taught).exists()
         if all(team.agree(int(there))):
