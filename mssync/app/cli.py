@@ -730,7 +730,7 @@ def _export_clips(
 @command("mssync import-method Wav2Lip made --corpus corpus --out wav2lip")
 def _import_method(
     name: says(str, "of the method; its row in the tables is NAME (official)"),
-    folder: says(str, "its videos, named after the clips: ID.mp4"),
+    folder: says(str, "its videos, named after the clips, ID.mp4, or its landmarks, ID.npz"),
     /,
     *,
     corpus: says(str, "whose clips they are of", metavar="DIR"),
@@ -738,9 +738,10 @@ def _import_method(
     split: says(str, "whose clips (default test)") = "test",
     landmarker: says(str, "dlib, face-alignment or mesh (default: the corpus' own)") = "",
 ):
-    """Make a row of the study from the videos of other people's code.
+    """Make a row of the study from what other people's code, or yours, made.
 
-    Every video is put on its clip's clock by its sound; what does not belong is refused.
+    Every video is put on its clip's clock by its sound; what does not belong is refused. Landmarks
+    (`landmarks` (n, 68, 2) and `fps`, as mssync generate writes them) begin with their clip.
     """
     from mssync.baselines.exchange import import_method
 

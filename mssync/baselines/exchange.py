@@ -11,6 +11,7 @@ __all__ = [
     "LEAST",
     "HELD",
     "APART",
+    "LANDMARKS",
     "portrait_of",
     "export_clips",
     "sound_lag",
@@ -23,11 +24,13 @@ __all__ = [
 # %% ../../nbs/baselines/51_exchange.ipynb #93194d7b
 import json
 import math
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from tqdm.auto import tqdm
 
 from .official import NOTE, MethodError, method_note, official_name
@@ -35,7 +38,7 @@ from ..data.audio import COLUMNS, LOUD, SR, energy, features
 from ..data.corpus import Clip, clip_path, read_clip, read_index, write_clip, write_index
 from ..data.files import write_atomic
 from ..data.ingest import Settings
-from ..data.landmarks import FPS, centre_size
+from ..data.landmarks import FPS, centre_size, check_clips
 from ..data.sources import VIDEO
 from mssync.data.track import (
     Landmarker,
@@ -54,6 +57,7 @@ from mssync.data.video import (
     video_start,
     write_video,
 )
+from ..metrics.synchrony import at_25_hz
 from ..simulate.clips import NOTE as SIMULATED
 from ..simulate.clips import spoken
 
@@ -186,7 +190,8 @@ frames/ID.png     the first frame, whole
 wavs/ID.wav       the speech, 16 kHz, as long as the clip
 landmarks/ID.csv  68 landmarks of the first frame, pixels of the portrait
 {video}
-Make one video a clip, with its sound, named ID.mp4; any frame rate. Then
+Make one video a clip, with its sound, named ID.mp4; any frame rate. Or landmarks alone: ID.npz with
+`landmarks` (n, 68, 2), the first frame that of the clip, and `fps`. Then
     mssync import-method NAME FOLDER --corpus {corpus} --out CLIPS
 """
 
@@ -381,6 +386,26 @@ def placed(
 
 
 # %% ../../nbs/baselines/51_exchange.ipynb #9120c988
+def _method_clip(
+    path: Path,
+    clip: Clip,
+    row: str,
+    x: np.ndarray,  # (n, 68, 2) from the clip's first frame on, any place and size
+    sure: np.ndarray,  # (n,) confidence
+) -> Clip:
+    "The clip with a method's motion. Raises IngestError where that is too short."
+    least = min(LEAST, len(clip.landmarks))
+    if len(x) < least:
+        raise IngestError(
+            path, f"shows {len(x) / FPS:.2f} s of its clip, {least / FPS:.2f} s are needed"
+        )
+    y = placed(x, clip.landmarks[0]).astype(np.float32)
+    who = clip.id, clip.speaker, row, clip.split, clip.licence
+    extras = dict(confidence=sure.clip(0, 1).astype(np.float32))
+    return Clip(*who, y, clip.audio[: COLUMNS * len(y)], extras, clip.features)
+
+
+# %% ../../nbs/baselines/51_exchange.ipynb #da7e1f67
 def _imported(
     path: Path, clip: Clip, row: str, settings: Settings, landmarker: Landmarker, alike: float
 ) -> tuple[Clip, dict]:
@@ -398,27 +423,54 @@ def _imported(
             f"its face is too unclear for landmarks (doubt {np.median(doubt):.3f}, at most "
             f"{most:.3f})",
         )
-    least = min(LEAST, len(clip.landmarks))
-    if len(x) < least:
-        raise IngestError(
-            path, f"shows {len(x) / FPS:.2f} s of its clip, {least / FPS:.2f} s are needed"
-        )
     sure = np.where(bridged, 0, 1 - doubt / landmarker.doubtful)
-    extras = dict(confidence=sure.clip(0, 1).astype(np.float32))
-    y = placed(x, clip.landmarks[0]).astype(np.float32)
-    audio = clip.audio[: COLUMNS * len(y)]
-    who = clip.id, clip.speaker, row, clip.split, clip.licence
-    about |= dict(frames=len(y), of_frames=len(clip.landmarks), begins_s=lag / (COLUMNS * FPS))
+    made = _method_clip(path, clip, row, x, sure)
+    about |= dict(begins_s=lag / (COLUMNS * FPS), held=held)
     about |= dict(fps=round((track.seen - 1) / max(track.span[1] - track.span[0], 1e-6), 2))
-    return Clip(*who, y, audio, extras, clip.features), about | dict(held=held)
+    return made, about
+
+
+# %% ../../nbs/baselines/51_exchange.ipynb #51aa0002
+LANDMARKS = (".npz",)  # with `landmarks` (n, 68, 2) and `fps`, as `mssync generate` writes them
+
+
+def _from_landmarks(path: Path, clip: Clip, row: str) -> tuple[Clip, dict]:
+    "A method's clip from its landmarks, and what is known of it. Raises IngestError."
+    try:
+        with np.load(path) as file:
+            x = check_clips(file["landmarks"], "landmarks")
+            fps = float(file["fps"]) if "fps" in file else float(FPS)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as e:
+        raise IngestError(path, f"no file of landmarks and fps ({e})") from e
+    if x.ndim != 3 or not 0 < fps < math.inf:
+        raise IngestError(path, f"landmarks of shape {x.shape} at {fps} frames a second")
+    x = at_25_hz(torch.from_numpy(x), fps).numpy()[: len(clip.landmarks)]
+    about = dict(sound=np.nan, note="landmarks: taken to begin with their clip")
+    made = _method_clip(path, clip, row, x, np.ones(len(x)))
+    return made, about | dict(begins_s=0.0, held=0, fps=fps)
+
+
+def _who_tracks(corpus, landmarker, folder: Path) -> tuple[Settings, Landmarker | None, str]:
+    "Settings and landmarker for a method's videos, or none for its landmarks; and whose they are."
+    settings, whose = corpus_settings(corpus)
+    if any(p.suffix.lower() in LANDMARKS for p in folder.iterdir()):
+        return settings, None, "landmarks as they were given"
+    named = isinstance(landmarker, str)
+    if landmarker:
+        whose = f"landmarker {landmarker if named else 'given'}"
+    if not named:
+        return settings, landmarker, whose
+    settings = replace(settings, landmarker=landmarker or settings.landmarker)
+    return settings, make_landmarker(settings.landmarker, settings.contrast), whose
 
 
 # %% ../../nbs/baselines/51_exchange.ipynb #43573547
-def _video_of(folder: Path, id: str) -> Path:
-    "The video of a clip. Raises IngestError where there is none."
-    found = [p for p in folder.glob(f"{id}.*") if p.stem == id and p.suffix.lower() in VIDEO]
+def _made_of(folder: Path, id: str, suffixes) -> Path:
+    "What was made of a clip. Raises IngestError where there is nothing."
+    found = [p for p in folder.glob(f"{id}.*") if p.stem == id and p.suffix.lower() in suffixes]
     if not found:
-        raise IngestError(folder / f"{id}.mp4", "no video of this name")
+        what = "landmarks" if suffixes == LANDMARKS else "video"
+        raise IngestError(folder / f"{id}{suffixes[0]}", f"no {what} of this name")
     return sorted(found)[0]
 
 
@@ -428,7 +480,7 @@ def _one(folder, out, clip, row, settings, landmarker, alike) -> dict:
     beside = out / "import"
     mark = beside / f"{clip.id}.json"
     try:
-        path = _video_of(folder, clip.id)
+        path = _made_of(folder, clip.id, [".mp4", *VIDEO] if landmarker else LANDMARKS)
         s = path.stat()
         truth = float(np.abs(clip.audio).sum()), float(clip.landmarks[0].sum())
         key = json.loads(
@@ -438,11 +490,14 @@ def _one(folder, out, clip, row, settings, landmarker, alike) -> dict:
             done = json.loads(mark.read_text())
             if done["key"] == key:
                 return about | done["row"]
-        made, known = _imported(path, clip, row, settings, landmarker, alike)
+        if landmarker:
+            made, known = _imported(path, clip, row, settings, landmarker, alike)
+        else:
+            made, known = _from_landmarks(path, clip, row)
     except IngestError as e:
         return about | dict(reason=e.reason)
     write_clip(beside, made)
-    known = known | dict(accepted=True)
+    known |= dict(frames=len(made.landmarks), of_frames=len(clip.landmarks), accepted=True)
     write_atomic(mark, json.dumps(dict(key=key, row=known)).encode())
     return about | known
 
@@ -469,7 +524,7 @@ def _check_out(out: Path, row: str):
 # %% ../../nbs/baselines/51_exchange.ipynb #c17ac544
 def import_method(
     name: str,  # of the method: its row is "NAME (official)"
-    folder: str | Path,  # its videos, <clip id>.mp4
+    folder: str | Path,  # its videos, <clip id>.mp4, or its landmarks, <clip id>.npz
     corpus: str | Path,  # whose clips they are of
     out: str | Path,  # folder for the method's clips
     split: str = "test",
@@ -480,22 +535,17 @@ def import_method(
 ) -> (
     pd.DataFrame
 ):  # report.csv: id, accepted, reason, sound, note, frames, of_frames, begins_s, ...
-    """Make a method's clips from its videos. Raises MethodError where the name cannot be a row, a
-    folder is none or holds something else, or under half of the clips are left."""
+    """Make a method's clips from its videos or landmarks. Raises MethodError where the name cannot
+    be a row, a folder is none or holds something else, or under half of the clips are left."""
     row = official_name(name)
     folder = Path(folder)
     out = Path(out)
     if not folder.is_dir():
-        raise MethodError(f"{folder}: no such folder of videos")
+        raise MethodError(f"{folder}: no such folder of videos or landmarks")
     _check_out(out, row)
     index = _clips_of(corpus, split, most)
-    settings, whose = corpus_settings(corpus)
     named = isinstance(landmarker, str)
-    if landmarker:
-        whose = f"landmarker {landmarker if named else 'given'}"
-    if named:
-        settings = replace(settings, landmarker=landmarker or settings.landmarker)
-        landmarker = make_landmarker(settings.landmarker, settings.contrast)
+    settings, landmarker, whose = _who_tracks(corpus, landmarker, folder)
     out.mkdir(parents=True, exist_ok=True)
     (out / "import").mkdir(exist_ok=True)
     rows = list(index.to_dict("records"))
@@ -515,12 +565,14 @@ def _finish(name, row, folder, out, split, whose, report: pd.DataFrame, progress
     of = len(report)
     known = set(report.id)
     others = sorted(
-        p.name for p in folder.iterdir() if p.suffix.lower() in VIDEO and p.stem not in known
+        p.name
+        for p in folder.iterdir()
+        if p.suffix.lower() in (*VIDEO, *LANDMARKS) and p.stem not in known
     )
     why = f": {_reasons(report)}" if n < of else ""
     if 2 * n < of:
         more = (
-            f"; and {len(others)} videos have no clip's name, such as {others[0]}" if others else ""
+            f"; and {len(others)} files have no clip's name, such as {others[0]}" if others else ""
         )
         raise MethodError(f"{row}: {n} of {of} clips, under half, so there is no row{why}{more}")
     index = read_index_rows(out, report, row, split)
@@ -532,7 +584,7 @@ def _finish(name, row, folder, out, split, whose, report: pd.DataFrame, progress
     if progress:
         print(f"{row}: {n} of {of} clips ({whose}){why}")
         if others:
-            print(f"{len(others)} videos have no clip's name, such as {others[0]}")
+            print(f"{len(others)} files have no clip's name, such as {others[0]}")
 
 
 # %% ../../nbs/baselines/51_exchange.ipynb #a5434c8e

@@ -11,6 +11,7 @@ __all__ = [
     "shift_curve",
     "padded_curve",
     "av_scores",
+    "at_25_hz",
     "prepare",
     "MultiScaleSync",
     "levelled_windows",
@@ -190,7 +191,7 @@ def _check_landmarks(x: Tensor, fps: float):
         raise ValueError(f"fps is {fps}: a number above 0 is needed")
 
 
-def _at_25_hz(
+def at_25_hz(
     x: Tensor,  # (n, 68, 2)
     fps: float,  # of x
 ) -> Tensor:  # (n', 68, 2)
@@ -199,7 +200,7 @@ def _at_25_hz(
     at = torch.arange(n, dtype=torch.float64, device=x.device) * fps / FPS
     low = at.long().clamp(max=len(x) - 1)
     high = (low + 1).clamp(max=len(x) - 1)
-    return torch.lerp(x[low], x[high], (at - low).float()[:, None, None])
+    return torch.lerp(x[low], x[high], (at - low).to(x.dtype)[:, None, None])
 
 
 # %% ../../nbs/metrics/30_synchrony.ipynb #e736c61b
@@ -231,8 +232,6 @@ def _check_features(syncers, a: np.ndarray):
             f"audio features of shape (n, {width}) expected, or a waveform with its sr, "
             f"got {a.shape}"
         )
-    if np.ptp(a, 0).max() < 1e-6:
-        warnings.warn("the sound is silence: its scores say nothing", stacklevel=4)
     level = a[:, 0] / 40**0.5  # dB
     if syncers.cfg.features == "mfcc" and np.abs(level).max() > 101:
         raise ValueError(
@@ -311,7 +310,7 @@ def prepare(
     sr = None if sr is None else float(sr)
     x = _float32(landmarks)
     _check_landmarks(x, fps)
-    x = _at_25_hz(x, fps)
+    x = at_25_hz(x, fps)
     a = as_array(sound)
     _check_sound(syncers, a, sr)
     seconds = len(x) / FPS
@@ -497,6 +496,8 @@ class MultiScaleSync(_Scorer):
     ):
         "Score one clip as it comes: see `prepare` for the arguments and what it raises."
         x, a = prepare(self.syncers, landmarks, sound, sr, fps, kind, tolerance, level)
+        if (a.amax(1) - a.amin(1)).max() < 1e-5:
+            warnings.warn("the sound is silence: its scores say nothing", stacklevel=2)
         device = next(self.syncers.parameters()).device
         self.update(x.to(device), a.to(device), None if id is None else [id])
 
