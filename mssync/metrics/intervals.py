@@ -160,7 +160,9 @@ def tails(
     level: float,  # nominal share of the redrawn means within the interval
     n: int,  # units: clips, or speakers
 ) -> np.ndarray:  # (2,) low and high
-    "Which quantiles of redrawn means an interval takes (Hesterberg 2015)."
+    "Which quantiles of redrawn means an interval takes (Hesterberg 2015); of one unit all."
+    if n < 2:
+        return np.array([0.0, 1.0])
     alpha = np.array([(1 - level) / 2, (1 + level) / 2])
     return ndtr(np.sqrt(n / (n - 1)) * student.ppf(alpha, n - 1))
 
