@@ -290,11 +290,10 @@ def _tell_known(talkers: list[str]):
         print(f"The syncers learned from {who}, who speak here: their scores are too high.")
 
 
-def _score_rows(t, frames: int, kind: str) -> list[dict]:
+def _score_rows(t, known) -> list[dict]:  # known: of `calibration`
     "A row a scale: mean and deviation of |AV-Off| and AV-Conf, and what AV-Conf was elsewhere."
-    from mssync.app.sync import calibration
+    from mssync.app.sync import elsewhere
 
-    known = calibration(kind, frames)
     rows = []
     for i in range(1, sum(c.startswith("offset_") for c in t) + 1):
         off = t[f"offset_{i}"].abs()
@@ -302,22 +301,19 @@ def _score_rows(t, frames: int, kind: str) -> list[dict]:
         scale = 100 * 2**i
         row = dict(scale_ms=scale, off_mean=off.mean(), off_std=off.std(ddof=0))
         row |= dict(conf_mean=conf.mean(), conf_std=conf.std(ddof=0))
-        at = known.loc[scale] if scale in known.index else {}
-        row |= dict(own=at.get("conf"), other=at.get("conf_other"), auc=at.get("auc"))
-        rows.append(row)
+        rows.append(row | elsewhere(known, scale))
     return rows
 
 
 # %% ../../nbs/app/88_cli.ipynb #15994c0b
-def _print_scores(t, frames: int, kind: str, rows: list[dict]):
+def _print_scores(t, frames: int, kind: str, known, rows: list[dict]):
     "Print |AV-Off| and AV-Conf of a table of clips, a line a scale."
-    from mssync.app.sync import FRAMES, calibration
+    from mssync.app.sync import FRAMES
 
     whose = f"; syncers of the package, {kind}/metric_syncers" if kind else ""
     print(f"{len(t)} clips, {int(t.windows.sum())} windows of {frames} frames{whose}")
     if short := t.attrs.get("short"):
         print(f"{short} clips are shorter than a window and left out (see --frames)")
-    known = calibration(kind, frames)
     for about in known.about.head(1):
         print(f"what AV-Conf was elsewhere, with the same weights: {about}")
     if kind and known.empty:
@@ -327,7 +323,7 @@ def _print_scores(t, frames: int, kind: str, rows: list[dict]):
         elsewhere = ""
         if r["own"] is not None:
             elsewhere = f"; {r['own']:.2f} for own and {r['other']:.2f} for another clip's sound"
-            if r["auc"] == r["auc"]:
+            if r["auc"] is not None:
                 elsewhere += f" (AUC {r['auc']:.2f})"
         print(
             f"{r['scale_ms']:5} ms: |AV-Off| {r['off_mean']:.2f} ± {r['off_std']:.2f}, "
@@ -364,23 +360,25 @@ def _score(
 
     Mean ± standard deviation over the clips of an ingested corpus.
     """
-    from mssync.app.sync import FRAMES, kind_of, known_talkers, load_syncers, speakers_kind
+    from mssync.app import sync
     from mssync.data.files import write_atomic
     from mssync.metrics.synchrony import score_corpus
 
     _check_score(corpus, syncers, out)
-    syncers = syncers or f"{speakers_kind(corpus)}/metric_syncers"
-    kind = kind_of(syncers)
-    judges = load_syncers(syncers)
-    frames = FRAMES[speakers_kind(corpus)] if frames is None else frames
+    speakers = sync.speakers_kind(corpus)
+    syncers = syncers or f"{speakers}/metric_syncers"
+    kind = sync.kind_of(syncers)
+    judges = sync.load_syncers(syncers)
+    frames = sync.FRAMES[speakers] if frames is None else frames
+    known = sync.calibration(kind, frames)
     t = score_corpus(corpus, judges, frames, level=not own_level)
-    _tell_known(known_talkers(judges, t))
     if out:
         write_atomic(out, t.to_csv(index=False, float_format="%.6g").encode())
-    rows = _score_rows(t, frames, kind)
+    rows = _score_rows(t, known)
     if json:
         return _print_json(dict(clips=len(t), windows=int(t.windows.sum()), scales=rows))
-    _print_scores(t, frames, kind, rows)
+    _tell_known(sync.known_talkers(judges, t))
+    _print_scores(t, frames, kind, known, rows)
 
 
 # %% ../../nbs/app/88_cli.ipynb #233988b2

@@ -9,6 +9,7 @@ __all__ = [
     "UNKNOWN",
     "speakers_kind",
     "calibration",
+    "elsewhere",
     "kind_of",
     "known_talkers",
     "load_syncers",
@@ -68,6 +69,16 @@ def calibration(
     t = pd.read_csv(WEIGHTS / "calibration.csv")
     t = t[(t.weights == weights) & (t.frames == frames)]
     return t.set_index("scale_ms")[["conf", "conf_other", "auc", "about"]]
+
+
+def elsewhere(
+    known: pd.DataFrame,  # of `calibration`
+    scale_ms: int,
+) -> dict[str, float | None]:  # own, other, auc; None where it is not known
+    "What AV-Conf was at a scale."
+    at = known.loc[scale_ms] if scale_ms in known.index else {}
+    found = dict(own=at.get("conf"), other=at.get("conf_other"), auc=at.get("auc"))
+    return {k: None if pd.isna(v) else float(v) for k, v in found.items()}
 
 
 def kind_of(
@@ -159,9 +170,7 @@ def sync_table(
         offset = float(windows[f"offset_{i}"].median())
         row = dict(scale_ms=scale, offset=offset, offset_ms=offset * 1000 / FPS * 2 ** (i - 1))
         row["confidence"] = float(windows[f"confidence_{i}"].mean())
-        at = known.loc[scale] if scale in known.index else {}
-        row |= dict(own=at.get("conf"), other=at.get("conf_other"), auc=at.get("auc"))
-        rows.append(row)
+        rows.append(row | elsewhere(known, scale))
     return pd.DataFrame(rows).astype(dict.fromkeys(("own", "other", "auc"), float))
 
 

@@ -67,17 +67,17 @@ class _Branches(Baseline):
 
     def __init__(self, cfg: MakeItTalkConfig = MakeItTalkConfig()):
         super().__init__(cfg)
-        w, frame = cfg.width, COLUMNS * cfg.audio_dim
+        w = cfg.width
+        frame = COLUMNS * cfg.audio_dim
         self.axes_p = Axes.identity()  # basis of the whole displacement
-        how = dict(expansion=cfg.expansion)
         self.hear = nn.Linear(frame, w)
         self.content = WindowLSTM(w, cfg.layers, cfg.window)
-        self.face = Dense(w + 2 * L, w, 2 * L, **how)
+        self.face = Dense(w + 2 * L, w, 2 * L, expansion=cfg.expansion)
         self.hear_own = nn.Linear(frame, w)
         self.own_lstm = WindowLSTM(w, 1, cfg.window)
-        self.who = Dense(2 * cfg.audio_dim, w, w, 1, zero=False, **how)
+        self.who = Dense(2 * cfg.audio_dim, w, w, 1, zero=False, expansion=cfg.expansion)
         self.around = Around(w, cfg.attention, cfg.heads, cfg.reach, cfg.expansion)
-        self.head = Dense(2 * w + 2 * L, w, 2 * L, **how)
+        self.head = Dense(2 * w + 2 * L, w, 2 * L, expansion=cfg.expansion)
         self.register_buffer("laplacian", face_laplacian(), persistent=False)
 
     def measure(self, packed, frames: int, floor: float, samples: int = 1024):

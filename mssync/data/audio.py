@@ -219,7 +219,8 @@ class ModuleFeatures:
     ):
         "Raises ValueError where a name is no name or a number cannot be."
         _check_name(name, width, hop, centre)
-        self.module, self.name, self.width = module.eval(), name, width
+        self.module = module.eval()
+        self.name, self.width = name, width
         self.hop, self.centre = hop, centre
 
     def __call__(

@@ -178,6 +178,13 @@ def paths(
     return most * size * torch.sin(2 * math.pi * (SPEED * speed * t + phase))
 
 
+# %% ../../nbs/data/03_augment.ipynb #958cc556
+def _turned(p: Tensor, q: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+    "Two coordinates, turned in their plane."
+    cos, sin = angle.cos(), angle.sin()
+    return cos * p + sin * q, cos * q - sin * p
+
+
 def swayed(
     x: Tensor,  # (B, n, 68, 2)
     u: Tensor,  # (B, 5, 3), see `paths`
@@ -190,9 +197,9 @@ def swayed(
     c = x[:, :1].mean(2, keepdim=True)
     X, Y = (x - c).unbind(-1)
     Z = fixed_numbers(tuple(neutral_face()[:, 2].tolist()), x.device).to(x) * half
-    X, Z = yaw.cos() * X + yaw.sin() * Z, yaw.cos() * Z - yaw.sin() * X
-    Y = pitch.cos() * Y - pitch.sin() * Z
-    X, Y = roll.cos() * X - roll.sin() * Y, roll.sin() * X + roll.cos() * Y
+    X, Z = _turned(X, Z, yaw)
+    Y, _ = _turned(Y, Z, -pitch)
+    X, Y = _turned(X, Y, -roll)
     return torch.stack((X + half * right, Y + half * down), -1) + c
 
 

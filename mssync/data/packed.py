@@ -474,9 +474,9 @@ class PackedClips:
         "Raises CorpusError where these splits have no clip, ValueError on bad arguments."
         check_reference(reference, "Packed: reference")
         df, rows = _chosen(folder, splits, limit)
-        tensors, self.reference = pack(folder, df), reference
-        # kind of the audio features, and checksums of all clips of the corpus
-        self.features, self.content = tensors.features, tensors.content
+        self.reference = reference
+        tensors = pack(folder, df)
+        self.features, self.content = tensors.features, tensors.content  # kind; checksums
         self.width = tensors["audio"].shape[-1]  # of the audio features
         self.stats = audio_stats(folder, df, tensors) if stats is None else stats
         _check_stats(folder, self.features, self.width, self.stats)

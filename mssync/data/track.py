@@ -262,15 +262,15 @@ class _DlibDetector(Landmarker):
         import cv2
 
         width = box[2] - box[0]
-        zoom, pad = min(4.0, self.side / 2 / width), width / 2
-        left, top = (max(0, int(v - pad)) for v in box[:2])
-        part = image[top : int(box[3] + pad), left : int(box[2] + pad)]
+        zoom = min(4.0, self.side / 2 / width)
+        left, top = (max(0, int(v - width / 2)) for v in box[:2])
+        part = image[top : int(box[3] + width / 2), left : int(box[2] + width / 2)]
         part = cv2.cvtColor(cv2.resize(part, None, fx=zoom, fy=zoom), cv2.COLOR_RGB2GRAY)
-        x, y, side = (box[0] - left) * zoom, (box[1] - top) * zoom, width * zoom
+        x, y = (box[0] - left) * zoom, (box[1] - top) * zoom
+        side = width * zoom
         face = part[max(0, round(y)) : round(y + side), max(0, round(x)) : round(x + side)]
         part = stretch_contrast(part, face, self.contrast)
-        found = _dlib_points(part, x, y, side)
-        return found / zoom + np.array([left, top])
+        return _dlib_points(part, x, y, side) / zoom + np.array([left, top])
 
 
 # %% ../../nbs/data/06_track.ipynb #7ff4d621

@@ -133,7 +133,8 @@ class SequenceDiscriminator(nn.Module):
         super().__init__()
         if cfg.joint_by not in ("features", "max"):
             raise ValueError(f"unknown joint_by {cfg.joint_by!r}: choose 'features' or 'max'")
-        self.windows, self.samples, self.use_v = cfg.windows, samples, cfg.velocities
+        self.samples = samples
+        self.windows, self.use_v = cfg.windows, cfg.velocities
         self.by_max = cfg.joint_by == "max" and samples > 1
         self.axes_x = positions or Axes.identity()
         self.axes_v = velocities or Axes.identity()

@@ -242,7 +242,8 @@ class Recurrent(nn.Module):
         super().__init__()
         if cfg.initial not in ("uniform", "zeros"):
             raise ValueError(f"unknown initial {cfg.initial!r}: choose 'uniform' or 'zeros'")
-        self.lstm, self.initial = LSTM(c_in, cfg.hidden), cfg.initial
+        self.lstm = LSTM(c_in, cfg.hidden)
+        self.initial = cfg.initial
 
     def start(self, batch: int, generator=None, device=None) -> tuple[Tensor, Tensor]:
         "h_0 and c_0 (batch, hidden), drawn on the CPU; where the weights are by default."
@@ -261,15 +262,12 @@ class Recurrent(nn.Module):
         state = self.lstm.step(self.lstm.gates(e, linear), *state, linear)
         return state[0], state
 
-    def sequence(
-        self,
-        e: Tensor,  # (T, B, c_in)
-        state: tuple,
-    ) -> Tensor:  # (T, B, hidden)
+    def sequence(self, e: Tensor, state: tuple) -> Tensor:  # (T, B, c_in) -> (T, B, hidden)
         "All of a given sequence."
         if e.device.type in LIBRARY:
             return self.lstm.whole(e, *state)
-        linear, hs = Reused().linear, []
+        linear = Reused().linear
+        hs = []
         for gates in self.lstm.gates(e).unbind(0):
             state = self.lstm.step(gates, *state, linear)
             hs.append(state[0])
@@ -316,24 +314,25 @@ class _Attention(nn.Module):
                 f"{cfg.heads} heads cannot share {c_in} channels (the last of position_widths): "
                 "it must be a multiple"
             )
-        self.context, self.heads, layers = cfg.context, cfg.heads, range(cfg.layers)
-        self.norms = nn.ModuleList(nn.LayerNorm(c_in) for _ in layers)
-        self.qkv = nn.ModuleList(nn.Linear(c_in, 3 * c_in) for _ in layers)
-        self.mix = nn.ModuleList(nn.Linear(c_in, c_in) for _ in layers)
-        self.blocks = nn.ModuleList(ConvNeXt(c_in, expansion=2) for _ in layers)
+        self.context, self.heads = cfg.context, cfg.heads
+        self.norms = nn.ModuleList(nn.LayerNorm(c_in) for _ in range(cfg.layers))
+        self.qkv = nn.ModuleList(nn.Linear(c_in, 3 * c_in) for _ in range(cfg.layers))
+        self.mix = nn.ModuleList(nn.Linear(c_in, c_in) for _ in range(cfg.layers))
+        self.blocks = nn.ModuleList(ConvNeXt(c_in, expansion=2) for _ in range(cfg.layers))
         self.out = nn.Linear(c_in, cfg.hidden)
         slopes = 2.0 ** (-8 * torch.arange(1, cfg.heads + 1) / cfg.heads)
         self.register_buffer("slopes", slopes, persistent=False)
 
     def start(self, batch: int, generator=None, device=None) -> tuple[Tensor, Tensor]:
         "No frames yet: keys and values (B, layers, context, 2 c_in), which are there (B, context)."
-        n, w = len(self.qkv), self.out.weight
-        cache = w.new_zeros(batch, n, self.context, 2 * w.shape[1], device=device)
+        w = self.out.weight
+        cache = w.new_zeros(batch, len(self.qkv), self.context, 2 * w.shape[1], device=device)
         return cache, w.new_zeros(batch, self.context, device=device)
 
     def step(self, e: Tensor, state: tuple, linear=dense) -> tuple[Tensor, tuple]:
         "As `Recurrent.step`."
-        (cache, there), kept = state, []
+        cache, there = state
+        kept = []
         there = torch.cat([there[:, 1:], torch.ones_like(there[:, :1])], 1)
         bias = _bias_of_kept(self.slopes, there)
         layers = zip(self.norms, self.qkv, self.mix, self.blocks)
@@ -352,7 +351,8 @@ class Transformer(_Attention):
 
     def sequence(self, e: Tensor, state: tuple) -> Tensor:
         "As `Recurrent.sequence`, from the start."
-        e, bias = e.transpose(0, 1), _bias_of_sequence(self.slopes, len(e), self.context)
+        bias = _bias_of_sequence(self.slopes, len(e), self.context)
+        e = e.transpose(0, 1)
         for norm, qkv, mix, block in zip(self.norms, self.qkv, self.mix, self.blocks):
             e = block(e + mix(_attend(*qkv(norm(e)).chunk(3, -1), bias)))
         return self.out(e).transpose(0, 1)
@@ -393,11 +393,11 @@ class _Networks(nn.Module):
         check_reference(cfg.reference, "GeneratorConfig.reference")
         if (kind := cfg.temporal) not in TEMPORAL:
             raise ValueError(f"unknown temporal module {kind!r}: choose from {', '.join(TEMPORAL)}")
-        self.cfg, self.branches = cfg, LEVELS if cfg.multiscale else 1
+        self.cfg = cfg
+        self.branches = LEVELS if cfg.multiscale else 1
         self.axes_x = positions or Axes.identity()
         self.axes_v = velocities or Axes.identity()
-        # how the audio was standardised
-        self.register_buffer("audio_mean", torch.zeros(cfg.audio_dim))
+        self.register_buffer("audio_mean", torch.zeros(cfg.audio_dim))  # that it is standardised by
         self.register_buffer("audio_std", torch.ones(cfg.audio_dim))
         for limit in ("fastest", "furthest"):  # along the axes of velocities
             if getattr(cfg, limit):
@@ -410,14 +410,14 @@ class _Networks(nn.Module):
         self.encode = nn.ModuleList(ConvNeXt(i, o, expansion=expansion) for i, o in zip(p, p[1:]))
         self.temporal = TEMPORAL[kind](p[-1], cfg)
         self.audio = _audio_pyramid(cfg, self.branches) if cfg.audio else None
-        c_u, c_a = cfg.hidden + 2 * L + cfg.noise, cfg.audio_widths[-1] if cfg.audio else 0
+        c_u = cfg.hidden + 2 * L + cfg.noise
+        c_a = cfg.audio_widths[-1] if cfg.audio else 0
         self.first = FirstBlock(self.branches, c_u, c_a, w[0], expansion)
         trunk = [BranchBlock(self.branches, i, o, expansion) for i, o in zip(w, w[1:])]
         self.trunk = nn.ModuleList(trunk)
         self.head = BranchLinear(self.branches, w[-1], 3 * L)
-        # starts close to standing still, and with equal masks
-        nn.init.normal_(self.head.weight, std=0.1 * w[-1] ** -0.5)
-        nn.init.zeros_(self.head.weight[:, 2 * L :])
+        nn.init.normal_(self.head.weight, std=0.1 * w[-1] ** -0.5)  # close to standing still
+        nn.init.zeros_(self.head.weight[:, 2 * L :])  # equal masks
 
 
 # %% ../../nbs/model/13_generator.ipynb #0a946201

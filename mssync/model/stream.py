@@ -58,12 +58,12 @@ class Stream:
         self.past, full = _reach(G)  # frames
         self.ahead = full if wait is None else min(max(wait, 0), full)
         self.early = self.ahead < full
-        self.G, self.block, self.loop = G, block, None
+        self.G, self.block = G, block
         self.x0 = self.x = G.moved_face(x0.flatten(1))  # the last frame that was made
         self.carry = x0.flatten(1) - self.x0  # from the face that is moved
         self.state = G.start(len(x0), generator) if state is None else state
         self.a = x0.new_zeros(len(x0), 0, G.cfg.audio_dim)  # columns from frame `first` on
-        self.first, self.next, self.begun = 0, 1, False  # frames; whether the warm-up is over
+        self.first, self.next, self.begun, self.loop = 0, 1, False, None  # begun: warm-up is over
 
     @torch.no_grad()
     def push(

@@ -352,16 +352,13 @@ def _paint(
 class Mouth:
     "What is seen between the lips."
 
-    def __init__(
-        self,
-        portrait: np.ndarray,  # (S, S, 3) uint8
-        s: np.ndarray,  # (68, 2) its landmarks
-    ):
+    def __init__(self, portrait: np.ndarray, s: np.ndarray):  # (S, S, 3) uint8; (68, 2) landmarks
         self.portrait, self.s = portrait, s
         self.pixels = nodes(len(portrait))
         self.head = np.linalg.pinv(np.c_[s[HEAD], np.ones(len(HEAD))])  # (3, 14)
         right, down = axes(s)
-        width, middle = np.linalg.norm(s[54] - s[48]), s[[60, 64]].mean(0)
+        width = np.linalg.norm(s[54] - s[48])
+        middle = s[[60, 64]].mean(0)
         up, low = ((s[points].mean(0) - middle) @ down for points in BETWEEN)
         gap = max(0, low - up) / width
         self.shows = float(smooth((gap - OPEN[0]) / (OPEN[1] - OPEN[0])))  # its own teeth

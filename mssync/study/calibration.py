@@ -338,8 +338,8 @@ class Ruler:
         syncers: dict,  # seed -> syncer pyramid
         encoders: dict[int, dict],  # seed -> frames -> motion encoder
     ):
-        self.syncers, self.encoders = syncers, encoders
-        self.seeds, self.train = list(syncers), train
+        self.train, self.syncers, self.encoders = train, syncers, encoders
+        self.seeds = list(syncers)
         self.space = shape_space(train)
         self.axes = frame_axes(train, frames)
 
@@ -596,7 +596,8 @@ def damage_rows(
 
 
 # %% ../../nbs/study/76_calibration.ipynb #f02e62b5
-FALLS, GROWS = -1, 1  # what a measure should do
+FALLS = -1  # what a measure should do
+GROWS = 1
 SPEEDS = ["lip_speed", "head_speed", "jitter", "lip_amplitude", "head_amplitude"]
 LIP_ERRORS = ["lmd", "lmd_front", "lmd_pose", "max_lip_error", "opening_difference"]
 

@@ -65,8 +65,7 @@ def _product_flops(func) -> Callable | None:
 
 # %% ../../nbs/study/73_cost.ipynb #144d84f5
 class Watch(TorchDispatchMode):
-    """Counts, while it is entered, operations of matrix products, operators that write memory, the
-    bytes that they read and write, and the bytes that are alive."""
+    "Counts operations of matrix products, operators that write memory, bytes moved, bytes alive."
 
     def __init__(self):
         super().__init__()
@@ -92,7 +91,8 @@ class Watch(TorchDispatchMode):
         return out
 
     def _born(self, storage):
-        key, n = storage._cdata, storage.nbytes()
+        key = storage._cdata
+        n = storage.nbytes()
         if key in self.owned:
             return
         self.owned.add(key)

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/study/70_diagrams.ipynb #dd1672fd
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import torch
@@ -75,7 +75,7 @@ def trace(
     **options,
 ) -> dict[str, Call]:  # dotted name of a module or method -> its first call
     "Run a module and note the shapes. It is left as it was, in its mode too."
-    found, undo, modes = {}, [], {m: m.training for m in module.modules()}
+    found = {}
 
     def note(name, m, given, out):
         found.setdefault(name, Call(_shapes(given), _shapes(out), parameters(m)))
@@ -88,22 +88,18 @@ def trace(
 
         return f
 
-    try:
+    with ExitStack() as undo:
         for name, m in module.named_modules():
+            undo.callback(setattr, m, "training", m.training)
             hook = m.register_forward_hook(lambda m, a, out, name=name: note(name, m, a, out))
-            undo.append(hook.remove)
+            undo.callback(hook.remove)
         for name in methods:
             owner, _, method = name.rpartition(".")
             m = module.get_submodule(owner)
             setattr(m, method, spy(name, m, getattr(m, method)))
-            undo.append(lambda m=m, method=method: delattr(m, method))
+            undo.callback(delattr, m, method)
         module.eval()
         module(*given, **options)
-    finally:
-        for f in undo:
-            f()
-        for m, mode in modes.items():
-            m.training = mode
     return found
 
 

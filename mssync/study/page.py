@@ -179,7 +179,9 @@ class Sections:
         folder: str | Path = ".",  # where its files lie
         about: str = "",  # Markdown under the title
     ):
-        self.title, self.folder, self.about, self.sections = title, Path(folder), about, []
+        self.title, self.about = title, about
+        self.folder = Path(folder)
+        self.sections = []
 
     def section(self, title: str):
         "Begin a section; it has an entry in the table of contents."
@@ -194,12 +196,8 @@ class Sections:
         self.sections[-1][1].append(part)
         return self
 
-    def text(
-        self,
-        text: str,  # Markdown
-        folded: str = "",  # a title under which it is folded away
-    ):
-        "Add a text."
+    def text(self, text: str, folded: str = ""):
+        "Add Markdown, folded away under a title if one is given."
         return self._add(text_html(text), folded)
 
     def table(self, rows: pd.DataFrame, folded: str = "", own=None):

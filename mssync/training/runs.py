@@ -499,13 +499,13 @@ class Run(_Logged):
     def _due(self, steps: int) -> bool:
         "By steps, by the clock, or because it is the last one."
         by_steps = self.every and self.step % self.every == 0
-        waited = time.monotonic() - self.saved
-        by_clock = self.minutes and waited >= 60 * self.minutes
+        by_clock = self.minutes and time.monotonic() - self.saved >= 60 * self.minutes
         return bool(by_steps or by_clock or self.step == steps)
 
     def resume(self, step: int, rows: list):
         "Go on after steps that another run has made."
-        self.step, self.rows = step, list(rows)
+        self.step = step
+        self.rows = list(rows)
         self.table.write(self.rows)
 
     def log(self, **row):
