@@ -187,6 +187,7 @@ def _add_streams(
     except ValueError as e:
         raise ValueError(f"{path}: cannot hold H.264 and AAC, name it .mp4") from e
     video.pix_fmt = pixels
+    video.thread_type = "FRAME"  # in slices, the default here, files are up to a third larger
     return video, audio
 
 
