@@ -951,6 +951,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                    'mssync.data.video.ahead': ('data/video.html#ahead', 'mssync/data/video.py'),
                                    'mssync.data.video.choose_sound': ('data/video.html#choose_sound', 'mssync/data/video.py'),
                                    'mssync.data.video.draw_faces': ('data/video.html#draw_faces', 'mssync/data/video.py'),
+                                   'mssync.data.video.file_start': ('data/video.html#file_start', 'mssync/data/video.py'),
                                    'mssync.data.video.frame_times': ('data/video.html#frame_times', 'mssync/data/video.py'),
                                    'mssync.data.video.iter_frames': ('data/video.html#iter_frames', 'mssync/data/video.py'),
                                    'mssync.data.video.media_length': ('data/video.html#media_length', 'mssync/data/video.py'),

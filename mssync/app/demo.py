@@ -29,6 +29,7 @@ import math
 import re
 import secrets
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -108,7 +109,7 @@ def check_media(
     "Raise IngestError where a recording or a video lasts too long or its frames are too large."
     with open_media(path) as media:
         for stream in media.streams.video:
-            if stream.width * stream.height > limits.pixels:
+            if stream.codec_context and stream.width * stream.height > limits.pixels:
                 size = f"{stream.width} x {stream.height}"
                 raise IngestError(path, f"frames of {size}, more than {limits.pixels} pixels")
     lasts = media_length(path)
@@ -252,10 +253,10 @@ def talk(
     if demo.heads:
         by = demo.model, demo.heads
         made, judged, masks = recorded_motion(x0, wave, SR, seed, masks=True, by=by)
+        note = not_followed(judged, wave, SR, "recording")
     else:
         made, masks = speech_motion(demo.model, x0, wave, SR, seed, masks=True)
-        judged = made
-    note = not_followed(judged, wave, SR, "recording")
+        note = ""
     if note:
         made = np.repeat(made[:1], len(made), 0)
     motion = steer(made, x0, head, lips)
@@ -467,7 +468,7 @@ class _Live(_Timed):
                 await _told(self, json.loads(message))
             elif self.speaker:
                 await _heard(self, lambda s: s.push(np.frombuffer(message, "<f4")))
-        except (ValueError, TypeError, KeyError, AttributeError) as e:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as e:
             self.close(1008, _line(str(e))[:120])
 
 
@@ -540,11 +541,17 @@ def _listen(demo: Demo, host: str, port: int) -> tuple[HTTPServer, str]:  # the 
         why = f"port {port} of {host} cannot be had ({e.strerror})"
         raise OSError(f"{why}: choose another; 0 takes a free one") from e
     most = int(2e6 * demo.limits.megabytes)  # up to twice the limit is told, more is cut off
-    server = HTTPServer(application(demo), max_body_size=most, max_buffer_size=most + 10**6)
+    server = HTTPServer(
+        application(demo),
+        max_body_size=most,
+        max_buffer_size=most + 10**6,
+        body_timeout=300,  # who stops in the middle does not keep what was sent
+    )
     server.add_sockets(sockets)
     return server, f"http://{host}:{sockets[0].getsockname()[1]}/"
 
 
+# %% ../../nbs/app/84_demo.ipynb #s1gt3rm1
 async def _serve(demo: Demo, host: str, port: int, ready: Callable, over: asyncio.Event):
     server, url = _listen(demo, host, port)
     ready(url)
@@ -559,9 +566,19 @@ def serve(
     port: int = 7860,  # 0 takes a free one
     ready: Callable = print,  # called with the page's address
 ):
-    "Serve the page until interrupted. Raises OSError where the port is taken."
+    """Serve the page until interrupted, terminated or hung up. Raises OSError where the port is
+    taken."""
+
+    async def run():
+        over = asyncio.Event()
+        # not on Windows, and not in a thread of its own
+        with contextlib.suppress(NotImplementedError, RuntimeError, AttributeError):
+            for name in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(name, over.set)
+        await _serve(demo, host, port, ready, over)
+
     with demo:
-        asyncio.run(_serve(demo, host, port, ready, asyncio.Event()))
+        asyncio.run(run())
 
 
 # %% ../../nbs/app/84_demo.ipynb #1b9bd070

@@ -26,6 +26,7 @@ import json
 import math
 import zipfile
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -53,10 +54,13 @@ from mssync.data.video import (
     IngestError,
     choose_sound,
     draw_faces,
+    file_start,
     iter_frames,
     video_start,
     write_video,
 )
+
+# %% ../../nbs/baselines/51_exchange.ipynb #c5t1mpo1
 from ..metrics.synchrony import at_25_hz
 from ..simulate.clips import NOTE as SIMULATED
 from ..simulate.clips import spoken
@@ -93,9 +97,9 @@ def _recorded(source: Path, item: dict, row, video: bool) -> tuple[list, np.ndar
     begin = row.start_s - (0.0 if item["landmarks"] else zero)  # s after the first frame
     end = begin + row.frames / FPS
     frames = iter_frames(path, FPS, max(begin, 0.0), end)
-    pictures = [image for _, image in frames] if video else [next(frames)[1]]
-    heard = begin if item["audio"] else begin + zero
+    pictures = [image for _, image in islice(frames, row.frames if video else 1)]
     sound = source / (item["audio"] or item["file"])
+    heard = begin + (file_start(sound) if item["audio"] else zero)
     return pictures, choose_sound(sound, SR, heard, heard + row.frames / FPS)[0]
 
 

@@ -62,7 +62,7 @@ def _mono(
         hint = f": divide by {-np.iinfo(w.dtype).min}" if w.dtype.kind == "i" else ""
         raise ValueError(f"sound must be float samples in [-1, 1], got {w.dtype}{hint}")
     w = w.astype(np.float32, copy=False)
-    if w.ndim == 2:
+    if w.ndim == 2 and len(w) <= w.shape[1]:
         w = w.mean(0)
     if w.ndim != 1 or w.size == 0:
         raise ValueError(
@@ -450,5 +450,7 @@ def cmvn(
     voice: tuple | None = None,  # mu and sigma, (26,) or at each column; by default `voice_of` it
 ) -> np.ndarray:  # (n, 26) float32, of mean 0 and deviation 1 over its speech
     "Cepstral mean and variance normalisation."
+    if not len(a):
+        return as_array(a, np.float32)
     mean, swing = voice or voice_of(a)
     return ((as_array(a, np.float64) - mean) / swing).astype(np.float32)

@@ -65,6 +65,7 @@ from mssync.data.track import (
 from mssync.data.video import (
     IngestError,
     choose_sound,
+    file_start,
     frame_times,
     iter_frames,
     media_length,
@@ -176,6 +177,8 @@ def read_track(
         track = follow_face(frames, landmarker, settings.every, item.box)
         doubtful = landmarker.doubtful
         zero = video_start(path) if item.audio else 0.0
+    if item.audio:
+        zero -= file_start(sound)
     clock = read_clock(path)
     if clock.joints:  # another take, whoever is seen in it
         track.segment = track.segment * len(clock.shifts) + np.digitize(track.times, clock.joints)

@@ -774,13 +774,17 @@ def cut_square(
     (point - corner) * size / side."""
     import cv2
 
+    corner = np.asarray(corner, float)
+    if (n := int(side / size)) > 1:  # the warp alone would take single pixels of fine patterns
+        image = cv2.resize(image, None, fx=1 / n, fy=1 / n, interpolation=cv2.INTER_AREA)
+        corner = (corner + 0.5) / n - 0.5
+        side = side / n
     zoom = size / side
-    M = np.c_[np.eye(2) * zoom, -np.asarray(corner) * zoom]
+    M = np.c_[np.eye(2) * zoom, -corner * zoom]
     how = dict(borderMode=cv2.BORDER_REPLICATE)
     if beyond is not None:
         how = dict(borderValue=(beyond,) * 3)
-    flags = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
-    return cv2.warpAffine(image, M, (size, size), flags=flags, **how)
+    return cv2.warpAffine(image, M, (size, size), flags=cv2.INTER_LINEAR, **how)
 
 
 # %% ../../nbs/data/06_track.ipynb #bbdeece5

@@ -21,6 +21,7 @@ __all__ = [
     "Clock",
     "read_clock",
     "media_length",
+    "file_start",
     "frame_times",
     "iter_frames",
     "choose_sound",
@@ -607,6 +608,15 @@ def media_length(
         return max(said, default=(media.duration or 0) / 1e6)
 
 
+def file_start(
+    path: str | Path,  # video or sound file
+) -> float:  # s
+    """When a player begins, on the file's clock: 0 but for formats whose clock counts what the
+    encoder put in front (MP3). Raises IngestError if it cannot be opened."""
+    with open_media(path) as media:
+        return (media.start_time or 0) / 1e6
+
+
 # %% ../../nbs/data/05_video.ipynb #79fc6d3d
 def _packets(
     media,  # av.container.InputContainer
@@ -921,7 +931,7 @@ def choose_sound(
     empty, has no sound, or is silent throughout; warns below 16 kHz."""
     with open_media(path) as media:
         tracks = [s.index for s in media.streams.audio]
-        rates = [s.rate for s in media.streams.audio]
+        rates = [s.rate if s.codec_context else SR for s in media.streams.audio]
         best = media.streams.best("audio")
     if not tracks:
         raise IngestError(path, "holds no sound")

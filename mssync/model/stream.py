@@ -240,6 +240,10 @@ def _check_export(G: Generator):
             f"interpolation {G.cfg.interpolation!r} depends on the length of the sequence: "
             "only 'fixed' can be exported"
         )
+    if G.cfg.warmup > 1:
+        raise ValueError(
+            f"warmup {G.cfg.warmup}: a warm-up is no part of the graphs, only 0 or 1 is"
+        )
     if not G.cfg.audio:
         raise ValueError("a generator without audio (SUHMo) has no audio graph to export")
 
@@ -308,7 +312,7 @@ def export_onnx(
     folder: str | Path,  # audio.onnx, step.onnx and model.json are written there
 ) -> Path:  # the folder
     """Write the generator as ONNX graphs. Raises ImportError where onnx or onnxscript is missing,
-    ValueError on a generator with align_corners or without audio."""
+    ValueError on a generator with align_corners, a warm-up, or without audio."""
     _check_export(G)
     G = copy.deepcopy(G).float().eval()
     folder = Path(folder)  # the caller's stays as it is

@@ -187,7 +187,9 @@ def _section(given, allowed: dict, where: str) -> dict:
         raise ProfileError(f"{where}: keys and values expected, got {given!r}")
     for k in given:
         if k not in allowed:
-            raise ProfileError(f"{where}: unknown key {k!r}, {_nearest(k, allowed)}")
+            at = ", ".join(s for s, keys in SECTIONS.items() if k in keys)
+            near = f"which stands in {at}" if at else _nearest(k, allowed)
+            raise ProfileError(f"{where}: unknown key {k!r}, {near}")
     return {k: _value(v, allowed[k], f"{where}, {k}") for k, v in given.items()}
 
 
