@@ -1190,6 +1190,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/mssync', 'doc_host': '', '
                                           'mssync.metrics.intervals._redrawn_means': ( 'metrics/intervals.html#_redrawn_means',
                                                                                        'mssync/metrics/intervals.py'),
                                           'mssync.metrics.intervals._sums': ('metrics/intervals.html#_sums', 'mssync/metrics/intervals.py'),
+                                          'mssync.metrics.intervals._units': ( 'metrics/intervals.html#_units',
+                                                                               'mssync/metrics/intervals.py'),
                                           'mssync.metrics.intervals._values': ( 'metrics/intervals.html#_values',
                                                                                 'mssync/metrics/intervals.py'),
                                           'mssync.metrics.intervals.after_looks': ( 'metrics/intervals.html#after_looks',

@@ -243,6 +243,12 @@ def _redrawn(units: list, rng) -> list:  # weights (n,) of every set
 
 
 # %% ../../nbs/metrics/31_intervals.ipynb #5d2e81a4
+def _units(sizes: tuple, groups: tuple) -> list[np.ndarray]:  # (n,) of every set
+    "Numbers of the resampling units. Raises ValueError with fewer than 5 clips or groups."
+    groups = (*groups, *[None] * (len(sizes) - len(groups)))
+    return [resampling_units(n, g, "set_weights") for n, g in zip(sizes, groups)]
+
+
 def set_weights(
     sizes: tuple,  # clips of each set
     groups: tuple = (),  # (n,) labels of the resampling units of each set, or None: clips
@@ -256,18 +262,19 @@ def set_weights(
         raise ValueError(
             f"set_weights: draws={draws} must be at least 2, splits={splits} at least 1"
         )
-    groups = (*groups, *[None] * (len(sizes) - len(groups)))
-    units = [resampling_units(n, g, "set_weights") for n, g in zip(sizes, groups)]
+    units = _units(sizes, groups)
     rng = np.random.default_rng(seed)
     halves = [half for _ in range(splits) for half in _halves(units, rng)]
     redrawn = [_redrawn(units, rng) for _ in range(draws)]
     return [np.stack(w) for w in zip([np.ones(n) for n in sizes], *halves, *redrawn)]
 
 
+# %% ../../nbs/metrics/31_intervals.ipynb #s3tsumm2
 def set_summary(
     values: np.ndarray,  # (1 + 2 splits + draws,) of a measure under `set_weights`
     splits: int = 10,
     level: float = 0.95,
+    units: int | None = None,  # that are redrawn; few widen the interval (`tails`), None does not
 ) -> tuple[float, float, float, float]:  # the measure, its bias, and the interval (low, high) of
     # the bias-corrected measure
     "What they say. Raises ValueError where one is not finite."
@@ -279,7 +286,8 @@ def set_summary(
     whole = float(values[0])
     redrawn = values[1 + 2 * splits :]
     bias = values[1 : 1 + 2 * splits].mean() - whole
-    reach = ndtri((1 + level) / 2) * redrawn.std(ddof=1)
+    share = (1 + level) / 2 if units is None else tails(level, units)[1]
+    reach = ndtri(share) * redrawn.std(ddof=1)
     return whole, float(bias), float(whole - bias - reach), float(whole - bias + reach)
 
 
@@ -294,11 +302,15 @@ def set_interval(
     splits: int = 10,  # random halvings
     level: float = 0.95,
     seed: int = 0,
+    widened: bool = False,  # where units are few, as of `intervals`; of Fréchet distances the bias
+    # differs from draw to draw, so their intervals are wide enough as they are
 ) -> tuple[float, float, float, float]:  # the measure, its bias, and the interval (low, high) of
     # the bias-corrected measure
     """Bias and interval of a measure of whole sets. Raises ValueError with fewer than 5 clips or
     groups, and where the measure is not finite."""
-    return set_summary(measure(*set_weights(sizes, groups, draws, splits, seed)), splits, level)
+    values = measure(*set_weights(sizes, groups, draws, splits, seed))
+    units = min(u.max() + 1 for u in _units(sizes, groups))
+    return set_summary(values, splits, level, units if widened else None)
 
 
 # %% ../../nbs/metrics/31_intervals.ipynb #6e17a7a2

@@ -220,6 +220,7 @@ def silent_lips(
     x,  # (B, n, 68, 2) clips
     loud,  # (B, 4n) their loudness, dB
     unit: str = "size",  # of the first face of x
+    given: int = 0,  # first frames that were given and not made, which do not count
     **kw,  # of `silent_frames`
 ) -> pd.DataFrame:  # one row a clip: silent_frames, silent_opening (%), silent_speed (% a frame);
     # both 0 where there is no silent frame
@@ -231,6 +232,7 @@ def silent_lips(
             f"silent_lips: loudness {np.shape(loud)} does not fit clips {x.shape}: "
             f"(B, {COLUMNS}n) and (B, n, 68, 2) expected"
         )
+    quiet[:, :given] = False
     size = face_size(x, unit)[:, None]
     opening = 100 * mouth_opening(within_head(x)) / size
     speed = 100 * lip_speed(x) / size
@@ -254,11 +256,12 @@ def lips_table(
     real,  # (B, n, 68, 2) the real clips, in the same order
     loud,  # (B, 4n) loudness of the sound, dB
     ids=None,  # B names; running numbers by default
+    given: int = 0,  # first frames that were given and not made: they count for no pause
 ) -> pd.DataFrame:  # one row a clip: lmd, lmd_front, lmd_pose, max_lip_error, opening_difference
     # (%); silent_opening (%), silent_speed (% a frame), silent_frames (a count)
     """All of the above. silent_opening and silent_speed are 0 where there is no silent frame: take
     their mean over the clips with silent_frames > 0. Raises ValueError as the functions do."""
-    s = silent_lips(x, loud)
+    s = silent_lips(x, loud, given=given)
     df = pd.DataFrame(
         dict(
             lmd=lmd(x, real),

@@ -29,7 +29,7 @@ from ..data.audio import COLUMNS
 from ..data.landmarks import FACING, REGIONS, check_clips, check_pair
 from .dynamics import named
 from .heads import upper_face_deviation
-from .intervals import _redrawn, by_speaker
+from .intervals import _redrawn, by_speaker, tails
 from .lips import face_size, fit_head, rotation, silent_frames
 
 
@@ -116,9 +116,11 @@ def silent_stability(
     x,  # (B, n, 68, 2) clips
     loud,  # (B, 4n) loudness of the sound, dB
     least: int = PAUSE,  # frames of a pause
+    given: int = 0,  # first frames that were given and not made, which do not count
 ) -> tuple[np.ndarray, np.ndarray]:  # (B,) spread, 0 without a pause; (B,) frames in pauses
     "How much the lips move in pauses. Raises ValueError on loudness that does not fit."
     opening, quiet = _with_sound(x, loud, "silent_stability", least)
+    quiet[:, :given] = False
     spread = np.zeros(len(opening))
     for k, (o, q) in enumerate(zip(opening, quiet)):
         if q.sum() > 1:
@@ -200,12 +202,13 @@ def theval_table(
     real,  # (B, n, 68, 2) the real clips, in the same order
     loud,  # (B, 4n) loudness of the sound, dB
     ids=None,  # B names; running numbers by default
+    given: int = 0,  # see `silent_stability`
 ) -> pd.DataFrame:  # one row a clip: lip_dynamics, head_motion_dynamics, eyebrow_dynamics,
     # silent_stability and silent_frames, speech_sync and speech_frames, lve, fdd, mhd
     """All of the above; silent_stability and speech_sync are 0 where their frames are. Raises
     ValueError as the functions do."""
     x, real = check_pair(x, real, "theval_table")
-    stability, silent = silent_stability(x, loud)
+    stability, silent = silent_stability(x, loud, given=given)
     sync, speech = lip_sync_distance(x, loud)
     df = pd.DataFrame(
         dict(
@@ -242,7 +245,8 @@ def closeness(
 
     units = None if speakers is None else by_speaker(pd.Series(speakers))
     own = np.arange(len(v)) if units is None else np.unique(units, return_inverse=True)[1]
+    quantiles = tails(0.95, own.max() + 1)
     rng = np.random.default_rng(0)
     found = [measure(*_redrawn([own], rng)) for _ in range(draws)]
-    found = np.nanpercentile(found, [2.5, 97.5])
+    found = np.nanquantile(found, quantiles)
     return float(measure(np.ones(len(v)))), float(found[0]), float(found[1])

@@ -468,7 +468,9 @@ def _diversity(methods: Methods, y: np.ndarray, ids, region: str, draws: int) ->
     "How differently the clips of a set move, with bias and interval."
     distances = motion_distances(y, region)
     units = (units_of(methods, ids),)
-    return set_interval(lambda w: set_diversity(distances, w), (len(ids),), units, draws)
+    return set_interval(
+        lambda w: set_diversity(distances, w), (len(ids),), units, draws, widened=True
+    )
 
 
 def _spectrum(methods: Methods, y, ids, real, region: str, draws: int, real_ids=None) -> tuple:
@@ -481,13 +483,13 @@ def _spectrum(methods: Methods, y, ids, real, region: str, draws: int, real_ids=
         def measure(w):
             return spectrum_distance(own, theirs, w=w, w_real=w)
 
-        return set_interval(measure, (len(ids),), (units_of(methods, ids),), draws)
+        return set_interval(measure, (len(ids),), (units_of(methods, ids),), draws, widened=True)
 
     def measure(w, w_real):
         return spectrum_distance(own, theirs, w=w, w_real=w_real)
 
     units = (units_of(methods, ids), units_of(methods, real_ids))
-    return set_interval(measure, (len(ids), len(real_ids)), units, draws)
+    return set_interval(measure, (len(ids), len(real_ids)), units, draws, widened=True)
 
 
 # %% ../../nbs/study/65_evaluation.ipynb #5e2a3d53

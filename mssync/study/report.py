@@ -374,7 +374,9 @@ def lip_rows(
     else:
         quiet = _by_sound(lips[lips.silent_frames > 0])
         if quiet.id.nunique() >= 5:
-            rows.append(summary(quiet, list(IN_PAUSES)).replace(dict(metric=IN_PAUSES)))
+            moving = quiet[quiet.silent_frames > 1]  # a speed needs two frames
+            parts = summary(quiet, ["silent_opening"]), summary(moving, ["silent_speed"])
+            rows.append(pd.concat(parts, ignore_index=True).replace(dict(metric=IN_PAUSES)))
         else:
             why = (
                 f"Not computed: {quiet.id.nunique()} of {lips.id.nunique()} clips have a pause "

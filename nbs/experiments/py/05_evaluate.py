@@ -122,7 +122,7 @@ shown[["off", "confidence"]].mean().unstack().round(2)
 # %% [markdown]
 # ## Dynamics
 #
-# Ratios to real, one row a clip (1 = real). `whole` is all generated frames of that duration;
+# Ratios to real, one row a clip (1 = real). `whole` is all frames of that duration, with the given one;
 # `last 40` shows what errors have done by then. The shape residual is the distance of a frame to the
 # linear space of the training faces: what makes a torn face visible in a number.
 
@@ -165,11 +165,12 @@ some.set_index(["method", "frame"])[["position", "size", "residual", "deformatio
 # %%
 if not has_loudness(methods):
     print(f"pauses and beats are left out: features {test.features!r} do not hold the loudness")
-lips = measured_by(methods, lips_table, T_sync, PC_AVS_SCALE)
+lips = measured_by(methods, partial(lips_table, given=1), T_sync, PC_AVS_SCALE)
 heads = measured_by(methods, heads_table, T_long)
 study.table(lips, "lips.csv")
 study.table(heads, "heads.csv")
-theval = measured_by(methods, theval_table, T_long)  # what other benchmarks measure (35b_theval)
+# what other benchmarks measure (35b_theval)
+theval = measured_by(methods, partial(theval_table, given=1), T_long)
 study.table(theval, "theval.csv")
 for df in (lips, heads, theval):
     display(df.groupby("method", sort=False).mean(numeric_only=True).round(2))
