@@ -433,7 +433,7 @@ def read_clips(
 
 # %% ../../nbs/data/08_ingest.ipynb #0a644b84
 # Counted up when clips change, so that nothing made by an older method is taken for finished.
-METHOD = 4
+METHOD = 5
 # Of an item: what can change without making its clips again.
 NAMES = ("speaker", "source", "licence", "split")
 

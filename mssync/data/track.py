@@ -13,6 +13,7 @@ __all__ = [
     "SMOOTHERS",
     "pose",
     "face_box",
+    "warp_down",
     "crop_around",
     "upright_crop",
     "Landmarker",
@@ -78,6 +79,26 @@ def face_box(
 
 
 # %% ../../nbs/data/06_track.ipynb #efd9599e
+def warp_down(
+    image: np.ndarray,  # (H, W) or (H, W, 3) uint8
+    M: np.ndarray,  # (2, 3) affine map from the image into the result
+    side: int,  # of the result, pixels
+    beyond: int | None = None,  # grey of what lies outside the image; None: as its border
+) -> np.ndarray:  # (side, side) or (side, side, 3) uint8
+    "A warp that averages pixels where it makes the picture much smaller."
+    import cv2
+
+    n = int(1 / np.sqrt(np.linalg.det(M[:, :2])) + 1e-6)
+    if n > 1:  # the warp alone would take single pixels: noise stays, fine patterns turn coarse
+        image = cv2.resize(image, None, fx=1 / n, fy=1 / n, interpolation=cv2.INTER_AREA)
+        M = np.c_[n * M[:, :2], M[:, 2] + (n - 1) / 2 * M[:, :2].sum(1)]
+    how = dict(borderMode=cv2.BORDER_REPLICATE)
+    if beyond is not None:
+        how = dict(borderValue=(beyond,) * 3)
+    return cv2.warpAffine(image, M, (side, side), flags=cv2.INTER_LINEAR, **how)
+
+
+# %% ../../nbs/data/06_track.ipynb #w4rpd0w2
 def crop_around(
     image: np.ndarray,  # (H, W) or (H, W, 3) uint8
     place: tuple,  # of the face, as `pose` gives it: mean point (2,), size, roll
@@ -86,14 +107,11 @@ def crop_around(
     up: float,  # the crop's centre lies so much above the mean point, in sizes of the face
 ) -> tuple[np.ndarray, np.ndarray]:  # the crop and the (2, 3) affine map from the image into it
     "Cut a square around a face, upright."
-    import cv2
-
     c, s, roll = place
     z = side / (width * s)
     R = z * np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
     M = np.c_[R, np.array([side / 2, side / 2 + up * s * z]) - R @ c]
-    how = dict(flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return cv2.warpAffine(image, M, (side, side), **how), M
+    return warp_down(image, M, side), M
 
 
 def upright_crop(
@@ -772,19 +790,9 @@ def cut_square(
 ) -> np.ndarray:  # (size, size, 3) uint8
     """A square of an image. What lies at a point, the middles of pixels at whole numbers, comes to
     (point - corner) * size / side."""
-    import cv2
-
-    corner = np.asarray(corner, float)
-    if (n := int(side / size)) > 1:  # the warp alone would take single pixels of fine patterns
-        image = cv2.resize(image, None, fx=1 / n, fy=1 / n, interpolation=cv2.INTER_AREA)
-        corner = (corner + 0.5) / n - 0.5
-        side = side / n
     zoom = size / side
-    M = np.c_[np.eye(2) * zoom, -corner * zoom]
-    how = dict(borderMode=cv2.BORDER_REPLICATE)
-    if beyond is not None:
-        how = dict(borderValue=(beyond,) * 3)
-    return cv2.warpAffine(image, M, (size, size), flags=cv2.INTER_LINEAR, **how)
+    M = np.c_[np.eye(2) * zoom, -np.asarray(corner) * zoom]
+    return warp_down(image, M, size, beyond)
 
 
 # %% ../../nbs/data/06_track.ipynb #bbdeece5
