@@ -2,12 +2,13 @@
 
 `python workflow/people.py VIDEOS OUT` ingests VIDEOS (folders s1 to s34 as the archive has them, or
 any folders with a table of speakers) into OUT/grid, deals the talkers to training, validation and
-test, trains by the profile `people`, measures on talkers that no training saw, and writes
-OUT/metric_syncers.safetensors and OUT/people.csv. What is done stays; the same command goes on.
+test, makes simulated speakers in OUT/simulated, trains on both by the profile `people`, measures on
+talkers that no training saw, and writes OUT/metric_syncers.safetensors and OUT/people.csv. What is
+done stays; the same command goes on. `--alone` learns from the talkers alone, to compare.
 
 `--generator` goes on with the generator, by the profile `people_generator`: simulated speakers are
-made in OUT/simulated and mixed with two talkers of GRID (notebook 79_followed), and a generator
-of each of the profile's seeds is written, OUT/generator_0.safetensors and so on.
+mixed with two talkers of GRID (notebook 79_followed), and a generator of each of the profile's
+seeds is written, OUT/generator_0.safetensors and so on.
 
 `--others CORPUS` measures on the people of another ingested corpus too. Nothing that ships learns
 from them; two judges of the generator do, which do not ship (OUT/followed.csv, OUT/lasting.csv) and
@@ -59,6 +60,7 @@ from mssync.study.followed import (
 from mssync.study.people import (
     calibration_rows,
     deal_people,
+    people_corpus,
     people_table,
     train_people,
     unseen_rows,
@@ -80,6 +82,7 @@ def options() -> argparse.Namespace:
     p.add_argument("--others", metavar="CORPUS", help="ingested clips of other people, to measure")
     p.add_argument("--profile", default="people")
     p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--alone", action="store_true", help="no simulated speakers beside the talkers")
     p.add_argument("--generator", action="store_true", help="train the generator too")
     p.add_argument("--ship", action="store_true", help="write mssync/weights/people too")
     return p.parse_args()
@@ -115,15 +118,21 @@ def faces(G: Generator, heads: Generator) -> dict[str, Speaking]:
     return {name: Speaking(g) for name, g in tried.items()} | shown
 
 
+def simulated(out: Path) -> Path:
+    "Simulated speakers, where they are not there yet."
+    settings = load_profile("people_generator")["corpus"]
+    made = {k: settings[k] for k in ("clips", "speakers", "seconds")}
+    simulate_corpus(out / "simulated", **made)
+    return out / "simulated"
+
+
 def make_generator(out: Path, seed: int) -> tuple[Generator, dict]:
     "Train a generator, where it is not there yet."
     path = out / f"generator_{seed}.safetensors"
     if not path.is_file():
         settings = load_profile("people_generator")
         if not (out / "learnt" / "clips.csv").is_file():
-            made = {k: settings["corpus"][k] for k in ("clips", "speakers", "seconds")}
-            simulate_corpus(out / "simulated", **made)
-            generator_corpus(out / "learnt", out / "grid", out / "simulated")
+            generator_corpus(out / "learnt", out / "grid", simulated(out))
         G, about = train_follower(out / "learnt", settings, seed)
         save_model(path, G, half=True, **about)
     G = load_model(path)
@@ -228,7 +237,11 @@ def make_syncers(a: argparse.Namespace) -> tuple[SyncerPyramid, dict]:
     "Train the metric syncers, where they are not there yet."
     path = a.out / "metric_syncers.safetensors"
     if not path.is_file():
-        syncers, about = train_people(a.out / "grid", load_profile(a.profile), a.seed, a.out)
+        heard = a.out / "grid" if a.alone else a.out / "heard"
+        if not (heard / "clips.csv").is_file():
+            people_corpus(heard, a.out / "grid", simulated(a.out))
+        how = dict(seed=a.seed, folder=a.out, voices=a.out / "grid")
+        syncers, about = train_people(heard, load_profile(a.profile), **how)
         save_model(path, syncers, half=True, **about)
     syncers = load_model(path)
     return syncers, syncers.meta

@@ -98,7 +98,7 @@ def known_talkers(
 ) -> list[str]:  # those of the syncers' training who are among the clips' speakers
     "Who is known to the syncers."
     meta = getattr(syncers, "meta", {})
-    learned = set(meta.get("talkers", [])) if meta.get("corpus") == "GRID" else set()
+    learned = set(meta.get("talkers", [])) if "GRID" in meta.get("corpus", "") else set()
     spoken = {grid_talker(*row) for row in zip(clips.id, clips.speaker)}
     return sorted(learned & spoken)
 

@@ -9,7 +9,6 @@ __all__ = [
     "PEOPLE",
     "WORDS",
     "face_alone",
-    "mixed_corpus",
     "generator_corpus",
     "judge_corpora",
     "choice_corpus",
@@ -38,7 +37,6 @@ __all__ = [
 
 # %% ../../nbs/study/79_followed.ipynb #f0790003
 import re
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import repeat
@@ -50,7 +48,7 @@ import torch
 from torch import Tensor
 
 from ..data.audio import at_level, cmvn
-from ..data.corpus import Clip, CorpusError, read_clip, read_index, write_clip, write_index
+from ..data.corpus import Clip, read_index
 from ..data.landmarks import FPS, head_speed, lip_speed, mouth_opening, normalise
 from ..data.packed import Packed, corpus_level, landmarkers, with_level
 from ..metrics.dynamics import ShapeSpace, residual_ratios, within_head
@@ -62,7 +60,7 @@ from ..model.pyramid import SCALES
 from ..model.syncer import SyncerPyramid
 from ..render.steer import steer
 from .notebooks import checkpoint
-from .people import other_sounds
+from .people import mixed_corpus, other_sounds
 from .profiles import gan_configs, syncer_config, syncer_training
 from ..training.gan import train_gan
 from ..training.syncers import train_syncers
@@ -78,23 +76,6 @@ def face_alone(clip: Clip) -> Clip:
 # %% ../../nbs/study/79_followed.ipynb #f0790008
 GENERATOR_TALKERS = ("s1", "s4")  # of GRID
 CHOICE_TALKERS = ("s26", "s29", "s31")  # of GRID, by whose closures of the lips choices are made
-
-
-def mixed_corpus(
-    folder: str | Path,  # where it goes
-    parts: list[tuple],  # folders of corpora, and the rows of their indices that are wanted
-    change: Callable[[Clip], Clip],  # what is done to every clip
-) -> Path:  # the folder
-    "Write clips of several corpora, changed, as one corpus."
-    rows = []
-    for source, wanted in parts:
-        for row in wanted.to_dict("records"):
-            made = write_clip(folder, change(replace(read_clip(source, row), extras={})))
-            rows.append(made | dict(landmarker=row.get("landmarker", ""), split=row["split"]))
-    if not rows:
-        raise CorpusError(f"{folder}: no clip to mix")
-    write_index(folder, rows)
-    return Path(folder)
 
 
 def generator_corpus(

@@ -17,6 +17,8 @@ __all__ = [
     "people_table",
     "people_differences",
     "shown_people",
+    "mixed_corpus",
+    "people_corpus",
     "train_people",
     "unseen_rows",
     "unseen_table",
@@ -26,13 +28,14 @@ __all__ = [
 # %% ../../nbs/study/77_people.ipynb #4ca0bde6
 import re
 import zlib
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ..data.corpus import CorpusError, read_index, write_index
+from ..data.corpus import Clip, CorpusError, read_clip, read_index, write_clip, write_index
 from ..data.packed import Packed, landmarkers
 from ..metrics.intervals import tails
 from ..metrics.synchrony import av_scores, levelled_windows
@@ -272,6 +275,36 @@ def shown_people(
     return pd.DataFrame(rows)
 
 
+# %% ../../nbs/study/77_people.ipynb #mx3dpp01
+def mixed_corpus(
+    folder: str | Path,  # where it goes
+    parts: list[tuple],  # folders of corpora, and the rows of their indices that are wanted
+    change: Callable[[Clip], Clip] = lambda clip: clip,  # what is done to every clip
+) -> Path:  # the folder
+    "Write clips of several corpora, changed, as one corpus."
+    rows = []
+    for source, wanted in parts:
+        for row in wanted.to_dict("records"):
+            made = write_clip(folder, change(replace(read_clip(source, row), extras={})))
+            rows.append(made | dict(landmarker=row.get("landmarker", ""), split=row["split"]))
+    if not rows:
+        raise CorpusError(f"{folder}: no clip to mix")
+    write_index(folder, rows)
+    return Path(folder)
+
+
+def people_corpus(
+    folder: str | Path,  # where it goes
+    grid: str | Path,  # of `deal_people`
+    simulated: str | Path,  # its split `metric` is heard, which no generator learns from
+) -> Path:  # the folder
+    "What the metric syncers learn from."
+    g = read_index(grid)
+    s = read_index(simulated)
+    heard = s[s.split == "metric"].assign(split="train")
+    return mixed_corpus(folder, [(grid, g[g.split.isin(("train", "val"))]), (simulated, heard)])
+
+
 # %% ../../nbs/study/77_people.ipynb #e66ae0a7
 def train_people(
     corpus: str | Path,  # of `deal_people`
@@ -280,10 +313,11 @@ def train_people(
     folder: str | Path | None = None,  # of the checkpoint; none by default
     progress: bool = True,
     start: SyncerPyramid | None = None,  # to begin with, and with how their audio was standardised
+    voices: str | Path | None = None,  # by whose speech sound is standardised; `corpus` by default
 ) -> tuple[SyncerPyramid, dict]:  # the syncers, and what their file should remember
     "Metric syncers of the training talkers. Raises as `train_syncers`."
     reference = settings.get("reference", "first")
-    stats = audio_stats_of(start) if start else None
+    stats = audio_stats_of(start) if start else Packed(voices or corpus, "train").stats
     train = Packed(corpus, "train", stats, reference=reference)
     held_out = Packed(corpus, "val", train.stats, reference=reference)
     shape = start.cfg if start else syncer_config(settings, "metric", train)
@@ -299,7 +333,7 @@ def train_people(
         clips=len(train),
         frames=int(train.lengths.sum()),
         landmarker=", ".join(landmarkers(train)),
-        talkers=sorted(set(train.index.speaker)),
+        talkers=sorted(set(train.index.speaker[train.index.source != "simulated"])),
         training=asdict(cfg),
         seed=seed,
     )
