@@ -309,8 +309,8 @@ def set_interval(
     """Bias and interval of a measure of whole sets. Raises ValueError with fewer than 5 clips or
     groups, and where the measure is not finite."""
     values = measure(*set_weights(sizes, groups, draws, splits, seed))
-    units = min(u.max() + 1 for u in _units(sizes, groups))
-    return set_summary(values, splits, level, units if widened else None)
+    units = min(u.max() + 1 for u in _units(sizes, groups)) if widened else None
+    return set_summary(values, splits, level, units)
 
 
 # %% ../../nbs/metrics/31_intervals.ipynb #6e17a7a2

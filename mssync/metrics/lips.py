@@ -198,6 +198,7 @@ def silent_frames(
     # frames at either end of a pause that are left out: the lips are still or already on their way
     margin: int = 3,
     level=None,  # (...) the loud level, dB; by default the 95th percentile of each clip
+    given: int = 0,  # first frames, of a face that was given and not made, which are left out too
 ) -> np.ndarray:  # (..., n) bool
     "Frames in which nobody speaks. Raises ValueError on another shape, on no clip and on NaN."
     loud = np.asarray(loud, np.float64)
@@ -212,7 +213,9 @@ def silent_frames(
     level = np.percentile(loud, 95, axis=-1) if level is None else np.asarray(level, np.float64)
     quiet = (loud < level[..., None] - below).reshape(*loud.shape[:-1], -1, COLUMNS).all(-1)
     runs = [_long_runs(q, least, margin) for q in quiet.reshape(-1, quiet.shape[-1])]
-    return np.array(runs).reshape(quiet.shape)
+    found = np.array(runs).reshape(quiet.shape)
+    found[..., :given] = False
+    return found
 
 
 # %% ../../nbs/metrics/34_lips.ipynb #87bee7e1
@@ -220,7 +223,6 @@ def silent_lips(
     x,  # (B, n, 68, 2) clips
     loud,  # (B, 4n) their loudness, dB
     unit: str = "size",  # of the first face of x
-    given: int = 0,  # first frames that were given and not made, which do not count
     **kw,  # of `silent_frames`
 ) -> pd.DataFrame:  # one row a clip: silent_frames, silent_opening (%), silent_speed (% a frame);
     # both 0 where there is no silent frame
@@ -232,7 +234,6 @@ def silent_lips(
             f"silent_lips: loudness {np.shape(loud)} does not fit clips {x.shape}: "
             f"(B, {COLUMNS}n) and (B, n, 68, 2) expected"
         )
-    quiet[:, :given] = False
     size = face_size(x, unit)[:, None]
     opening = 100 * mouth_opening(within_head(x)) / size
     speed = 100 * lip_speed(x) / size
@@ -256,7 +257,7 @@ def lips_table(
     real,  # (B, n, 68, 2) the real clips, in the same order
     loud,  # (B, 4n) loudness of the sound, dB
     ids=None,  # B names; running numbers by default
-    given: int = 0,  # first frames that were given and not made: they count for no pause
+    given: int = 0,  # see `silent_frames`
 ) -> pd.DataFrame:  # one row a clip: lmd, lmd_front, lmd_pose, max_lip_error, opening_difference
     # (%); silent_opening (%), silent_speed (% a frame), silent_frames (a count)
     """All of the above. silent_opening and silent_speed are 0 where there is no silent frame: take

@@ -116,11 +116,10 @@ def silent_stability(
     x,  # (B, n, 68, 2) clips
     loud,  # (B, 4n) loudness of the sound, dB
     least: int = PAUSE,  # frames of a pause
-    given: int = 0,  # first frames that were given and not made, which do not count
+    given: int = 0,  # see `silent_frames`
 ) -> tuple[np.ndarray, np.ndarray]:  # (B,) spread, 0 without a pause; (B,) frames in pauses
     "How much the lips move in pauses. Raises ValueError on loudness that does not fit."
-    opening, quiet = _with_sound(x, loud, "silent_stability", least)
-    quiet[:, :given] = False
+    opening, quiet = _with_sound(x, loud, "silent_stability", least, given)
     spread = np.zeros(len(opening))
     for k, (o, q) in enumerate(zip(opening, quiet)):
         if q.sum() > 1:
@@ -128,10 +127,10 @@ def silent_stability(
     return spread, quiet.sum(-1)
 
 
-def _with_sound(x, loud, name: str, least: int) -> tuple[np.ndarray, np.ndarray]:
+def _with_sound(x, loud, name: str, least: int, given: int = 0) -> tuple[np.ndarray, np.ndarray]:
     "Opening (B, n), and which frames lie in pauses of some length."
     x = _clips(check_clips(x, name, frames=2, batch=True), name)
-    quiet = silent_frames(loud, least=least, margin=0)
+    quiet = silent_frames(loud, least=least, margin=0, given=given)
     if quiet.shape != x.shape[:2]:
         raise ValueError(
             f"{name}: loudness {np.shape(loud)} does not fit clips {x.shape}: (B, {COLUMNS}n) and "
@@ -202,7 +201,7 @@ def theval_table(
     real,  # (B, n, 68, 2) the real clips, in the same order
     loud,  # (B, 4n) loudness of the sound, dB
     ids=None,  # B names; running numbers by default
-    given: int = 0,  # see `silent_stability`
+    given: int = 0,  # see `silent_frames`
 ) -> pd.DataFrame:  # one row a clip: lip_dynamics, head_motion_dynamics, eyebrow_dynamics,
     # silent_stability and silent_frames, speech_sync and speech_frames, lve, fdd, mhd
     """All of the above; silent_stability and speech_sync are 0 where their frames are. Raises
