@@ -109,7 +109,8 @@ def test_two_processes_train_the_same(trained):
         assert list(a.columns) == list(b.columns)
         assert len(a) == len(b) >= 2
         losses = [c for c in a if c.startswith(("loss", "held_out_loss", "L", "teacher", "norm"))]
-        a, b = a[losses], b[losses]
+        a = a[losses]
+        b = b[losses]
         close = np.allclose(a, b, rtol=1e-3, atol=1e-3, equal_nan=True)
         assert close, (name, (a - b).abs().max())
 
@@ -184,7 +185,8 @@ done
 @needs("slurm")
 def test_slurm_profile(tmp_path, trained):
     "The plugin itself, sbatch and its kin replaced by scripts: what is asked for fits the rule."
-    tools, out = tmp_path / "bin", tmp_path / "r"
+    tools = tmp_path / "bin"
+    out = tmp_path / "r"
     tools.mkdir()
     for name, text in SLURM.items():
         (tools / name).write_text(text.replace("#!PYTHON", f"#!{sys.executable}"))

@@ -282,7 +282,8 @@ def test_teacher_is_disturbed(data, judge):
         losses.append(teacher_loss(gan.G, x, a, noise, torch.Generator().manual_seed(3)))
     assert torch.equal(shown[0], x)
     rng = torch.Generator().manual_seed(3)  # sigma u^2 of every sequence
-    u, z = torch.rand(4, 1, 1, generator=rng), torch.randn(4, 11, 136, generator=rng)
+    u = torch.rand(4, 1, 1, generator=rng)
+    z = torch.randn(4, 11, 136, generator=rng)
     assert torch.allclose(shown[1], x + (0.5 * u**2 * z).view_as(x), atol=1e-6)
     with torch.no_grad():
         state = gan_module.start_states(gan.G, 4, rng)

@@ -61,7 +61,8 @@ def test_profile():
     "The rehearsal is the paper's profile but for steps, widths and pictures."
     from mssync.study.profiles import SECTIONS, load_profile
 
-    paper, rehearsal = load_profile("paper"), load_profile("rehearsal")
+    paper = load_profile("paper")
+    rehearsal = load_profile("rehearsal")
     differ = {(s, k) for s in SECTIONS for k in paper[s] if paper[s][k] != rehearsal[s][k]}
     networks = ("syncer", "generator", "discriminators")
     assert {s for s, k in differ if s not in networks} == {

@@ -69,7 +69,8 @@ def test_export(copy):
         files = (root / "mssync").rglob("*.py")
         return {p.relative_to(root).as_posix(): p.read_bytes() for p in files}
 
-    made, ours = package(copy), package(ROOT)
+    made = package(copy)
+    ours = package(ROOT)
     assert sorted(made) == sorted(ours), "run `make export`"
     assert [name for name in made if made[name] != ours[name]] == [], "run `make export`"
 

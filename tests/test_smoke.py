@@ -125,7 +125,8 @@ def test_every_output_is_there(results):
 def test_table3(results):
     t = pd.read_csv(results / "table3.csv")
     sync = measured(results, "sync").query("split == 'test'")
-    ours, paper = t[t.source == "this run"], t[t.source == "paper, Table 3"]
+    ours = t[t.source == "this run"]
+    paper = t[t.source == "paper, Table 3"]
     assert len(paper) == 2 * 8 * 4
     assert set(ours.method) == METHODS | PARTS
     assert set(ours.data) == {"simulated corpus"}

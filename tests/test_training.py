@@ -102,7 +102,8 @@ def toy_corpus(folder: Path) -> Path:
         x = np.repeat(base[None], 80, 0) + 0.002 * rng.normal(size=(80, 68, 2))
         x[:, 57:, 1] += 0.03 * s[::4, None]
         split = ["train", "train", "val"][i % 3]
-        motion, sound = x.astype(np.float32), audio.astype(np.float32)
+        motion = x.astype(np.float32)
+        sound = audio.astype(np.float32)
         clip = Clip(f"c{i:02}", f"s{i}", "toy", split, "none", motion, sound)
         rows.append(write_clip(folder, clip))
     write_index(folder, rows)
@@ -247,7 +248,8 @@ def test_log_of_a_killed_run(trainings):
 def test_two_processes(trainings):
     "Two processes and the same global batch: the same losses, and the same weights on both."
     assert trainings.two[0] == 0, trainings.two[1][-4000:]
-    one, two = trainings.folder / "whole", trainings.folder / "two"
+    one = trainings.folder / "whole"
+    two = trainings.folder / "two"
     assert (two / "weights0").read_text() == (two / "weights1").read_text()
     for name in ("syncers", "gan"):
         a, b = (pd.read_csv(f / f"logs/{name}/log.csv") for f in (one, two))
@@ -255,7 +257,8 @@ def test_two_processes(trainings):
         assert len(a) == len(b)
         terms = ("loss", "held_out_loss", "L", "teacher", "norm", "seen")
         losses = [c for c in a if c.startswith(terms)]
-        a, b = a[losses], b[losses]
+        a = a[losses]
+        b = b[losses]
         close = np.allclose(a, b, rtol=1e-4, atol=1e-4, equal_nan=True)
         assert close, (name, (a - b).abs().max())
     a, b = (load_model(f / "G.safetensors").state_dict() for f in (one, two))

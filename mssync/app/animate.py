@@ -100,7 +100,8 @@ def _looks(
         if pieces > 1 and max(width, height) / pieces <= 640:
             return
         xs, ys = (np.linspace(0, n - n / pieces, count).astype(int) for n in (width, height))
-        right, low = -(-width // pieces), -(-height // pieces)
+        right = -(-width // pieces)
+        low = -(-height // pieces)
         yield [(x, y, min(x + right, width), min(y + low, height)) for x in xs for y in ys]
 
 
@@ -370,7 +371,8 @@ def _held(motion: np.ndarray, why: str) -> np.ndarray:
 
 
 # %% ../../nbs/app/80_animate.ipynb #8ec0rd02
-FACE, HEADS = "people/generator", "simulated/generator_short"
+FACE = "people/generator"
+HEADS = "simulated/generator_short"
 STAY = 0.02  # of the way back to the first frame, at every frame
 HEAD = 1.3  # how much of its motion is shown: see `steer`
 

@@ -384,8 +384,8 @@ def placed(
     first: np.ndarray,  # (68, 2) the true first frame, unit square
 ) -> np.ndarray:  # (n, 68, 2) unit square
     "Landmarks of a video in the place and size of the clip."
-    (c, s) = centre_size(x[0])
-    (c_true, s_true) = centre_size(first)
+    c, s = centre_size(x[0])
+    c_true, s_true = centre_size(first)
     return (x - c) / s * s_true + c_true
 
 

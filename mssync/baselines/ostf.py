@@ -86,7 +86,7 @@ class OSTFStyle(_Window):
     def in_sync(self, syncers: SyncerPyramid, y: Tensor, a: Tensor, generator) -> Tensor:
         "Eq. 2 on what was generated, by the finest syncer."
         c = self.cfg
-        (e_x, e_a) = syncers(y, a, 1)[0]
+        e_x, e_a = syncers(y, a, 1)[0]
         B, W = e_x.shape[:2]
         others = negatives(B, W, min(c.negatives, B * W - 1), generator)
         return info_nce(e_a, e_x, others, c.temperature)[0]

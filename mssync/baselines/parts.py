@@ -62,7 +62,7 @@ def head_pose(
 ) -> Tensor:  # (B, n, 6), see POSE; zeros for the first frame itself
     "Pose of every frame against the first one, by least squares on the head points."
     h = REGIONS["head"]
-    (X, Y) = x0[:, h].unbind(-1)
+    X, Y = x0[:, h].unbind(-1)
     z = _depth(x)[h].expand(len(x0), -1)
     one = torch.ones_like(X)
     none = torch.zeros_like(X)

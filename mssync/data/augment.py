@@ -122,7 +122,7 @@ def echoing(
 ) -> Tensor:  # (B, n, 40)
     "The sound with its echo; before the window there is its first column."
     n = M.shape[1]
-    (short, long) = DECAY
+    short, long = DECAY
     seconds = short + (long - short) * u[:, 1]
     fall = -0.06 * math.log(10) / seconds  # of the power's logarithm from column to column
     r = fall.exp()
@@ -181,7 +181,8 @@ def paths(
 # %% ../../nbs/data/03_augment.ipynb #958cc556
 def _turned(p: Tensor, q: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
     "Two coordinates, turned in their plane."
-    cos, sin = angle.cos(), angle.sin()
+    cos = angle.cos()
+    sin = angle.sin()
     return cos * p + sin * q, cos * q - sin * p
 
 

@@ -162,8 +162,11 @@ class Resume:
         tries: int = 5,  # attempts in a row that bring nothing
         wait: float = 1.0,  # s before the second attempt, doubled each time
     ):
-        self.part, self.size = part, size
-        self.progress, self.tries, self.wait = progress, tries, wait
+        self.part = part
+        self.size = size
+        self.progress = progress
+        self.tries = tries
+        self.wait = wait
 
     def have(self) -> int:
         "Bytes that are here."

@@ -422,7 +422,8 @@ def read_clips(
         p.square = reference_square(p.points, settings.margin) if fixed else face_squares(p.points)
     pieces = _large_enough(path, pieces, settings.min_side)
 
-    clips, rows = [], []
+    clips = []
+    rows = []
     for k, p in enumerate(pieces):
         id = item.id if len(pieces) == 1 else f"{item.id}-part{k + 1}"
         clips.append(_make_clip(p, id, item, wave, doubtful, settings.features))
@@ -611,8 +612,11 @@ class _Pool:
     "Shares recordings out among workers; with `jobs=0` this process does the work."
 
     def __init__(self, src, out, settings: Settings, jobs: int, landmarker: Landmarker | None):
-        self.src, self.out, self.settings = src, out, settings
-        self.jobs, self.landmarker = jobs, landmarker
+        self.src = src
+        self.out = out
+        self.settings = settings
+        self.jobs = jobs
+        self.landmarker = landmarker
         self.local = threading.local()
         self.workers = []
         self.lock = threading.Lock()

@@ -273,7 +273,8 @@ def similarity_align(
 
     zc = z[..., points].mean(-1, keepdims=True)
     rc = r[..., points].mean(-1, keepdims=True)
-    zp, rp = z[..., points] - zc, r[..., points] - rc
+    zp = z[..., points] - zc
+    rp = r[..., points] - rc
     s = (zp.conj() * rp).sum(-1, keepdims=True) / (np.abs(zp) ** 2).sum(-1, keepdims=True)
 
     w = (z - zc) * s + rc

@@ -573,7 +573,8 @@ class PackedCuts(PackedClips):
         rows = np.linspace(0, len(self) - 1, clips).astype(int) if spread else np.arange(clips)
         p.index = self.index.iloc[rows].reset_index(drop=True)
         p.ids = [self.ids[i] for i in rows]
-        p.lengths, p.start = self.lengths[rows], self.start[rows]
+        p.lengths = self.lengths[rows]
+        p.start = self.start[rows]
         return p
 
 

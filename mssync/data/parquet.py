@@ -76,7 +76,8 @@ def _check_alike(first: Clip, clip: Clip):
 def _write_split(corpus, part: Path, rows: pd.DataFrame, bar):
     "One file."
     pa, parquet = _arrow()
-    first, writer = None, None
+    first = None
+    writer = None
     try:
         for at in range(0, len(rows), GROUP):
             group = rows.iloc[at : at + GROUP]

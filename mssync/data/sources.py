@@ -459,7 +459,8 @@ def _media_of(
     near = {Path(f).with_suffix(""): f for f in reversed(files)}
     far = {p.name: f for p, f in near.items()}
     own = _once(Path(t).with_suffix("") for t in tables) & _once(near)
-    media, why = [], []
+    media = []
+    why = []
     for t in tables:
         stem = Path(t).stem
         file = near.get(Path(t).with_suffix("")) or (far[stem] if stem in own else "")

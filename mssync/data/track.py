@@ -638,7 +638,8 @@ def follow_face(
     `box` says where that face is in the first frame; by default it is the largest one."""
     follower = _Follower(landmarker, box)
     is_cut = _Cuts()
-    n, t0 = 0, None
+    n = 0
+    t0 = None
     for t, image in frames:
         t0 = t if t0 is None else t0
         if is_cut(image):
@@ -701,7 +702,8 @@ def find_runs(
     "Every stretch of a track without cut or longer gap."
     if not len(track.times):
         return []
-    (t0, end), times = track.span, track.times
+    t0, end = track.span
+    times = track.times
     ticks = t0 + np.arange(math.floor((end - t0) * fps + 1e-3) + 1) / fps
     left, right, w = _neighbours(times, ticks)
     gap = times[right] - times[left]

@@ -199,7 +199,10 @@ class _Sound:
     def __init__(self, out, stream, wave: np.ndarray, sr: int):
         import av
 
-        self.out, self.stream, self.wave, self.sr = out, stream, wave, sr
+        self.out = out
+        self.stream = stream
+        self.wave = wave
+        self.sr = sr
         self.resampler = av.AudioResampler("fltp", "mono", 48000)
         self.written = 0  # samples
 
@@ -211,7 +214,8 @@ class _Sound:
         if not piece.size:
             return
         frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="mono")
-        frame.sample_rate, frame.pts = self.sr, self.written
+        frame.sample_rate = self.sr
+        frame.pts = self.written
         frame.time_base = Fraction(1, self.sr)
         for resampled in self.resampler.resample(frame):
             self.out.mux(self.stream.encode(resampled))
@@ -781,7 +785,8 @@ def iter_frames(
 ) -> Iterator[tuple[float, np.ndarray]]:  # time on the file's clock in s, (H, W, 3) uint8 RGB
     """Frames of a video, each the nearest in time to its tick. Raises IngestError if the file is
     missing, empty, no video, or over before `start`."""
-    path, zero = Path(path), video_start(path)
+    zero = video_start(path)
+    path = Path(path)
     if path.is_dir():
         frames = (f for f in _pictures(path) if f[0] >= start - 1e-3)
     else:
@@ -822,7 +827,8 @@ class _Mixer:
         sr: int,  # sampling rate of the result, Hz
         channel: int | None = None,  # take this one; by default they are mixed
     ):
-        self.sr, self.channel = sr, channel
+        self.sr = sr
+        self.channel = channel
         self.pieces = []  # of the result
         self.first = None  # s on the file's clock of the first sample
         self.heard = 0.0  # s after `first` up to which there is sound

@@ -68,7 +68,8 @@ def _nuclear(m: np.ndarray) -> float:
 
 def _distance(a, b) -> float:
     "Fréchet distance of two pairs (mean, R), R' R being the covariance."
-    (mean1, R1), (mean2, R2) = a, b
+    mean1, R1 = a
+    mean2, R2 = b
     apart = ((mean1 - mean2) ** 2).sum()
     shared = _nuclear(R1 @ R2.T)
     return max(0.0, float(apart + (R1**2).sum() + (R2**2).sum() - 2 * shared))
@@ -440,7 +441,8 @@ class MotionEncoder(_MotionInputs):
 
     def __init__(self, cfg: MotionConfig = MotionConfig()):
         super().__init__(cfg)
-        n, w = cfg.frames, cfg.width
+        n = cfg.frames
+        w = cfg.width
         if n < 16 or n % 8:
             raise ValueError(f"MotionConfig.frames is {n}: a multiple of 8 from 16 on is needed")
         self.register_buffer("code_mean", torch.zeros(cfg.dim))

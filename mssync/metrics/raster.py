@@ -60,11 +60,13 @@ def _stroke(a, b, ink, reach, out):
     size = out.shape[0]
     u0, u1 = _span(a[0], b[0], reach, size)
     v0, v1 = _span(a[1], b[1], reach, size)
-    dx, dy = b[0] - a[0], b[1] - a[1]
+    dx = b[0] - a[0]
+    dy = b[1] - a[1]
     length2 = dx * dx + dy * dy
     for v in range(v0, v1):
         for u in range(u0, u1):
-            px, py = u + 0.5 - a[0], v + 0.5 - a[1]
+            px = u + 0.5 - a[0]
+            py = v + 0.5 - a[1]
             t = min(1.0, max(0.0, (px * dx + py * dy) / length2)) if length2 > 0 else 0.0
             d2 = (px - t * dx) ** 2 + (py - t * dy) ** 2
             if d2 < reach * reach:

@@ -156,7 +156,9 @@ def av_scores(
     """AV-Off and AV-Conf of a batch of clips (Section 4.3). Raises ValueError, with the level,
     where a clip has no two windows (four levels need 41 frames) or an embedding is not finite."""
     _check_length(syncers, x.shape[1])
-    curves, used, windows = [], [], []
+    curves = []
+    used = []
+    windows = []
     for i, (e_x, e_a) in enumerate(syncers(x, a), 1):
         _check_embeddings(i, e_x, e_a, x.shape[1])
         curve, S = _level_curve(e_x.float(), e_a.float(), i, padded, shifts)

@@ -377,6 +377,7 @@ def read_windows(
     for k, g in zip(under_way, steps):
         if k * B < len(h):  # the shortest windows have ended
             ended.append(h[k * B :])
-            h, c = h[: k * B], c[: k * B]
+            h = h[: k * B]
+            c = c[: k * B]
         h, c = lstm.step(g.flatten(0, 1), h, c, linear)
     return torch.cat([h, *reversed(ended)]).unflatten(0, (-1, B))

@@ -73,7 +73,8 @@ def plain_rollout(
             e = block(e)
         h, c = plain_lstm(G.temporal.lstm, e, h, c)  # the temporal module
 
-        v, w = [], []
+        v = []
+        w = []
         for i in range(G.branches):
             y = torch.cat([h, x, levels[i][:, t + 1]], 1)
             for block in (G.first, *G.trunk):
@@ -191,7 +192,8 @@ class AudioPyramid(nn.Module):
     ):
         super().__init__()
         _check_pyramid(widths, interpolation, causal)
-        self.interpolation, self.causal = interpolation, causal
+        self.interpolation = interpolation
+        self.causal = causal
         self.rates = [2**i for i in range(levels)]
 
         def block(c_in, c_out, kernel, stride):

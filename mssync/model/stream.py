@@ -207,7 +207,8 @@ class _Audio(nn.Module):
 
     def __init__(self, G: Generator, loop):
         super().__init__()
-        self.G, self.loop = G, loop
+        self.G = G
+        self.loop = loop
 
     def forward(self, a):
         return self.G.audio_features(a, self.loop)
@@ -218,7 +219,8 @@ class _Step(nn.Module):
 
     def __init__(self, G: Generator, loop):
         super().__init__()
-        self.G, self.loop = G, loop
+        self.G = G
+        self.loop = loop
 
     def forward(self, x, x0, f, *state):
         v, w, state = self.G.step(x, f, state, self.loop)

@@ -55,7 +55,8 @@ def plain_embeddings(
 ) -> tuple[Tensor, Tensor]:  # e_x and e_a (B, n-4, dim), as `Syncer` gives them
     "Window by window."
     early = torch.cat([a[:, [2, 1]], a], 1)
-    e_x, e_a = [], []
+    e_x = []
+    e_a = []
     for t in range(x.shape[1] - WINDOW + 1):
         x_t = x[:, t : t + WINDOW]
         a_t = early[:, COLUMNS * t : COLUMNS * (t + WINDOW)]
@@ -378,7 +379,8 @@ class SyncerPyramid(nn.Module, Pretrained):
         axes: Axes | None = None,  # basis of the positions, shared by the levels
     ):
         super().__init__()
-        self.cfg, self.levels = cfg, levels
+        self.cfg = cfg
+        self.levels = levels
         self.syncers = nn.ModuleList(Syncer(cfg, axes) for _ in range(levels))
         # how the audio was standardised
         self.register_buffer("audio_mean", torch.zeros(cfg.audio_dim))

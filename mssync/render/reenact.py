@@ -353,7 +353,8 @@ class Mouth:
     "What is seen between the lips."
 
     def __init__(self, portrait: np.ndarray, s: np.ndarray):  # (S, S, 3) uint8; (68, 2) landmarks
-        self.portrait, self.s = portrait, s
+        self.portrait = portrait
+        self.s = s
         self.pixels = nodes(len(portrait))
         self.head = np.linalg.pinv(np.c_[s[HEAD], np.ones(len(HEAD))])  # (3, 14)
         right, down = axes(s)

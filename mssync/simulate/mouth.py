@@ -87,7 +87,9 @@ def _fall(t, a, b, theta):
 
 def _targets(sounds: list, effort: float, vary: np.random.Generator | None):
     "Of every mouth shape in turn: targets (k, 3), weights (k, 3), when it is fully there (k, 2)."
-    value, weight, span = [], [], []
+    value = []
+    weight = []
+    span = []
     for symbol, parts, start, end in sounds:
         d = (end - start) / len(parts)
         for i, part in enumerate(parts):

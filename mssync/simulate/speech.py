@@ -30,8 +30,12 @@ class _Event(ctypes.Structure):
 _CALLBACK = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
 )
-_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4  # eSpeak NG's parameters
-_PHONEME, _END = 7, 0  # its events
+_RATE = 1  # eSpeak NG's parameters
+_VOLUME = 2
+_PITCH = 3
+_RANGE = 4
+_PHONEME = 7  # its events
+_END = 0
 ALIAS = {"en-gb": "en"}  # British English is called plain "en" there
 
 
@@ -67,7 +71,8 @@ def _close(lib):
 # %% ../../nbs/simulate/25_speech.ipynb #c77eacdb
 def _receiver(sr: int):
     "A callback, and the lists that it fills: pieces of sound, (mnemonic, start in s)."
-    sound, marks = [], []
+    sound = []
+    marks = []
 
     @_CALLBACK
     def receive(samples, n, event):
@@ -127,7 +132,8 @@ def speak(
 
 
 # %% ../../nbs/simulate/25_speech.ipynb #9a08d958
-_AMERICAN, _BRITISH = ("en-us",) * 3, ("en-gb",) * 2
+_AMERICAN = ("en-us",) * 3
+_BRITISH = ("en-gb",) * 2
 LANGUAGES = (*_AMERICAN, *_BRITISH, "en-gb-x-rp", "en-gb-scotland", "en-us-nyc")
 VARIANTS = ("f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8")
 

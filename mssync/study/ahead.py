@@ -63,7 +63,9 @@ class Tried:
         self.x = x
         self.a = a
         self.speakers = np.asarray(speakers).astype(str)
-        self.judge, self.space, self.axes = judge, space, axes
+        self.judge = judge
+        self.space = space
+        self.axes = axes
         self.end = scored + 1
         self.sources = sources
         self.cut = x[:, : self.end]

@@ -246,7 +246,10 @@ class _PlainGAN:
     "The equations of one part of the batch, read literally."
 
     def __init__(self, gan: GANState, real: Tensor, a: Tensor, state: tuple, at_once: bool):
-        self.gan, self.real, self.a, self.state = gan, real, a, state
+        self.gan = gan
+        self.real = real
+        self.a = a
+        self.state = state
         self.each = len(real) if at_once else 1  # samples at a time within a part
 
     def roll_out(self, p: slice) -> Tensor:  # Eq. 6 to 8
@@ -396,7 +399,8 @@ def _plain_syncer_losses(bench: SyncerBench, each: int) -> list[Tensor]:
     steps = crop_steps(bench.cfg.levels, len(bench.x))
     pyramids = position_pyramid(bench.x), audio_pyramid(bench.a)
     for s, x, a, step in zip(bench.syncers.syncers, *pyramids, steps):
-        x, a = x[::step], a[::step]
+        x = x[::step]
+        a = a[::step]
         parts = _slices(0, len(x), each or len(x))
         e_x, e_a = (torch.cat(e) for e in zip(*(plain_embeddings(s, x[p], a[p]) for p in parts)))
         neg = negatives(*e_x.shape[:2], bench.cfg.negatives, rng)
@@ -418,7 +422,8 @@ class GenerationBench:
     "A number of sequences by one generator: ready, from cold, in bfloat16, and the weights alone."
 
     def __init__(self, G: Generator, n: int, frames: int):
-        self.G, self.frames = G, frames
+        self.G = G
+        self.frames = frames
         self.x0 = torch.randn(n, L, 2)
         self.a = torch.randn(n, COLUMNS * (frames + 1), G.cfg.audio_dim)
         with torch.no_grad():
@@ -496,7 +501,8 @@ def _window_embeddings(syncer, x: Tensor, a: Tensor, each: int) -> tuple[Tensor,
     W = x.shape[1] - WINDOW + 1
     xs = [x[:, t : t + WINDOW] for t in range(W)]
     sounds = [early[:, COLUMNS * t : COLUMNS * (t + WINDOW)] for t in range(W)]
-    e_x, e_a = [], []
+    e_x = []
+    e_a = []
     for q in _slices(0, W, each):
         e_x.append(syncer.positions(syncer.axes(torch.cat(xs[q]).flatten(2)))[:, 0])
         e_a.append(syncer.audio(torch.cat(sounds[q]))[:, 0])
@@ -506,7 +512,8 @@ def _window_embeddings(syncer, x: Tensor, a: Tensor, each: int) -> tuple[Tensor,
 def _distances(e_x: Tensor, e_a: Tensor, S: int) -> Tensor:  # (2S + 1,)
     "Mean distance at every shift from -S to S, window by window."
     W = len(e_x)
-    sums, n = [0.0] * (2 * S + 1), [0] * (2 * S + 1)
+    sums = [0.0] * (2 * S + 1)
+    n = [0] * (2 * S + 1)
     for t in range(W):
         for k in range(max(-S, -t), min(S, W - 1 - t) + 1):
             sums[k + S] += torch.linalg.vector_norm(e_x[t] - e_a[t + k])
@@ -539,7 +546,8 @@ class SyncBench:
 
     def plain(self, each: int = 20) -> tuple[Tensor, Tensor]:
         "The same clip by clip, level by level, `each` windows at a time."
-        offsets, confidences = [], []
+        offsets = []
+        confidences = []
         for x, a in zip(self.x.split(1), self.a.split(1)):
             levels = zip(self.syncers.syncers, position_pyramid(x), audio_pyramid(a), SHIFTS)
             for syncer, x_i, a_i, shifts in levels:

@@ -421,8 +421,10 @@ class DamageTrial:
         x: Tensor,  # (B, T+1, 68, 2) windows of the test clips
         a: Tensor,  # (B, 4(T+1), width) and their sound
     ):
-        self.ruler, self.halves = ruler, halves
-        self.x, self.a = x[halves.chosen], a[halves.chosen]
+        self.ruler = ruler
+        self.halves = halves
+        self.x = x[halves.chosen]
+        self.a = a[halves.chosen]
         self.clean = self.x.cpu().numpy()
         self.wrong = shuffled_audio(self.a, 0)
         loud = ruler.loudness(a)
@@ -433,6 +435,7 @@ class DamageTrial:
         self.spectra = {r: motion_spectrum(rest, r) for r in ("head", "lips")}
 
 
+# %% ../../nbs/study/76_calibration.ipynb #36892d82
 def halves_table(
     trial: DamageTrial,
     draws: int,  # bootstrap resamples

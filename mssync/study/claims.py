@@ -119,7 +119,8 @@ COARSE = (2, 3, 4)
 FULL = ("short", "long")
 # what one training's AV-Conf differs from the next, at every level: shares of the lead, measured
 NOISE = {1: 0.06, 2: 0.07, 3: 0.09, 4: 0.16}
-TENTH, HALF = 0.1, 0.5  # of the value of b: no improvement, and a slight loss
+TENTH = 0.1  # of the value of b: no improvement
+HALF = 0.5  # of the value of b: a slight loss
 # within the training length, and what is left after 5 times 40 frames
 SPANS = (("trained", "whole"), (200, "last 40"))
 CLAIMS: dict[str, dict] = {}

@@ -138,8 +138,12 @@ def chain(
 
 
 # %% ../../nbs/study/70_diagrams.ipynb #9ef83531
-INK, SOFT, RED = "#24292f", "#8c959f", "#c0392b"
-BLUE, GREEN, ORANGE = "#dbeafe", "#dcf5e3", "#fdebd3"
+INK = "#24292f"
+SOFT = "#8c959f"
+RED = "#c0392b"
+BLUE = "#dbeafe"
+GREEN = "#dcf5e3"
+ORANGE = "#fdebd3"
 
 
 class _Paper:
@@ -461,7 +465,9 @@ def figure2(
     rng = torch.Generator().manual_seed(0)
     with _as_in_training(G):
         found = trace(G, x0, a, generator=rng, methods=METHODS)
-    row, foot, bus = 11.5, 23.0, 43.5
+    row = 11.5
+    foot = 23.0
+    bus = 43.5
     top = foot + G.branches * row
     low = foot + row / 2
     s = _Sheet(top + 21)

@@ -257,7 +257,8 @@ def clip_scores(
     rows = {scoring: [] for scoring in SCORINGS}
     for k in range(0, len(ids), AT_ONCE):
         some = slice(k, k + AT_ONCE)
-        x_k, a_k = motion[some, 1:], a[some, 4:]  # the given frame is not scored
+        x_k = motion[some, 1:]  # the given frame is not scored
+        a_k = a[some, 4:]
         known = _embedded(metric(x_k, a_k))
         for scoring, padded in SCORINGS.items():
             r = av_scores(known, x_k, a_k, padded)
@@ -651,7 +652,8 @@ def frechet_tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # distances: method, frames, metric, value, bias, low,
     # high, clips, speakers, drawn; pairs: a and b in place of method
     "Fréchet distances to the real motion, and their differences between methods."
-    rows, differences = [], []
+    rows = []
+    differences = []
     for T in tqdm(durations, desc="Fréchet distances", disable=not progress):
         x, other = (methods.clips(split, T)[0] for split in ("test", "others"))
         real = features(x)

@@ -179,7 +179,8 @@ class Sections:
         folder: str | Path = ".",  # where its files lie
         about: str = "",  # Markdown under the title
     ):
-        self.title, self.about = title, about
+        self.title = title
+        self.about = about
         self.folder = Path(folder)
         self.sections = []
 

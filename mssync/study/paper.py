@@ -140,7 +140,8 @@ def table2(study: Study) -> dict[str, pd.DataFrame]:
     empty = pd.DataFrame(columns=["method", FROM])
     out = {}
     for d in sorted(set(p.duration_frames) | set(own.duration_frames)):
-        a, b = p[p.duration_frames == d], own[own.duration_frames == d]
+        a = p[p.duration_frames == d]
+        b = own[own.duration_frames == d]
         printed = rows_of(2, a, "metric", text=_printed) if len(a) else empty
         ours = wide(b).assign(**{FROM: f"this run, {study.title}"}) if len(b) else empty
         out[f"{d} frames"] = beside(printed, ours)

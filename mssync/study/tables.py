@@ -502,7 +502,8 @@ def plain_table(
     for value in exact:
         fixed = rows.groupby(method)["mean"].agg(lambda v: (v - value).abs().max() < 1e-4)
         gone = rows[method].map(fixed)
-        rows, text = rows[~gone], text[~gone]
+        rows = rows[~gone]
+        text = text[~gone]
     title = (lambda c: f"{names(c)} ({AIMS[aims[c]]})") if isinstance(aim, dict) else names
     return _pivoted(rows, text, columns, title, method)
 

@@ -103,7 +103,8 @@ def recovered(
     own = {name: P.fixed[name] for name in ("Ground truth", "Static")}
     own["Shuffled audio"] = P.response(real, P.planted[other])
     own["Retrieval"] = P.fixed["Retrieval"]
-    lips, late = [], []
+    lips = []
+    late = []
     for name, G in models.items():
         y = P.cut(remade(G, P.x, P.a, seed))
         own[name] = P.response(y)

@@ -361,7 +361,9 @@ def plot_grid(
     several = cells.run.nunique() > 1
     rows = _grid_rows(cells)
     before = ""
-    left, top, high = 5.6, 0.95, 0.5  # inches
+    left = 5.6  # inches
+    top = 0.95
+    high = 0.5
     wide = max(1.15, 0.2 + 0.058 * cells.effect.str.len().max())  # of a cell: its text fits
     size = left + wide * len(columns), top + high * len(rows)
     with house_style():

@@ -750,7 +750,8 @@ def _gan_steps(
     start: dict,  # what the taught start is
 ):
     "All steps that the run has still to make."
-    cfg, team = gan.cfg, run.processes
+    cfg = gan.cfg
+    team = run.processes
     if not cfg.ema:
         # the checkpoint holds no average, which is G itself, its narrowed directions too
         gan.average.load_state_dict(gan.G.state_dict())

@@ -84,6 +84,7 @@ class Seen(NamedTuple):
     logged: bool  # they belong into the log
 
 
+# %% ../../nbs/training/22_runs.ipynb #b1177d44
 class _Flag:
     "The flag of a watch, and what goes by it."
 
@@ -94,7 +95,9 @@ class _Flag:
         every: int = 1,  # steps that are read at once
         processes: Processes = ALONE,
     ):
-        self.limit, self.every, self.processes = limit, every, processes
+        self.limit = limit
+        self.every = every
+        self.processes = processes
         self.bad = torch.zeros((), device=device)  # 1 from the first unsound term on
         self._seen = []  # terms of the step that is being made, and their values
 

@@ -359,7 +359,8 @@ def held_out_row(
 ) -> dict[str, float]:  # held_out_loss_1, ..., held_out_retrieval_1, ...
     "Losses and retrieval on held-out windows, the same ones at every call."
     rng = torch.Generator().manual_seed(0)
-    rank, world = processes.rank, processes.world
+    rank = processes.rank
+    world = processes.world
     x, a = held_out.sample(cfg.batch, cfg.frames, rng, (), rank, world)
     measured = syncer_losses(syncers, x, a, cfg, rng, processes)
     return read_terms(_by_level(*measured, "held_out_"))
@@ -378,6 +379,7 @@ def watch_of(device: torch.device, limit: float, processes: Processes) -> Watch:
     return Watch(device, limit, 10 if waits else 1, processes)
 
 
+# %% ../../nbs/training/23_syncers.ipynb #e91c801d
 class SyncerStep:
     "A step of a training of syncers: draw, cut, loss, update."
 
@@ -391,7 +393,11 @@ class SyncerStep:
         watch: Watch,
         capture: bool = True,  # as a CUDA graph, where it can be
     ):
-        self.syncers, self.opt, self.packed, self.cfg, self.watch = syncers, opt, packed, cfg, watch
+        self.syncers = syncers
+        self.opt = opt
+        self.packed = packed
+        self.cfg = cfg
+        self.watch = watch
         self.draws = Draws(rng, packed.x.device)
         capture = capture and can_capture(packed.x.device, watch.processes.world)
         self.replayed = Replayed(self.body, self.draws, capture)

@@ -109,7 +109,8 @@ rows = []
 for encoder in encoders:
     x, _, ids = held_out.windows(encoder.cfg.frames)
     other, _, other_ids = some.windows(encoder.cfg.frames)
-    own, theirs = by_speaker(speaker_of[ids]), by_speaker(speaker_of[other_ids])
+    own = by_speaker(speaker_of[ids])
+    theirs = by_speaker(speaker_of[other_ids])
     damaged = {
         "backwards": x.flip(1),
         "frozen": static(x[:, 0], x.shape[1] - 1),

@@ -63,7 +63,8 @@ plt.style.use("mssync.style")
 study = Study(profile, results, corpus, seed=seed, device=device)
 label = study.labels[variant]
 T = study.lengths["train"][variant]
-train, val = study.packed("train"), study.packed("val")
+train = study.packed("train")
+val = study.packed("val")
 shape, disc, training = gan_configs(study.settings, variant, train)
 of_its_own = study.settings["variants"][variant]["generator"]  # an ablation's shape fits no start
 start = None if of_its_own else study.begin("generator")

@@ -79,7 +79,8 @@ from mssync.study.run import Study
 
 study = Study(profile, results, corpus, seed=seed, device=device)
 asked = study.settings["evaluation"]
-T_sync, durations = study.lengths["sync"], study.lengths["durations"]
+T_sync = study.lengths["sync"]
+durations = study.lengths["durations"]
 T_long = durations[-1]
 
 splits = {s: study.packed(s) for s in ("train", "val", "test")}

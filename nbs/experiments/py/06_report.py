@@ -60,7 +60,8 @@ settings, facts, lengths, labels = study.settings, study.facts, study.lengths, s
 official = official_clips(methods, study.packed("test"))
 sync = study.measurements("sync")
 sync = sync.assign(off=sync.offset.abs())
-val, sync = sync[sync.split == "val"], sync[sync.split == "test"]
+val = sync[sync.split == "val"]
+sync = sync[sync.split == "test"]
 T_sync = lengths["sync"]
 T_long = lengths["durations"][-1]
 trained = {study.labels[v]: lengths["train"][v] for v in study.full}
@@ -94,7 +95,8 @@ Markdown(text)
 # too the standard deviation between seeds is in part the measure's own.
 
 # %%
-distances, dynamics = study.measurements("frechet"), study.measurements("dynamics")
+distances = study.measurements("frechet")
+dynamics = study.measurements("dynamics")
 rows = report.dynamics_rows(distances, study.title)
 study.table(rows, "table2.csv")
 ratios = report.ratio_rows(dynamics[dynamics.span == "whole"])
@@ -175,7 +177,9 @@ if draw:
     first = study.at(study.seeds[0])
     x, a, ids = study.packed("test").windows(T)
     pick = slice(0, settings["evaluation"]["sequences"])
-    x, a, ids = x[pick], a[pick], ids[pick]
+    x = x[pick]
+    a = a[pick]
+    ids = ids[pick]
     shown = report.shown_generators(labels, study.full)
     networks = {n: first.network(f"generator_{v}") for v, n in shown.items()}
     networks |= dict(list(first.baselines().items())[:2])

@@ -90,7 +90,8 @@ from mssync.study.tables import legend, summary, wide
 
 plt.style.use("mssync.style")
 study = Study(profile, results, corpus, seeds, device=device)
-train, test = study.packed("train"), study.packed("test")
+train = study.packed("train")
+test = study.packed("test")
 
 
 def network(s, name):

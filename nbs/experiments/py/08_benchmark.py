@@ -112,7 +112,9 @@ plt.style.use("mssync.style")
 results = Path(results)
 
 # %%
-shape, disc, syncer = GeneratorConfig(), DiscriminatorConfig(), SyncerConfig()
+shape = GeneratorConfig()
+disc = DiscriminatorConfig()
+syncer = SyncerConfig()
 if tiny:
     shape = GeneratorConfig(
         (16, 16), hidden=8, audio_widths=(4, 4, 4, 4), branch_widths=(16,), expansion=1
@@ -127,7 +129,8 @@ rows = []  # of the table, one a task and version
 def note(task, times, flops, weights, wanted):
     "Rows of a race, beside the floor."
     least, slower = (floor(flops, weights, p, machine.rate) for p in (machine.best, machine.torch))
-    floors, floors_torch = [least] * rounds, [slower] * rounds
+    floors = [least] * rounds
+    floors_torch = [slower] * rounds
     new = beside_floor(task, times, floors, floors_torch, flops, weights, wanted)
     rows.extend(new)
     return pd.DataFrame(new).round(3)
@@ -272,10 +275,12 @@ def wander(n, T=80):  # (n, T + 1, 68, 2) normalised
     return t.astype(np.float32)
 
 
-real, made = wander(measured), wander(measured)
+real = wander(measured)
+made = wander(measured)
 loud = -30 + 15 * rng.normal(size=(measured, COLUMNS * 81)).cumsum(1) / 10
 sound = torch.randn(measured, COLUMNS * 81, D)
-x_real, x_made = torch.from_numpy(real), torch.from_numpy(made)
+x_real = torch.from_numpy(real)
+x_made = torch.from_numpy(made)
 
 # %%
 axes = FrameAxes(

@@ -50,7 +50,8 @@ from mssync.study.run import Study
 
 plt.style.use("mssync.style")
 study = Study(profile, results, corpus, seed=seed, device=device)
-train, val = study.packed("train"), study.packed("val")
+train = study.packed("train")
+val = study.packed("val")
 system, shape, training = baseline_configs(study.settings, baseline, train)
 longest = study.lengths["train"][next(iter(study.labels))]  # what the clips allow
 training = replace(training, frames=min(training.frames, longest))

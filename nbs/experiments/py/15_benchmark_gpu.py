@@ -68,7 +68,9 @@ there = device == "cpu" or torch.cuda.is_available()
 print("" if there else f"left out: there is no device {device!r} here")
 
 # %%
-shape, disc, judge = GeneratorConfig(), DiscriminatorConfig(), SyncerConfig()
+shape = GeneratorConfig()
+disc = DiscriminatorConfig()
+judge = SyncerConfig()
 if tiny:
     shape = GeneratorConfig((16,), hidden=8, audio_widths=(4, 4, 4, 4), branch_widths=(16,))
     disc = DiscriminatorConfig((16,), (16,), 8, expansion=1)
